@@ -1,0 +1,1 @@
+//! Hubbub's ports on AWS: DynamoDB, SQS, Step Functions, API Gateway, SSM.

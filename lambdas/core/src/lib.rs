@@ -1,0 +1,4 @@
+//! Hubbub's rules: channels, envelopes, frames, planning, ports. No I/O.
+
+pub mod config;
+pub mod names;

@@ -1,0 +1,101 @@
+//! Every name that two parts must spell alike: environment variables, table attributes, error types, routes.
+//!
+//! The functions read them, the Pulumi program and the state machine are written with them, so that the writer and the
+//! reader can't drift.
+
+/// Environment variables of the functions; [`crate::config`] says which function reads which.
+pub mod env {
+    /// The DynamoDB table's name.
+    pub const TABLE: &str = "HUBBUB_TABLE";
+    /// The publish queue's URL.
+    pub const PUBLISH_QUEUE_URL: &str = "HUBBUB_PUBLISH_QUEUE_URL";
+    /// The dead-letter queue's URL.
+    pub const DEAD_LETTER_QUEUE_URL: &str = "HUBBUB_DEAD_LETTER_QUEUE_URL";
+    /// The broadcast state machine's ARN.
+    pub const STATE_MACHINE_ARN: &str = "HUBBUB_STATE_MACHINE_ARN";
+    /// The stage's @connections URL, without `/@connections`.
+    pub const CALLBACK_URL: &str = "HUBBUB_CALLBACK_URL";
+    /// The SSM parameter that holds the key by which tokens are signed.
+    pub const TOKEN_KEY_PARAMETER: &str = "HUBBUB_TOKEN_KEY_PARAMETER";
+    /// How many seconds a message stays in its channel's log.
+    pub const RETENTION_SECONDS: &str = "HUBBUB_RETENTION_SECONDS";
+    /// The largest body of a message, in bytes.
+    pub const MAX_BODY_BYTES: &str = "HUBBUB_MAX_BODY_BYTES";
+    /// The most members that `deliver` posts to itself; a larger channel goes to the state machine.
+    pub const INLINE_LIMIT: &str = "HUBBUB_INLINE_LIMIT";
+    /// How many members a shard takes, on average, before the number of shards doubles.
+    pub const SHARD_MEMBERS: &str = "HUBBUB_SHARD_MEMBERS";
+    /// How many members a page of a broadcast has, about.
+    pub const PAGE_MEMBERS: &str = "HUBBUB_PAGE_MEMBERS";
+    /// How many seconds a broadcast holds its channel's lease without renewing it.
+    pub const LEASE_SECONDS: &str = "HUBBUB_LEASE_SECONDS";
+    /// How many frames a round delivers at most.
+    pub const ROUND_FRAMES: &str = "HUBBUB_ROUND_FRAMES";
+    /// After how many history events a broadcast hands over to a fresh execution.
+    pub const HISTORY_EVENTS: &str = "HUBBUB_HISTORY_EVENTS";
+    /// How many posts a sender has under way at once.
+    pub const POST_CONCURRENCY: &str = "HUBBUB_POST_CONCURRENCY";
+    /// After how many milliseconds a post counts as failed.
+    pub const POST_TIMEOUT_MS: &str = "HUBBUB_POST_TIMEOUT_MS";
+    /// What is logged: a `tracing` filter, for example `info` or `info,hubbub_core=debug`.
+    pub const LOG: &str = "HUBBUB_LOG";
+}
+
+/// The table's key and its time to live.
+pub mod table {
+    /// The partition key, a string.
+    pub const PARTITION_KEY: &str = "pk";
+    /// The sort key, a string.
+    pub const SORT_KEY: &str = "sk";
+    /// When a row expires, in seconds since 1970.
+    pub const TTL: &str = "ttl";
+}
+
+/// Error types at a function's edge. The state machine's `ErrorEquals` uses exactly these.
+pub mod errors {
+    /// Something outside failed or was busy; the same call may succeed later.
+    pub const RETRYABLE: &str = "Hubbub.Retryable";
+    /// The input can never succeed.
+    pub const INVALID_INPUT: &str = "Hubbub.InvalidInput";
+}
+
+/// Lambda's own faults, which a state machine's task retries, as Step Functions names them.
+pub const LAMBDA_FAULTS: [&str; 5] = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+];
+
+/// The WebSocket API's routes.
+pub mod routes {
+    /// A socket opens.
+    pub const CONNECT: &str = "$connect";
+    /// A socket has closed.
+    pub const DISCONNECT: &str = "$disconnect";
+    /// A frame that names no route: not JSON, or no known action.
+    pub const DEFAULT: &str = "$default";
+    /// By which part of a frame API Gateway selects its route.
+    pub const SELECTION: &str = "$request.body.action";
+    /// The actions of a client's frame; each has a route of its own, so that it can be throttled by itself.
+    pub const ACTIONS: [&str; 7] = ["join", "leave", "publish", "direct", "history", "who", "ping"];
+}
+
+/// What the authorizer hands to the other functions with every frame of a connection.
+pub mod context {
+    /// The user's id.
+    pub const USER: &str = "user";
+}
+
+/// Message attributes of a dead letter.
+pub mod dead_letter {
+    /// A code that says why the message can't be delivered.
+    pub const REASON: &str = "reason";
+    /// A sentence for people.
+    pub const DETAIL: &str = "detail";
+    /// The ARN of the queue that the message came from.
+    pub const SOURCE: &str = "source";
+    /// When the queue took the message, in milliseconds since 1970.
+    pub const FIRST_SEEN: &str = "first_seen";
+}

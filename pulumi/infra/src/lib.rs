@@ -1,0 +1,1 @@
+//! Prints the Pulumi program that deploys Hubbub.

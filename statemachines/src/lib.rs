@@ -1,0 +1,1 @@
+//! Checks and renders Hubbub's state machines.
