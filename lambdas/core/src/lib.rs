@@ -1,4 +1,42 @@
-//! Hubbub's rules: channels, envelopes, frames, planning, ports. No I/O.
+//! Hubbub's rules: a channel is an ordered log with members, and there is one append, one fan-out and one recovery.
+//!
+//! This crate does no I/O and knows no AWS type. Time, ids and every effect come in by [`ports`]; `hubbub-aws` implements them, and the
+//! functions under `lambdas/` turn events into calls of [`receive`], [`deliver`] and [`broadcast`].
+//!
+//! | what | where |
+//! |---|---|
+//! | what things are called | [`names`], [`config`], [`id`], [`channel`], [`time`] |
+//! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`] |
+//! | the log | [`append`], [`recovery`] |
+//! | the members | [`member`], [`membership`] |
+//! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`] |
 
+pub mod append;
+pub mod broadcast;
+pub mod channel;
 pub mod config;
+pub mod deliver;
+pub mod envelope;
+pub mod fan_out;
+pub mod frame;
+pub mod id;
+pub mod lease;
+pub mod member;
+pub mod membership;
+pub mod message;
 pub mod names;
+pub mod object;
+pub mod outcome;
+pub mod page;
+pub mod ports;
+pub mod protocol;
+pub mod receive;
+pub mod recovery;
+pub mod time;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

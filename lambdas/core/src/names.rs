@@ -55,6 +55,8 @@ pub mod table {
 pub mod errors {
     /// Something outside failed or was busy; the same call may succeed later.
     pub const RETRYABLE: &str = "Hubbub.Retryable";
+    /// Something outside refused; the same call will be refused again.
+    pub const FAILED: &str = "Hubbub.Failed";
     /// The input can never succeed.
     pub const INVALID_INPUT: &str = "Hubbub.InvalidInput";
 }

@@ -1,0 +1,120 @@
+//! Appending to a channel's log: each message exactly once, in the order of the queue, without holes.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::channel::Channel;
+use crate::envelope::Envelope;
+use crate::id::{Epoch, MessageId, UserId};
+use crate::message::{Message, Seq};
+use crate::ports::{Appended, Clock, Ids, Log, PortError, PortResult, ReadLimit};
+use crate::time::Timestamp;
+
+/// How many of the newest messages are read to see whether a redelivered one is in the log already.
+///
+/// A message that was received and not deleted holds up its group, so that only its own batch (10 at most for a FIFO queue) can stand
+/// behind it in the log. Three batches leave room for a run that overlaps another.
+pub const REDELIVERY_WINDOW: usize = 30;
+
+/// How often an append is tried again when another run moved the head. There is one writer for each channel, but for runs that
+/// outlive their visibility timeout.
+const ATTEMPTS: usize = 8;
+
+/// A message for the log, and when the queue took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The message.
+    pub envelope: Envelope,
+    /// When the queue took it.
+    pub at: Timestamp,
+}
+
+/// Appends messages that were taken from the queue, all of one channel.
+///
+/// With `redelivered`, or when another run moves the head, those that are in the log already are left out. After an error it isn't
+/// known whether they were written: the queue delivers them again, and then they are looked for.
+///
+/// # Errors
+/// When the log can't be read or written.
+pub async fn append<S: Log, E: Clock + Ids>(
+    log: &S,
+    world: &E,
+    channel: &Channel,
+    arrivals: &[Arrival],
+    redelivered: bool,
+    retention: Duration,
+) -> PortResult<()> {
+    let mut look_back = redelivered;
+    for _ in 0..ATTEMPTS {
+        let state = log.open(channel, &Epoch::new(world.fresh())).await?;
+        let now = world.now();
+        let mut known = HashSet::new();
+        if look_back && state.head > Seq::ZERO {
+            let limit = ReadLimit { messages: REDELIVERY_WINDOW, bytes: usize::MAX };
+            let newest = log.read_back(channel, &state.epoch, state.head.next(), limit, now).await?;
+            known.extend(newest.into_iter().map(|message| (message.from, message.id)));
+        }
+        let messages = number(arrivals, state.head, known);
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let appended = log.append(channel, &state.epoch, state.head, &messages, now.plus(retention)).await?;
+        if appended == Appended::Done {
+            let last = messages.last().map_or(state.head, |message| message.seq);
+            tracing::debug!(%channel, seq = last.0, messages = messages.len(), "appended");
+            return Ok(());
+        }
+        look_back = true;
+    }
+    Err(PortError {
+        operation: "append",
+        detail: format!("the head of `{channel}` moved {ATTEMPTS} times under the writer"),
+        retryable: true,
+    })
+}
+
+/// Gives the messages that are not known yet their places behind `head`.
+fn number(arrivals: &[Arrival], head: Seq, mut known: HashSet<(UserId, MessageId)>) -> Vec<Message> {
+    let mut last = head;
+    let mut messages = Vec::with_capacity(arrivals.len());
+    for Arrival { envelope, at } in arrivals {
+        let Envelope { channel: _, id, from, body } = envelope.clone();
+        if known.insert((from.clone(), id.clone())) {
+            last = last.next();
+            messages.push(Message { seq: last, id, from, body, at: *at });
+        }
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arrival;
+
+    fn check(arrivals: &[Arrival], known: &[(&str, &str)], expected: &[(u64, &str)]) {
+        let known = known
+            .iter()
+            .map(|(from, id)| (UserId::parse(from).unwrap(), MessageId::parse(id).unwrap()))
+            .collect();
+        let messages = number(arrivals, Seq(7), known);
+        let numbered: Vec<_> = messages.iter().map(|message| (message.seq.0, message.id.as_str())).collect();
+        assert_eq!(numbered, expected);
+    }
+
+    #[test]
+    fn messages_are_numbered_behind_the_head() {
+        check(&[arrival("alice", "a"), arrival("alice", "b")], &[], &[(8, "a"), (9, "b")]);
+    }
+
+    #[test]
+    fn a_message_that_is_in_the_log_or_twice_in_the_batch_is_left_out_without_a_hole() {
+        let batch = [arrival("alice", "a"), arrival("alice", "b"), arrival("alice", "b"), arrival("alice", "c")];
+        check(&batch, &[("alice", "a")], &[(8, "b"), (9, "c")]);
+    }
+
+    #[test]
+    fn two_senders_may_use_the_same_id() {
+        check(&[arrival("alice", "a"), arrival("bob", "a")], &[], &[(8, "a"), (9, "a")]);
+    }
+}

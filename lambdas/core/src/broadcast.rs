@@ -1,0 +1,306 @@
+//! Broadcasts: delivering a large channel in rounds, under a lease, by the state machine.
+//!
+//! A round is a range of the log that goes to every page of members. While it is under way, new messages only move the head; the next
+//! round takes them all together. The broadcast ends when the lease could be given back, which the log allows only while nothing is
+//! unsent: publishers move the head first and look at the lease second, so no wake-up is lost.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::fan_out::{fan_out, frames, read_range};
+use crate::frame::MAX_FRAME_BYTES;
+use crate::id::{Epoch, LeaseId};
+use crate::lease::{self, Lease};
+use crate::message::Seq;
+use crate::outcome::Tally;
+use crate::page::{Page, plan_pages};
+use crate::ports::{Broadcasts, ChannelState, Clock, Log, Members, PortError, PortResult, Poster, ReadLimit};
+
+/// History events of a round besides its pages': the plan, the choice and the Map (docs.aws.amazon.com/step-functions, quotas).
+const EVENTS_OF_A_ROUND: u64 = 12;
+/// History events of a page without retries.
+const EVENTS_OF_A_PAGE: u64 = 7;
+/// Pages that are under way at once; an inline Map runs 40 iterations at most.
+pub const MAP_CONCURRENCY: u32 = 40;
+/// How often planning looks again when the head moved just as the lease was to be given back.
+const ATTEMPTS: usize = 16;
+
+/// An execution's input. It must be the same whenever the same lease is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BroadcastInput {
+    /// The channel.
+    pub channel: Channel,
+    /// The lease, which is the execution's name.
+    pub lease: LeaseId,
+}
+
+/// A range of the log on its way to all members: those behind `from` up to `to`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// 1 for an execution's first.
+    pub number: u32,
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The last message that was sent before.
+    pub from: Seq,
+    /// The last message of the round.
+    pub to: Seq,
+    /// Frames for each member.
+    pub frames: u32,
+    /// About how many history events the execution has when the round is done.
+    pub events: u64,
+}
+
+/// What became of a page: its report, or the error by which it failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageReport {
+    /// The page's index.
+    pub index: u32,
+    /// What became of its members' posts.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// The error's name, where the page failed after all its retries. Its members recover by the gap.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+/// What a broadcast has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Rounds that are done.
+    pub rounds: u64,
+    /// Pages that were delivered.
+    pub pages: u64,
+    /// Pages that failed.
+    pub failed_pages: u64,
+    /// What became of posts.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// The input of `plan-broadcast`: an execution's, and from the second time on the round that is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanInput {
+    /// The channel.
+    pub channel: Channel,
+    /// The lease.
+    pub lease: LeaseId,
+    /// The round that is done.
+    #[serde(default)]
+    pub round: Option<Round>,
+    /// What became of its pages.
+    #[serde(default)]
+    pub reports: Vec<PageReport>,
+    /// What was done before it.
+    #[serde(default)]
+    pub totals: Totals,
+}
+
+/// What the state machine does next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Next {
+    /// Deliver this.
+    Round {
+        /// The range.
+        round: Round,
+        /// The Map's items.
+        pages: Vec<Page>,
+        /// The Map's concurrency.
+        concurrency: u32,
+    },
+    /// Everything is sent and the lease is given back.
+    Settled,
+    /// A fresh execution goes on.
+    HandedOver,
+    /// Another execution holds the lease: this one's ended before it was renewed.
+    LostLease,
+}
+
+/// The answer of `plan-broadcast`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What to do next.
+    #[serde(flatten)]
+    pub next: Next,
+    /// The channel.
+    pub channel: Channel,
+    /// The lease.
+    pub lease: LeaseId,
+    /// What was done so far.
+    pub totals: Totals,
+}
+
+/// The input of `deliver-page`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageInput {
+    /// The channel.
+    pub channel: Channel,
+    /// The lease.
+    pub lease: LeaseId,
+    /// The range.
+    pub round: Round,
+    /// The members.
+    pub page: Page,
+}
+
+/// Plans a channel's broadcast.
+#[derive(Clone, Debug)]
+pub struct Planner<S, B, E> {
+    /// The log, the lease and the counts.
+    pub store: S,
+    /// For the handover to a fresh execution.
+    pub broadcasts: B,
+    /// Time.
+    pub world: E,
+    /// How long a lease lasts; longer than a round's slowest page.
+    pub lease: Duration,
+    /// Members for each page, about.
+    pub page_members: u64,
+    /// Frames in a round, at most.
+    pub round_frames: u64,
+    /// History events after which a fresh execution takes over.
+    pub history_events: u64,
+}
+
+impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
+    /// Settles the round that is done, and plans the next. Doing it twice is harmless.
+    ///
+    /// # Errors
+    /// When the store or the state machine can't be reached.
+    pub async fn plan(&self, input: PlanInput) -> PortResult<Plan> {
+        let PlanInput { channel, lease, round, reports, totals } = input;
+        let totals = add_round(totals, round.as_ref(), &reports);
+        if let Some(round) = &round {
+            self.store.settle(&channel, &round.epoch, round.to).await?;
+        }
+        let next = self.next(&channel, &lease, round.as_ref()).await?;
+        Ok(Plan { next, channel, lease, totals })
+    }
+
+    async fn next(&self, channel: &Channel, lease: &LeaseId, done: Option<&Round>) -> PortResult<Next> {
+        for _ in 0..ATTEMPTS {
+            let Some(state) = self.store.state(channel).await? else {
+                return Ok(Next::LostLease);
+            };
+            if !state.lease.as_ref().is_some_and(|held| held.id == *lease) {
+                return self.follow_up(channel, lease, &state).await;
+            }
+            if state.sent >= state.head {
+                if self.store.release_lease(channel, lease).await? {
+                    return Ok(Next::Settled);
+                }
+                continue;
+            }
+            let counts = self.store.counts(channel, state.shards).await?;
+            let pages = plan_pages(&counts, self.page_members);
+            let events = done.map_or(0, |round| round.events) + EVENTS_OF_A_ROUND + EVENTS_OF_A_PAGE * pages.len() as u64;
+            if done.is_some() && events > self.history_events {
+                return self.hand_over(channel, lease).await;
+            }
+            let renewed = Lease { id: lease.clone(), until: self.world.now().plus(self.lease) };
+            if !self.store.replace_lease(channel, lease, &renewed).await? {
+                continue;
+            }
+            let Some(round) = self.next_round(channel, &state, done, events).await? else {
+                // Nothing of the range is left: retention has passed.
+                self.store.settle(channel, &state.epoch, state.head).await?;
+                continue;
+            };
+            return Ok(Next::Round { round, pages, concurrency: MAP_CONCURRENCY });
+        }
+        Err(PortError {
+            operation: "plan broadcast",
+            detail: format!("the state of `{channel}` changed {ATTEMPTS} times under the planner"),
+            retryable: true,
+        })
+    }
+
+    /// As much behind `sent` as a round holds.
+    async fn next_round(
+        &self,
+        channel: &Channel,
+        state: &ChannelState,
+        done: Option<&Round>,
+        events: u64,
+    ) -> PortResult<Option<Round>> {
+        let round_frames = usize::try_from(self.round_frames).unwrap_or(usize::MAX);
+        let limit = ReadLimit { messages: usize::MAX, bytes: round_frames.saturating_mul(MAX_FRAME_BYTES) };
+        let mut messages = self.store.read(channel, &state.epoch, state.sent, limit, self.world.now()).await?;
+        messages.retain(|message| message.seq <= state.head);
+        let frames = frames(channel, &state.epoch, &messages)?;
+        let count = frames.len().min(round_frames);
+        Ok(frames.get(..count).and_then(<[_]>::last).map(|last| Round {
+            number: done.map_or(0, |round| round.number) + 1,
+            epoch: state.epoch.clone(),
+            from: state.sent,
+            to: last.last,
+            frames: u32::try_from(count).unwrap_or(u32::MAX),
+            events,
+        }))
+    }
+
+    async fn hand_over(&self, channel: &Channel, lease: &LeaseId) -> PortResult<Next> {
+        let next = Lease { id: lease::successor(lease), until: self.world.now().plus(self.lease) };
+        if !self.store.replace_lease(channel, lease, &next).await? {
+            return Ok(Next::LostLease);
+        }
+        self.broadcasts.start(channel, &next.id).await?;
+        tracing::info!(%channel, lease = %next.id, "handed over");
+        Ok(Next::HandedOver)
+    }
+
+    /// The lease is no longer this execution's. Where it went to its successor, the handover may have been cut short before the start,
+    /// so the start is repeated, which is harmless.
+    async fn follow_up(&self, channel: &Channel, lease: &LeaseId, state: &ChannelState) -> PortResult<Next> {
+        let successor = lease::successor(lease);
+        if state.lease.as_ref().is_some_and(|held| held.id == successor) {
+            self.broadcasts.start(channel, &successor).await?;
+            return Ok(Next::HandedOver);
+        }
+        Ok(Next::LostLease)
+    }
+}
+
+fn add_round(mut totals: Totals, round: Option<&Round>, reports: &[PageReport]) -> Totals {
+    if round.is_some() {
+        totals.rounds += 1;
+    }
+    for report in reports {
+        if report.error.is_some() {
+            totals.failed_pages += 1;
+        } else {
+            totals.pages += 1;
+        }
+        totals.tally += report.tally;
+    }
+    totals
+}
+
+/// Delivers a page of a round.
+#[derive(Clone, Debug)]
+pub struct PageDelivery<S, P, E> {
+    /// The log and the members.
+    pub store: S,
+    /// The sockets.
+    pub poster: P,
+    /// Time.
+    pub world: E,
+}
+
+impl<S: Log + Members, P: Poster, E: Clock> PageDelivery<S, P, E> {
+    /// Posts the round's frames to the page's members. Doing it twice repeats frames, which clients de-duplicate.
+    ///
+    /// # Errors
+    /// When the log or the members can't be read.
+    pub async fn deliver(&self, input: PageInput) -> PortResult<PageReport> {
+        let PageInput { channel, lease: _, round, page } = input;
+        let messages = read_range(&self.store, &self.world, &channel, &round.epoch, (round.from, round.to)).await?;
+        let frames = frames(&channel, &round.epoch, &messages)?;
+        let tally = fan_out(&self.store, &self.poster, &self.world, &channel, &page.shards, &frames).await?;
+        Ok(PageReport { index: page.index, tally, error: None })
+    }
+}

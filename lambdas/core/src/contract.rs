@@ -1,0 +1,321 @@
+//! The contract of a store: tests that every implementation of [`Log`] and [`Members`] passes.
+//!
+//! A backend calls [`check`] with an empty store. Each rule is a function of its own, on channels of its own, so that a failure names
+//! the rule.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "these are tests, which live outside of `tests/` so that every backend can run them"
+)]
+
+use std::collections::BTreeSet;
+
+use crate::channel::Channel;
+use crate::id::{ConnectionId, Epoch, LeaseId};
+use crate::lease::Lease;
+use crate::member::Connection;
+use crate::message::{Message, Seq};
+use crate::ports::{Appended, Log, Members, ReadLimit};
+use crate::testing::{connection, message, room};
+use crate::time::Timestamp;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+const LATER: Timestamp = Timestamp(2_000_000);
+const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+
+/// Runs every rule of the contract.
+pub async fn check<S: Log + Members>(store: &S) {
+    opening_a_channel_makes_it_once(store).await;
+    an_append_moves_the_head_and_writes_the_messages(store).await;
+    an_append_at_another_head_writes_nothing(store).await;
+    a_log_is_read_in_order_within_limits(store).await;
+    large_messages_are_all_read(store).await;
+    expired_messages_are_not_read(store).await;
+    messages_of_another_epoch_are_not_read(store).await;
+    sent_never_moves_back(store).await;
+    a_lease_has_one_holder(store).await;
+    an_expired_lease_can_be_taken(store).await;
+    a_lease_is_given_back_only_when_everything_is_sent(store).await;
+    a_connection_is_known_until_it_is_removed_or_expires(store).await;
+    a_membership_keeps_its_first_shard(store).await;
+    a_member_is_new_once(store).await;
+    counts_follow_members_and_do_not_go_below_zero(store).await;
+    a_count_is_corrected_only_if_it_did_not_change(store).await;
+    many_shards_are_counted(store).await;
+    shards_grow_once(store).await;
+    a_shard_is_read_in_parts_without_omission(store).await;
+    expired_members_are_not_read(store).await;
+}
+
+fn epoch(name: &str) -> Epoch {
+    Epoch::new(name)
+}
+
+fn numbered(seqs: impl IntoIterator<Item = u64>) -> Vec<Message> {
+    seqs.into_iter().map(|seq| message(seq, "")).collect()
+}
+
+fn seqs(messages: &[Message]) -> Vec<u64> {
+    messages.iter().map(|message| message.seq.0).collect()
+}
+
+async fn channel_with_log<S: Log>(store: &S, name: &str, messages: u64) -> Channel {
+    let channel = room(name);
+    store.open(&channel, &epoch("A")).await.unwrap();
+    for seq in 0..messages {
+        let appended = store.append(&channel, &epoch("A"), Seq(seq), &numbered([seq + 1]), LATER).await.unwrap();
+        assert_eq!(appended, Appended::Done);
+    }
+    channel
+}
+
+async fn opening_a_channel_makes_it_once<S: Log>(store: &S) {
+    let channel = room("open");
+    assert_eq!(store.state(&channel).await.unwrap(), None);
+    let first = store.open(&channel, &epoch("A")).await.unwrap();
+    assert_eq!((first.epoch.as_str(), first.head, first.sent, first.shards), ("A", Seq(0), Seq(0), 1));
+    assert_eq!(first.lease, None);
+    let second = store.open(&channel, &epoch("B")).await.unwrap();
+    assert_eq!(second, first);
+    assert_eq!(store.state(&channel).await.unwrap(), Some(first));
+}
+
+async fn an_append_moves_the_head_and_writes_the_messages<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "append", 0).await;
+    let messages = numbered(1..=10);
+    let appended = store.append(&channel, &epoch("A"), Seq(0), &messages, LATER).await.unwrap();
+    assert_eq!(appended, Appended::Done);
+    let state = store.state(&channel).await.unwrap().unwrap();
+    assert_eq!((state.head, state.sent), (Seq(10), Seq(0)));
+    assert_eq!(store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap(), messages);
+}
+
+async fn an_append_at_another_head_writes_nothing<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "moved", 2).await;
+    for head in [1, 3] {
+        let messages = numbered([head + 1, head + 2]);
+        let appended = store.append(&channel, &epoch("A"), Seq(head), &messages, LATER).await.unwrap();
+        assert_eq!(appended, Appended::HeadMoved);
+    }
+    let appended = store.append(&channel, &epoch("B"), Seq(2), &numbered([3]), LATER).await.unwrap();
+    assert_eq!(appended, Appended::HeadMoved, "another epoch");
+    let appended = store.append(&room("never-opened"), &epoch("A"), Seq(0), &numbered([1]), LATER).await.unwrap();
+    assert_eq!(appended, Appended::HeadMoved, "a channel that is not there");
+    assert_eq!(seqs(&store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap()), [1, 2]);
+}
+
+async fn a_log_is_read_in_order_within_limits<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "read", 12).await;
+    let read = async |after, limit| seqs(&store.read(&channel, &epoch("A"), Seq(after), limit, NOW).await.unwrap());
+    let back = async |before, limit| {
+        seqs(&store.read_back(&channel, &epoch("A"), Seq(before), limit, NOW).await.unwrap())
+    };
+    let three = ReadLimit { messages: 3, bytes: usize::MAX };
+    let ten_bytes = ReadLimit { messages: usize::MAX, bytes: 10 };
+    assert_eq!(read(9, ALL).await, [10, 11, 12]);
+    assert_eq!(read(2, three).await, [3, 4, 5]);
+    assert_eq!(read(0, ten_bytes).await, [1, 2], "`\"m-1\"` has five bytes");
+    assert_eq!(read(12, ALL).await, [0; 0]);
+    assert_eq!(back(13, three).await, [12, 11, 10]);
+    assert_eq!(back(3, ALL).await, [2, 1]);
+    assert_eq!(back(1, ALL).await, [0; 0]);
+}
+
+async fn large_messages_are_all_read<S: Log>(store: &S) {
+    // Together more than the megabyte that one query answers.
+    let channel = channel_with_log(store, "large", 0).await;
+    let text = "x".repeat(24_000);
+    for head in (0..60).step_by(10) {
+        let messages: Vec<Message> = (head + 1..=head + 10).map(|seq| message(seq, &text)).collect();
+        store.append(&channel, &epoch("A"), Seq(head), &messages, LATER).await.unwrap();
+    }
+    let read = store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap();
+    assert_eq!(seqs(&read), (1..=60).collect::<Vec<_>>());
+    let budget = ReadLimit { messages: usize::MAX, bytes: 48_000 };
+    assert_eq!(seqs(&store.read(&channel, &epoch("A"), Seq(0), budget, NOW).await.unwrap()), [1, 2]);
+}
+
+async fn expired_messages_are_not_read<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "expired", 0).await;
+    store.append(&channel, &epoch("A"), Seq(0), &numbered([1, 2]), NOW).await.unwrap();
+    store.append(&channel, &epoch("A"), Seq(2), &numbered([3]), LATER).await.unwrap();
+    assert_eq!(seqs(&store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap()), [3]);
+    assert_eq!(seqs(&store.read_back(&channel, &epoch("A"), Seq(4), ALL, NOW).await.unwrap()), [3]);
+}
+
+async fn messages_of_another_epoch_are_not_read<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "epochs", 2).await;
+    assert_eq!(store.read(&channel, &epoch("B"), Seq(0), ALL, NOW).await.unwrap(), []);
+    assert_eq!(store.read_back(&channel, &epoch("B"), Seq(9), ALL, NOW).await.unwrap(), []);
+}
+
+async fn sent_never_moves_back<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "settle", 5).await;
+    let sent = async || store.state(&channel).await.unwrap().unwrap().sent.0;
+    store.settle(&channel, &epoch("A"), Seq(3)).await.unwrap();
+    assert_eq!(sent().await, 3);
+    store.settle(&channel, &epoch("A"), Seq(2)).await.unwrap();
+    store.settle(&channel, &epoch("B"), Seq(5)).await.unwrap();
+    assert_eq!(sent().await, 3);
+}
+
+fn lease(id: &str, until: u64) -> Lease {
+    Lease { id: LeaseId::new(id), until: Timestamp(until) }
+}
+
+async fn a_lease_has_one_holder<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "lease", 0).await;
+    let until = NOW.0 + 100;
+    assert!(store.take_lease(&channel, &lease("first", until), NOW).await.unwrap());
+    assert!(store.take_lease(&channel, &lease("first", until), NOW).await.unwrap(), "a repeated call");
+    assert!(!store.take_lease(&channel, &lease("second", until), NOW).await.unwrap());
+    assert_eq!(store.state(&channel).await.unwrap().unwrap().lease, Some(lease("first", until)));
+    assert!(!store.replace_lease(&channel, &LeaseId::new("second"), &lease("third", until)).await.unwrap());
+    assert!(store.replace_lease(&channel, &LeaseId::new("first"), &lease("first", until + 1)).await.unwrap());
+    assert_eq!(store.state(&channel).await.unwrap().unwrap().lease, Some(lease("first", until + 1)));
+    for _ in 0..2 {
+        assert!(store.replace_lease(&channel, &LeaseId::new("first"), &lease("next", until)).await.unwrap());
+    }
+    assert!(!store.take_lease(&room("no-channel"), &lease("first", until), NOW).await.unwrap());
+}
+
+async fn an_expired_lease_can_be_taken<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "lease-expired", 0).await;
+    assert!(store.take_lease(&channel, &lease("first", NOW.0 + 100), NOW).await.unwrap());
+    let end = Timestamp(NOW.0 + 100);
+    assert!(store.take_lease(&channel, &lease("second", end.0 + 100), end).await.unwrap());
+    assert!(!store.release_lease(&channel, &LeaseId::new("first")).await.unwrap());
+}
+
+async fn a_lease_is_given_back_only_when_everything_is_sent<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "release", 1).await;
+    let held = LeaseId::new("first");
+    assert!(store.take_lease(&channel, &lease("first", LATER.0), NOW).await.unwrap());
+    assert!(!store.release_lease(&channel, &held).await.unwrap(), "a message is unsent");
+    store.settle(&channel, &epoch("A"), Seq(1)).await.unwrap();
+    assert!(!store.release_lease(&channel, &LeaseId::new("other")).await.unwrap());
+    assert!(store.release_lease(&channel, &held).await.unwrap());
+    assert_eq!(store.state(&channel).await.unwrap().unwrap().lease, None);
+    assert!(!store.release_lease(&channel, &held).await.unwrap(), "it is given back already");
+}
+
+async fn a_connection_is_known_until_it_is_removed_or_expires<S: Members>(store: &S) {
+    let one = connection("known=", "alice", NOW.0);
+    assert_eq!(store.connection(&one.id, NOW).await.unwrap(), None);
+    store.put_connection(&one).await.unwrap();
+    assert_eq!(store.connection(&one.id, NOW).await.unwrap(), Some(one.clone()));
+    // Rows end by whole seconds.
+    let end = Timestamp(one.expires().0 + 1_000);
+    assert_eq!(store.connection(&one.id, end).await.unwrap(), None);
+    store.remove_connection(&one.id).await.unwrap();
+    assert_eq!(store.connection(&one.id, NOW).await.unwrap(), None);
+}
+
+async fn a_membership_keeps_its_first_shard<S: Members>(store: &S) {
+    let one = connection("membership", "alice", NOW.0);
+    let (a, b) = (room("membership-a"), room("membership-b"));
+    assert_eq!(store.membership(&one.id, &a).await.unwrap(), None);
+    assert_eq!(store.put_membership(&one, &a, 3).await.unwrap(), 3);
+    assert_eq!(store.put_membership(&one, &a, 5).await.unwrap(), 3);
+    assert_eq!(store.put_membership(&one, &b, 0).await.unwrap(), 0);
+    assert_eq!(store.membership(&one.id, &a).await.unwrap(), Some(3));
+    // A connection's record is not a membership.
+    store.put_connection(&one).await.unwrap();
+    let all: BTreeSet<_> = store.memberships(&one.id).await.unwrap().into_iter().collect();
+    assert_eq!(all, BTreeSet::from([(a.clone(), 3), (b.clone(), 0)]));
+    store.remove_membership(&one.id, &a).await.unwrap();
+    assert_eq!(store.memberships(&one.id).await.unwrap(), [(b, 0)]);
+}
+
+async fn a_member_is_new_once<S: Members>(store: &S) {
+    let channel = room("member");
+    let one = connection("member", "alice", NOW.0);
+    assert!(store.put_member(&channel, 0, &one).await.unwrap());
+    assert!(!store.put_member(&channel, 0, &one).await.unwrap());
+    assert!(store.remove_member(&channel, 0, &one.id).await.unwrap());
+    assert!(!store.remove_member(&channel, 0, &one.id).await.unwrap());
+}
+
+async fn counts_follow_members_and_do_not_go_below_zero<S: Members>(store: &S) {
+    let channel = room("counts");
+    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap(), 1);
+    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap(), 2);
+    assert_eq!(store.add_to_count(&channel, 0, -1).await.unwrap(), 0);
+    assert_eq!(store.counts(&channel, 3).await.unwrap(), [0, 2, 0]);
+}
+
+async fn a_count_is_corrected_only_if_it_did_not_change<S: Members>(store: &S) {
+    let channel = room("correct");
+    store.correct_count(&channel, 0, 0, 7).await.unwrap();
+    assert_eq!(store.counts(&channel, 1).await.unwrap(), [7], "a count that was never written is zero");
+    store.correct_count(&channel, 0, 6, 3).await.unwrap();
+    assert_eq!(store.counts(&channel, 1).await.unwrap(), [7]);
+    store.correct_count(&channel, 0, 7, 3).await.unwrap();
+    assert_eq!(store.counts(&channel, 1).await.unwrap(), [3]);
+}
+
+async fn many_shards_are_counted<S: Members>(store: &S) {
+    // More than one batch of 100 gets.
+    let channel = room("many-shards");
+    for shard in [0, 99, 100, 255] {
+        store.add_to_count(&channel, shard, 1).await.unwrap();
+    }
+    let counts = store.counts(&channel, 256).await.unwrap();
+    let counted: Vec<usize> = (0..counts.len()).filter(|shard| counts.get(*shard) == Some(&1)).collect();
+    assert_eq!((counts.len(), counted), (256, vec![0, 99, 100, 255]));
+}
+
+async fn shards_grow_once<S: Log + Members>(store: &S) {
+    let channel = channel_with_log(store, "grow", 0).await;
+    store.grow(&channel, 1, 2).await.unwrap();
+    store.grow(&channel, 1, 2).await.unwrap();
+    store.grow(&channel, 1, 4).await.unwrap();
+    assert_eq!(store.state(&channel).await.unwrap().unwrap().shards, 2);
+}
+
+async fn a_shard_is_read_in_parts_without_omission<S: Members>(store: &S) {
+    let channel = room("parts");
+    // Ids as API Gateway makes them, some of which sort before the shard's own row and some behind it.
+    let ids: BTreeSet<String> = (0..25u8).map(|number| format!("{}{number}cIhw=", char::from(b'0' + number * 3))).collect();
+    for id in &ids {
+        let member = connection(id, "alice", NOW.0);
+        store.put_member(&channel, 4, &member).await.unwrap();
+        store.add_to_count(&channel, 4, 1).await.unwrap();
+    }
+    for limit in [1, 7, 24, 25, 26, 1_000] {
+        let (mut read, mut count, mut after) = (Vec::new(), None, None::<ConnectionId>);
+        loop {
+            let page = store.member_page(&channel, 4, after.as_ref(), limit, NOW).await.unwrap();
+            assert!(page.members.len() <= limit);
+            count = count.or(page.count);
+            read.extend(page.members.into_iter().map(|member: Connection| member.id.to_string()));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(read, ids.iter().cloned().collect::<Vec<_>>(), "limit {limit}");
+        assert_eq!(count, Some(25), "limit {limit}");
+    }
+    let empty = store.member_page(&channel, 5, None, 10, NOW).await.unwrap();
+    assert_eq!((empty.members.len(), empty.next), (0, None));
+}
+
+async fn expired_members_are_not_read<S: Members>(store: &S) {
+    let channel = room("expired-members");
+    let one = connection("one", "alice", NOW.0);
+    store.put_member(&channel, 0, &one).await.unwrap();
+    let end = Timestamp(one.expires().0 + 1_000);
+    assert_eq!(store.member_page(&channel, 0, None, 10, end).await.unwrap().members, []);
+    assert_eq!(store.member_page(&channel, 0, None, 10, NOW).await.unwrap().members, [one]);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::memory::MemoryStore;
+
+    #[test]
+    fn the_memory_store_keeps_the_contract() {
+        futures::executor::block_on(super::check(&MemoryStore::default()));
+    }
+}

@@ -1,0 +1,176 @@
+//! The envelope: what lies on the publish queue, whoever put it there. Its form is public, and versioned.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::channel::Channel;
+use crate::id::{MessageId, UserId};
+use crate::message::Body;
+use crate::object::{Malformed, Object};
+
+/// The version that is written, and the only one that is read.
+pub const VERSION: u64 = 1;
+
+/// A message on its way to a channel's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Where it goes; also the queue's message group, which makes one writer for each channel.
+    pub channel: Channel,
+    /// Its id, unique in the channel for its sender.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: UserId,
+    /// What it says.
+    pub body: Body,
+}
+
+/// Why an envelope can never be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidEnvelope {
+    /// It isn't an object of the right form.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It is of a version that isn't known.
+    #[error("field `v` is {0}, and this stack reads version 1")]
+    UnknownVersion(u64),
+    /// It lies in another channel's message group, where its order is not its channel's.
+    #[error("the message group is `{group}`, and the envelope's channel is `{channel}`: they must be the same")]
+    WrongGroup {
+        /// The queue's message group.
+        group: String,
+        /// The envelope's channel.
+        channel: Channel,
+    },
+}
+
+impl InvalidEnvelope {
+    /// The dead letter's reason.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(malformed) => malformed.code(),
+            Self::UnknownVersion(_) => "unknown_version",
+            Self::WrongGroup { .. } => "wrong_group",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u64,
+    channel: &'a Channel,
+    id: &'a MessageId,
+    from: &'a UserId,
+    body: &'a Body,
+}
+
+impl Envelope {
+    /// Reads an envelope from the queue's message group `group`.
+    ///
+    /// # Errors
+    /// Says which field is wrong and what it should be.
+    pub fn parse(text: &str, group: &str, max_body_bytes: usize) -> Result<Self, InvalidEnvelope> {
+        let mut object = Object::parse(text)?;
+        let version = object.required("v", "a whole number")?;
+        if version != VERSION {
+            return Err(InvalidEnvelope::UnknownVersion(version));
+        }
+        let channel = object.optional_channel("channel")?.ok_or(Malformed::Missing("channel"))?;
+        if channel.to_string() != group {
+            return Err(InvalidEnvelope::WrongGroup { group: group.to_owned(), channel });
+        }
+        Ok(Self {
+            channel,
+            id: object.id("id", MessageId::parse)?,
+            from: object.id("from", UserId::parse)?,
+            body: object.body(max_body_bytes)?,
+        })
+    }
+
+    /// The JSON text for the queue.
+    ///
+    /// # Errors
+    /// None that is known: every field is a string or JSON already. The type is serde_json's.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let Self { channel, id, from, body } = self;
+        serde_json::to_string(&Written { v: VERSION, channel, id, from, body })
+    }
+
+    /// The queue's deduplication id: the same exactly when the sender and the message's id are. A digest, because the two together may
+    /// be longer than the 128 characters that SQS takes.
+    #[must_use]
+    pub fn deduplication_id(&self) -> String {
+        let digest = Sha256::digest(format!("{}/{}", self.from, self.id));
+        digest.iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string can't fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"v":1,"channel":"room:lobby","id":"m-1","from":"orders","body":{"n":1.50}}"#;
+
+    fn check(text: &str, reason: &str, detail: &str) {
+        let error = Envelope::parse(text, "room:lobby", 16).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (reason, detail), "{text}");
+    }
+
+    #[test]
+    fn an_envelope_is_written_as_it_is_read() {
+        let envelope = Envelope::parse(GOOD, "room:lobby", 100).unwrap();
+        assert_eq!(envelope.to_json().unwrap(), GOOD);
+    }
+
+    #[test]
+    fn a_bad_envelope_says_what_is_wrong() {
+        check("{", "not_json", "the text is not a JSON object: EOF while parsing an object at line 1 column 1");
+        check("[]", "not_json", "the text is not a JSON object: invalid type: sequence, expected a map at line 1 column 0");
+        check("{}", "missing_field", "field `v` is missing");
+        check(r#"{"v":"1"}"#, "wrong_field", "field `v` must be a whole number");
+        check(r#"{"v":2}"#, "unknown_version", "field `v` is 2, and this stack reads version 1");
+        check(
+            r#"{"v":1,"channel":"room:x"}"#,
+            "wrong_group",
+            "the message group is `room:lobby`, and the envelope's channel is `room:x`: they must be the same",
+        );
+        check(
+            r#"{"v":1,"channel":"lobby"}"#,
+            "wrong_field",
+            "field `channel` must be `room:<id>`, `user:<id>` or `everyone`",
+        );
+        check(
+            r#"{"v":1,"channel":"room:lobby","id":"a b"}"#,
+            "invalid_id",
+            "field `id`: `a b` is not an id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+        );
+        check(r#"{"v":1,"channel":"room:lobby","id":"a","from":"b"}"#, "missing_field", "field `body` is missing");
+        check(
+            r#"{"v":1,"channel":"room:lobby","id":"a","from":"b","body":"fifteen letters"}"#,
+            "body_too_large",
+            "field `body` has 17 bytes, and may have 16",
+        );
+    }
+
+    #[test]
+    fn the_deduplication_id_tells_senders_and_ids_apart() {
+        let id = |from: &str, id: &str| crate::testing::arrival(from, id).envelope.deduplication_id();
+        assert_eq!(id("a", "b"), id("a", "b"));
+        assert_ne!(id("a", "b"), id("b", "a"));
+        assert_ne!(id("a:b", "c"), id("a", "b:c"));
+        assert_eq!(id(&"a".repeat(64), &"b".repeat(64)).len(), 64);
+    }
+
+    #[test]
+    fn a_body_may_be_null() {
+        let text = r#"{"v":1,"channel":"everyone","id":"a","from":"b","body":null}"#;
+        assert_eq!(Envelope::parse(text, "everyone", 16).unwrap().body.as_str(), "null");
+    }
+}

@@ -1,0 +1,98 @@
+//! Becoming and ceasing to be a member.
+//!
+//! Join writes the membership, then the member, then the count, and forget removes them so that what is left after a crash is found
+//! again: the membership rows name every member row. There is no transaction, because one on a hot count would conflict in a join
+//! storm. Counts may drift; whoever reads a whole shard corrects them.
+
+use crate::channel::Channel;
+use crate::id::{ConnectionId, Epoch};
+use crate::member::{Connection, is_growth_due, shard_of, shards_wanted};
+use crate::ports::{ChannelState, Ids, Log, Members, PortResult};
+
+/// Records a connection as a member of its user's channel and of everyone.
+///
+/// # Errors
+/// When a write fails. The connection is then refused, and what was written ends by its time to live.
+pub async fn connect<S: Log + Members, E: Ids>(
+    store: &S,
+    world: &E,
+    connection: &Connection,
+    shard_members: u64,
+) -> PortResult<()> {
+    store.put_connection(connection).await?;
+    join(store, world, connection, &Channel::User(connection.user.clone()), shard_members).await?;
+    join(store, world, connection, &Channel::Everyone, shard_members).await?;
+    Ok(())
+}
+
+/// Makes a connection a member. Joining again changes nothing, and mends what an earlier join left undone.
+///
+/// When this returns, every message that is appended later is posted to the connection. So whoever wants the messages before that
+/// reads the log *after* joining.
+///
+/// # Errors
+/// When a write fails; joining again goes on from there.
+pub async fn join<S: Log + Members, E: Ids>(
+    store: &S,
+    world: &E,
+    connection: &Connection,
+    channel: &Channel,
+    shard_members: u64,
+) -> PortResult<()> {
+    let state = store.open(channel, &Epoch::new(world.fresh())).await?;
+    let shard = store
+        .put_membership(connection, channel, shard_of(&connection.id, state.shards))
+        .await?;
+    if store.put_member(channel, shard, connection).await? {
+        let members = store.add_to_count(channel, shard, 1).await?;
+        if is_growth_due(members, shard_members) {
+            grow(store, channel, &state, shard_members).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn grow<S: Members>(
+    store: &S,
+    channel: &Channel,
+    state: &ChannelState,
+    shard_members: u64,
+) -> PortResult<()> {
+    let counts = store.counts(channel, state.shards).await?;
+    let wanted = shards_wanted(&counts, shard_members);
+    if wanted > state.shards {
+        store.grow(channel, state.shards, wanted).await?;
+        tracing::info!(%channel, shards = wanted, "shards doubled");
+    }
+    Ok(())
+}
+
+/// Ends a membership. Leaving what one isn't a member of does nothing.
+///
+/// # Errors
+/// When a write fails; leaving again goes on from there.
+pub async fn leave<S: Members>(store: &S, id: &ConnectionId, channel: &Channel) -> PortResult<()> {
+    if let Some(shard) = store.membership(id, channel).await? {
+        if store.remove_member(channel, shard, id).await? {
+            store.add_to_count(channel, shard, -1).await?;
+        }
+        store.remove_membership(id, channel).await?;
+    }
+    Ok(())
+}
+
+/// Forgets a connection that has gone: its record first, so that no frame of it that is still under way can join again, then every
+/// membership.
+///
+/// # Errors
+/// When a read or a write fails; forgetting again goes on from there.
+pub async fn forget<S: Members>(store: &S, id: &ConnectionId) -> PortResult<()> {
+    store.remove_connection(id).await?;
+    for (channel, shard) in store.memberships(id).await? {
+        if store.remove_member(&channel, shard, id).await? {
+            store.add_to_count(&channel, shard, -1).await?;
+        }
+        store.remove_membership(id, &channel).await?;
+    }
+    Ok(())
+}

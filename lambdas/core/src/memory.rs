@@ -1,0 +1,271 @@
+//! The store in memory: the reference that tests and simulations run on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::channel::Channel;
+use crate::id::{ConnectionId, Epoch, LeaseId};
+use crate::lease::Lease;
+use crate::member::{Connection, Shard};
+use crate::message::{Message, Seq};
+use crate::ports::{Appended, ChannelState, Log, MemberPage, Members, PortResult, ReadLimit};
+use crate::time::Timestamp;
+
+/// A store in memory. Clones share their content.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Content>>);
+
+#[derive(Debug, Default)]
+struct Content {
+    channels: BTreeMap<Channel, ChannelState>,
+    logs: BTreeMap<Channel, BTreeMap<Seq, Row>>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    memberships: BTreeMap<(ConnectionId, Channel), Shard>,
+    members: BTreeMap<(Channel, Shard), BTreeMap<ConnectionId, Connection>>,
+    counts: BTreeMap<(Channel, Shard), u64>,
+}
+
+#[derive(Debug)]
+struct Row {
+    epoch: Epoch,
+    message: Message,
+    expires: Timestamp,
+}
+
+impl MemoryStore {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a channel's log and begins a new one, as an operator may who erases a channel.
+    pub fn erase(&self, channel: &Channel, epoch: Epoch) {
+        let mut content = self.content();
+        content.logs.remove(channel);
+        if let Some(state) = content.channels.get_mut(channel) {
+            *state = ChannelState { shards: state.shards, ..ChannelState::new(epoch) };
+        }
+    }
+}
+
+/// Takes messages until a limit is reached.
+fn take<'a>(rows: impl Iterator<Item = &'a Row>, epoch: &Epoch, limit: ReadLimit, now: Timestamp) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let mut bytes: usize = 0;
+    for row in rows.filter(|row| row.epoch == *epoch && now < row.expires) {
+        if messages.len() >= limit.messages || bytes >= limit.bytes {
+            break;
+        }
+        bytes = bytes.saturating_add(row.message.body.as_str().len());
+        messages.push(row.message.clone());
+    }
+    messages
+}
+
+impl Log for MemoryStore {
+    async fn state(&self, channel: &Channel) -> PortResult<Option<ChannelState>> {
+        Ok(self.content().channels.get(channel).cloned())
+    }
+
+    async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState> {
+        let mut content = self.content();
+        let state = content.channels.entry(channel.clone()).or_insert_with(|| ChannelState::new(epoch.clone()));
+        Ok(state.clone())
+    }
+
+    async fn append(
+        &self,
+        channel: &Channel,
+        epoch: &Epoch,
+        head: Seq,
+        messages: &[Message],
+        expires: Timestamp,
+    ) -> PortResult<Appended> {
+        let mut content = self.content();
+        let Some(state) = content.channels.get_mut(channel) else {
+            return Ok(Appended::HeadMoved);
+        };
+        if state.epoch != *epoch || state.head != head {
+            return Ok(Appended::HeadMoved);
+        }
+        if let Some(last) = messages.last() {
+            state.head = last.seq;
+        }
+        let log = content.logs.entry(channel.clone()).or_default();
+        for message in messages {
+            log.insert(message.seq, Row { epoch: epoch.clone(), message: message.clone(), expires });
+        }
+        Ok(Appended::Done)
+    }
+
+    async fn read(
+        &self,
+        channel: &Channel,
+        epoch: &Epoch,
+        after: Seq,
+        limit: ReadLimit,
+        now: Timestamp,
+    ) -> PortResult<Vec<Message>> {
+        let content = self.content();
+        let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(after.next()..));
+        Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
+    }
+
+    async fn read_back(
+        &self,
+        channel: &Channel,
+        epoch: &Epoch,
+        before: Seq,
+        limit: ReadLimit,
+        now: Timestamp,
+    ) -> PortResult<Vec<Message>> {
+        let content = self.content();
+        let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(..before).rev());
+        Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
+    }
+
+    async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()> {
+        if let Some(state) = self.content().channels.get_mut(channel)
+            && state.epoch == *epoch
+        {
+            state.sent = state.sent.max(to);
+        }
+        Ok(())
+    }
+
+    async fn take_lease(&self, channel: &Channel, lease: &Lease, now: Timestamp) -> PortResult<bool> {
+        let mut content = self.content();
+        let free = |state: &&mut ChannelState| state.live_lease(now).is_none() || holds(state, &lease.id);
+        let Some(state) = content.channels.get_mut(channel).filter(free) else {
+            return Ok(false);
+        };
+        state.lease = Some(lease.clone());
+        Ok(true)
+    }
+
+    async fn replace_lease(&self, channel: &Channel, held: &LeaseId, next: &Lease) -> PortResult<bool> {
+        let mut content = self.content();
+        let ours = |state: &&mut ChannelState| holds(state, held) || holds(state, &next.id);
+        let Some(state) = content.channels.get_mut(channel).filter(ours) else {
+            return Ok(false);
+        };
+        state.lease = Some(next.clone());
+        Ok(true)
+    }
+
+    async fn release_lease(&self, channel: &Channel, held: &LeaseId) -> PortResult<bool> {
+        let mut content = self.content();
+        let released = content
+            .channels
+            .get_mut(channel)
+            .filter(|state| holds(state, held) && state.sent == state.head);
+        Ok(released.map(|state| state.lease = None).is_some())
+    }
+}
+
+fn holds(state: &ChannelState, lease: &LeaseId) -> bool {
+    state.lease.as_ref().is_some_and(|held| held.id == *lease)
+}
+
+impl Members for MemoryStore {
+    async fn put_connection(&self, connection: &Connection) -> PortResult<()> {
+        self.content().connections.insert(connection.id.clone(), connection.clone());
+        Ok(())
+    }
+
+    async fn connection(&self, id: &ConnectionId, now: Timestamp) -> PortResult<Option<Connection>> {
+        let content = self.content();
+        Ok(content.connections.get(id).filter(|connection| now < connection.expires()).cloned())
+    }
+
+    async fn remove_connection(&self, id: &ConnectionId) -> PortResult<()> {
+        self.content().connections.remove(id);
+        Ok(())
+    }
+
+    async fn put_membership(&self, connection: &Connection, channel: &Channel, shard: Shard) -> PortResult<Shard> {
+        let key = (connection.id.clone(), channel.clone());
+        Ok(*self.content().memberships.entry(key).or_insert(shard))
+    }
+
+    async fn membership(&self, id: &ConnectionId, channel: &Channel) -> PortResult<Option<Shard>> {
+        Ok(self.content().memberships.get(&(id.clone(), channel.clone())).copied())
+    }
+
+    async fn memberships(&self, id: &ConnectionId) -> PortResult<Vec<(Channel, Shard)>> {
+        let content = self.content();
+        let own = content.memberships.iter().filter(|((connection, _), _)| connection == id);
+        Ok(own.map(|((_, channel), shard)| (channel.clone(), *shard)).collect())
+    }
+
+    async fn remove_membership(&self, id: &ConnectionId, channel: &Channel) -> PortResult<()> {
+        self.content().memberships.remove(&(id.clone(), channel.clone()));
+        Ok(())
+    }
+
+    async fn put_member(&self, channel: &Channel, shard: Shard, member: &Connection) -> PortResult<bool> {
+        let mut content = self.content();
+        let members = content.members.entry((channel.clone(), shard)).or_default();
+        Ok(members.insert(member.id.clone(), member.clone()).is_none())
+    }
+
+    async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool> {
+        let mut content = self.content();
+        let members = content.members.get_mut(&(channel.clone(), shard));
+        Ok(members.is_some_and(|members| members.remove(id).is_some()))
+    }
+
+    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64> {
+        let mut content = self.content();
+        let count = content.counts.entry((channel.clone(), shard)).or_default();
+        *count = count.saturating_add_signed(difference);
+        Ok(*count)
+    }
+
+    async fn correct_count(&self, channel: &Channel, shard: Shard, count: u64, counted: u64) -> PortResult<()> {
+        let mut content = self.content();
+        let present = content.counts.entry((channel.clone(), shard)).or_default();
+        if *present == count {
+            *present = counted;
+        }
+        Ok(())
+    }
+
+    async fn counts(&self, channel: &Channel, shards: u32) -> PortResult<Vec<u64>> {
+        let content = self.content();
+        let count = |shard| content.counts.get(&(channel.clone(), shard)).copied().unwrap_or_default();
+        Ok((0..shards).map(count).collect())
+    }
+
+    async fn grow(&self, channel: &Channel, from: u32, to: u32) -> PortResult<()> {
+        if let Some(state) = self.content().channels.get_mut(channel)
+            && state.shards == from
+        {
+            state.shards = to;
+        }
+        Ok(())
+    }
+
+    async fn member_page(
+        &self,
+        channel: &Channel,
+        shard: Shard,
+        after: Option<&ConnectionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> PortResult<MemberPage> {
+        let content = self.content();
+        let key = (channel.clone(), shard);
+        let members = content.members.get(&key).into_iter().flatten();
+        let rows: Vec<&Connection> = members
+            .filter(|(id, _)| after.is_none_or(|after| *id > after))
+            .map(|(_, member)| member)
+            .take(limit)
+            .collect();
+        let next = (rows.len() == limit).then(|| rows.last().map(|last| last.id.clone())).flatten();
+        Ok(MemberPage {
+            members: rows.into_iter().filter(|member| now < member.expires()).cloned().collect(),
+            count: after.is_none().then(|| content.counts.get(&key).copied()).flatten(),
+            next,
+        })
+    }
+}

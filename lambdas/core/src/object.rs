@@ -1,0 +1,137 @@
+//! Reading a JSON object field by field, so that an error names the field and what it should be.
+//!
+//! serde's derived errors speak of lines and columns, and stop at types; people who write a client or a service need the field.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::channel::{Channel, InvalidChannel};
+use crate::id::InvalidId;
+use crate::message::{Body, Seq};
+
+/// What is wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// The text isn't a JSON object.
+    #[error("the text is not a JSON object: {0}")]
+    NotAnObject(String),
+    /// A field isn't there.
+    #[error("field `{0}` is missing")]
+    Missing(&'static str),
+    /// A field has the wrong type or is out of range.
+    #[error("field `{field}` must be {expected}")]
+    Wrong {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A field holds something that isn't an id.
+    #[error("field `{field}`: {error}")]
+    Id {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        error: InvalidId,
+    },
+    /// The body is over the limit.
+    #[error("field `body` has {bytes} bytes, and may have {limit}")]
+    BodyTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl Malformed {
+    /// The stable code, the same for clients and for dead letters.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnObject(_) => "not_json",
+            Self::Missing(_) => "missing_field",
+            Self::Wrong { .. } => "wrong_field",
+            Self::Id { .. } => "invalid_id",
+            Self::BodyTooLarge { .. } => "body_too_large",
+        }
+    }
+}
+
+/// The fields of a JSON object, each still unparsed.
+pub(crate) struct Object(BTreeMap<String, Box<RawValue>>);
+
+impl Object {
+    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|error| Malformed::NotAnObject(error.to_string()))
+    }
+
+    /// A field, or nothing where it isn't there or is `null`.
+    pub(crate) fn optional<T: DeserializeOwned>(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<Option<T>, Malformed> {
+        self.0.get(field).map_or(Ok(None), |raw| {
+            serde_json::from_str(raw.get()).map_err(|_| Malformed::Wrong { field, expected })
+        })
+    }
+
+    pub(crate) fn required<T: DeserializeOwned>(
+        &self,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<T, Malformed> {
+        self.optional(field, expected)?.ok_or(Malformed::Missing(field))
+    }
+
+    /// An id by its own parser, so that the error says what an id may hold.
+    pub(crate) fn id<T>(
+        &self,
+        field: &'static str,
+        parse: impl Fn(&str) -> Result<T, InvalidId>,
+    ) -> Result<T, Malformed> {
+        self.optional_id(field, parse)?.ok_or(Malformed::Missing(field))
+    }
+
+    pub(crate) fn optional_id<T>(
+        &self,
+        field: &'static str,
+        parse: impl Fn(&str) -> Result<T, InvalidId>,
+    ) -> Result<Option<T>, Malformed> {
+        self.optional::<String>(field, "a string")?
+            .map(|text| parse(&text).map_err(|error| Malformed::Id { field, error }))
+            .transpose()
+    }
+
+    pub(crate) fn optional_channel(&self, field: &'static str) -> Result<Option<Channel>, Malformed> {
+        let expected = "`room:<id>`, `user:<id>` or `everyone`";
+        self.optional::<String>(field, expected)?
+            .map(|text| {
+                text.parse().map_err(|error| match error {
+                    InvalidChannel::UnknownKind => Malformed::Wrong { field, expected },
+                    InvalidChannel::Id(error) => Malformed::Id { field, error },
+                })
+            })
+            .transpose()
+    }
+
+    pub(crate) fn optional_seq(&self, field: &'static str) -> Result<Option<Seq>, Malformed> {
+        self.optional(field, "a sequence: a whole number from 0")
+    }
+
+    /// A body, which may be any JSON value, `null` too, of at most `limit` bytes as sent.
+    pub(crate) fn body(&mut self, limit: usize) -> Result<Body, Malformed> {
+        let raw = self.0.remove("body").ok_or(Malformed::Missing("body"))?;
+        let bytes = raw.get().len();
+        if bytes > limit {
+            return Err(Malformed::BodyTooLarge { bytes, limit });
+        }
+        Ok(raw.into())
+    }
+}

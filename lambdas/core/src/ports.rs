@@ -1,0 +1,269 @@
+//! Ports: what the rules need from outside. `hubbub-aws` implements them on AWS, [`crate::memory`] in memory, and
+//! [`crate::contract`] says by tests what every implementation must do.
+//!
+//! Each method is one effect: it happens whole or not at all, and whoever calls it may die before or after. What must hold across
+//! several of them is the rules' business.
+#![expect(
+    async_fn_in_trait,
+    reason = "callers are generic over concrete ports, so that the compiler sees for itself which futures are Send"
+)]
+
+use thiserror::Error;
+
+use crate::channel::Channel;
+use crate::envelope::Envelope;
+use crate::frame::Frame;
+use crate::id::{ConnectionId, Epoch, LeaseId};
+use crate::lease::Lease;
+use crate::member::{Connection, Shard};
+use crate::message::{Message, Seq};
+use crate::outcome::Outcome;
+use crate::time::Timestamp;
+
+/// A port's effect didn't happen, or it isn't known whether it did.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{operation} failed: {detail}")]
+pub struct PortError {
+    /// What was tried, in the words of the service that it was tried on.
+    pub operation: &'static str,
+    /// What the service or the network said.
+    pub detail: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+}
+
+impl PortError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+}
+
+/// The result of a port's effect.
+pub type PortResult<T> = Result<T, PortError>;
+
+/// A channel's item: its log's ends, and who broadcasts it.
+///
+/// INVARIANT: `sent <= head`; the log holds every message from 1 to `head` that retention has not passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelState {
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The newest message.
+    pub head: Seq,
+    /// The newest message that was posted to all members.
+    pub sent: Seq,
+    /// How many shards its members are spread over.
+    pub shards: u32,
+    /// Who broadcasts it, if anyone; it may have expired.
+    pub lease: Option<Lease>,
+}
+
+impl ChannelState {
+    /// A channel that nobody has used yet.
+    #[must_use]
+    pub const fn new(epoch: Epoch) -> Self {
+        Self { epoch, head: Seq::ZERO, sent: Seq::ZERO, shards: 1, lease: None }
+    }
+
+    /// The lease, where it still counts.
+    #[must_use]
+    pub fn live_lease(&self, now: Timestamp) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.is_live(now))
+    }
+}
+
+/// Whether an append took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The messages are in the log.
+    Done,
+    /// The head was not where the caller thought; nothing was written.
+    HeadMoved,
+}
+
+/// How much of the log to read: whole messages, until one of the limits is reached. At least one message is read if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// At most so many messages.
+    pub messages: usize,
+    /// Stop after about so many bytes of bodies.
+    pub bytes: usize,
+}
+
+/// A channel's log, its ends and its lease.
+pub trait Log {
+    /// The channel's item, as it is at this moment. One read unit.
+    async fn state(&self, channel: &Channel) -> PortResult<Option<ChannelState>>;
+
+    /// The channel's item, made with this epoch where there is none yet.
+    async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState>;
+
+    /// Advances the head from `head` and writes the messages behind it, both or neither. The messages are numbered from `head.next()`
+    /// without holes; they end at `expires`. Two write units and two more for each KiB of each message.
+    async fn append(
+        &self,
+        channel: &Channel,
+        epoch: &Epoch,
+        head: Seq,
+        messages: &[Message],
+        expires: Timestamp,
+    ) -> PortResult<Appended>;
+
+    /// The messages behind `after`, oldest first, as they are at this moment; none that has expired or is of another epoch.
+    async fn read(
+        &self,
+        channel: &Channel,
+        epoch: &Epoch,
+        after: Seq,
+        limit: ReadLimit,
+        now: Timestamp,
+    ) -> PortResult<Vec<Message>>;
+
+    /// The messages before `before`, newest first; else as [`Log::read`].
+    async fn read_back(
+        &self,
+        channel: &Channel,
+        epoch: &Epoch,
+        before: Seq,
+        limit: ReadLimit,
+        now: Timestamp,
+    ) -> PortResult<Vec<Message>>;
+
+    /// Notes that every member was posted everything up to `to`. Never moves `sent` back; does nothing in another epoch.
+    async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()>;
+
+    /// Takes the lease if nobody holds one that counts at `now`. Whether it is held by this id now: a call that is repeated because its
+    /// answer was lost says yes again.
+    async fn take_lease(&self, channel: &Channel, lease: &Lease, now: Timestamp) -> PortResult<bool>;
+
+    /// Puts `next` in the place of the lease `held`, if that is still the one. Whether `next` is the lease now: a call that is repeated
+    /// because its answer was lost says yes again. To renew a lease is to put the same id with a later end.
+    async fn replace_lease(&self, channel: &Channel, held: &LeaseId, next: &Lease) -> PortResult<bool>;
+
+    /// Gives the lease back, only if it is still `held` **and** everything is sent. Whether it was given back.
+    async fn release_lease(&self, channel: &Channel, held: &LeaseId) -> PortResult<bool>;
+}
+
+/// A part of a shard's members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberPage {
+    /// The members whose rows have not expired.
+    pub members: Vec<Connection>,
+    /// The shard's count, in the part where it was met.
+    pub count: Option<u64>,
+    /// Where the next part begins; nothing behind the last.
+    pub next: Option<ConnectionId>,
+}
+
+/// Connections, memberships and members.
+pub trait Members {
+    /// Records a connection.
+    async fn put_connection(&self, connection: &Connection) -> PortResult<()>;
+
+    /// A connection that was recorded, not removed, and has not expired at `now`.
+    async fn connection(&self, id: &ConnectionId, now: Timestamp) -> PortResult<Option<Connection>>;
+
+    /// Removes a connection's record, but not its memberships.
+    async fn remove_connection(&self, id: &ConnectionId) -> PortResult<()>;
+
+    /// Notes which shard of the channel the connection belongs to, unless one is noted already; the shard that is noted then.
+    async fn put_membership(&self, connection: &Connection, channel: &Channel, shard: Shard) -> PortResult<Shard>;
+
+    /// The shard of the channel that the connection belongs to, if it is a member.
+    async fn membership(&self, id: &ConnectionId, channel: &Channel) -> PortResult<Option<Shard>>;
+
+    /// All channels that the connection is a member of.
+    async fn memberships(&self, id: &ConnectionId) -> PortResult<Vec<(Channel, Shard)>>;
+
+    /// Removes the note of a membership.
+    async fn remove_membership(&self, id: &ConnectionId, channel: &Channel) -> PortResult<()>;
+
+    /// Writes a member's row. Whether it is a new one.
+    async fn put_member(&self, channel: &Channel, shard: Shard, member: &Connection) -> PortResult<bool>;
+
+    /// Removes a member's row. Whether there was one.
+    async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool>;
+
+    /// Adds to a shard's count, which never goes below zero; what it is then.
+    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64>;
+
+    /// Sets a shard's count to `counted`, if it is still `count`.
+    async fn correct_count(&self, channel: &Channel, shard: Shard, count: u64, counted: u64) -> PortResult<()>;
+
+    /// The counts of the shards from 0 to `shards`, each about right.
+    async fn counts(&self, channel: &Channel, shards: u32) -> PortResult<Vec<u64>>;
+
+    /// Sets the number of shards to `to`, if it is still `from`. Members that are there stay where they are.
+    async fn grow(&self, channel: &Channel, from: u32, to: u32) -> PortResult<()>;
+
+    /// The members of a shard behind `after`, in the order of their ids, at most `limit`, as they are at this moment. Every member
+    /// whose row was written before the call and not removed is in one of the parts.
+    async fn member_page(
+        &self,
+        channel: &Channel,
+        shard: Shard,
+        after: Option<&ConnectionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> PortResult<MemberPage>;
+}
+
+/// The publish queue.
+pub trait PublishQueue {
+    /// Puts an envelope on the queue, in its channel's group. When this returns, the message is durable. The same envelope within
+    /// five minutes is the same message.
+    async fn enqueue(&self, envelope: &Envelope) -> PortResult<()>;
+}
+
+/// A message that can never be delivered, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The queue's id of the message; the dead letter's deduplication id.
+    pub queue_id: String,
+    /// The message group that it came in.
+    pub group: String,
+    /// The body.
+    pub body: String,
+    /// A stable code.
+    pub reason: &'static str,
+    /// A sentence.
+    pub detail: String,
+    /// The ARN of the queue that it came from.
+    pub source: String,
+    /// When the queue took it.
+    pub first_seen: Timestamp,
+}
+
+/// The dead-letter queue.
+pub trait DeadLetters {
+    /// Puts a message there. When this returns, it is durable.
+    async fn bury(&self, letter: &DeadLetter) -> PortResult<()>;
+}
+
+/// The broadcast state machine.
+pub trait Broadcasts {
+    /// Starts the channel's broadcast under this lease. Starting one that was started before, running or not, does nothing.
+    async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()>;
+}
+
+/// Posts to sockets.
+pub trait Poster {
+    /// Posts the frames, in their order, to each of the connections, as many at once as the poster's limit allows. One outcome for
+    /// each connection, in their order. A connection's later frames are not tried when an earlier one failed. What happens to one
+    /// connection changes nothing for the others, and no post takes longer than the poster's timeout.
+    async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome>;
+}
+
+/// What time it is.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Ids that were never used before.
+pub trait Ids {
+    /// A fresh id of 26 letters and digits.
+    fn fresh(&self) -> String;
+}

@@ -1,0 +1,352 @@
+//! The client protocol's frames (PROTOCOL.md): what a client may send, and what the server answers.
+
+use serde::Serialize;
+
+use crate::channel::Channel;
+use crate::id::{ConnectionId, Epoch, MessageId, RoomId, UserId};
+use crate::message::{Body, Message, Seq};
+use crate::names::routes;
+use crate::object::{Malformed, Object};
+use crate::time::Timestamp;
+
+/// The longest `ref`, in characters.
+pub const MAX_REF_CHARS: usize = 64;
+
+/// Who sent a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The socket.
+    pub connection: ConnectionId,
+    /// Whose socket it is: the token's `sub`.
+    pub user: UserId,
+}
+
+/// A client's frame, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFrame {
+    /// What the answer repeats.
+    pub reference: Option<String>,
+    /// What is asked for.
+    pub action: Action,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Become a member, and get what was missed.
+    Join {
+        /// The channel.
+        channel: Channel,
+        /// The last sequence seen.
+        since: Option<Seq>,
+        /// The epoch that it was seen in.
+        epoch: Option<Epoch>,
+    },
+    /// Stop being a member.
+    Leave {
+        /// The room.
+        room: RoomId,
+    },
+    /// A message to a channel: `publish` to a room, `direct` to a user.
+    Publish {
+        /// The channel.
+        channel: Channel,
+        /// The message.
+        body: Body,
+        /// Its id; the server makes one where the client gives none.
+        id: Option<MessageId>,
+    },
+    /// A page of the log, backwards from `before`.
+    History {
+        /// The channel.
+        channel: Channel,
+        /// Only messages before this one; the newest where it isn't given.
+        before: Option<Seq>,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Who is a member.
+    Who {
+        /// The room.
+        room: RoomId,
+    },
+    /// Keep the socket from being cut for idleness.
+    Ping,
+}
+
+/// The most messages that `history` gives.
+pub const MAX_HISTORY: usize = 200;
+/// The messages that `history` gives without a `limit`.
+pub const DEFAULT_HISTORY: usize = 50;
+
+/// A frame that can't be carried out, with what can still be told of it, so that the answer finds its question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// What to change.
+    pub message: String,
+    /// The message's id, where the frame had one.
+    pub id: Option<MessageId>,
+    /// The frame's `ref`.
+    pub reference: Option<String>,
+}
+
+/// The codes of error frames. PROTOCOL.md says what a client does about each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Not a JSON object.
+    NotJson,
+    /// No action, or none that is known.
+    UnknownAction,
+    /// A field isn't there.
+    MissingField,
+    /// A field has the wrong type or is out of range.
+    WrongField,
+    /// A field holds something that isn't an id.
+    InvalidId,
+    /// The body is over the limit.
+    BodyTooLarge,
+    /// The connection is not a member of the channel.
+    NotAMember,
+    /// The channel is not this user's.
+    NotAllowed,
+    /// The connection is not known any more.
+    NotConnected,
+    /// Something outside failed; nothing was done.
+    Unavailable,
+}
+
+impl From<&Malformed> for ErrorCode {
+    fn from(malformed: &Malformed) -> Self {
+        match malformed {
+            Malformed::NotAnObject(_) => Self::NotJson,
+            Malformed::Missing(_) => Self::MissingField,
+            Malformed::Wrong { .. } => Self::WrongField,
+            Malformed::Id { .. } => Self::InvalidId,
+            Malformed::BodyTooLarge { .. } => Self::BodyTooLarge,
+        }
+    }
+}
+
+impl ClientFrame {
+    /// Reads a client's frame.
+    ///
+    /// # Errors
+    /// Gives the error frame's content: which field is wrong, and what it should be.
+    pub fn parse(text: &str, max_body_bytes: usize) -> Result<Self, Refused> {
+        let refuse = |malformed: Malformed, reference: Option<&String>, id: Option<&MessageId>| Refused {
+            code: (&malformed).into(),
+            message: malformed.to_string(),
+            id: id.cloned(),
+            reference: reference.cloned(),
+        };
+        let mut object = Object::parse(text).map_err(|malformed| refuse(malformed, None, None))?;
+        let reference = read_reference(&object).map_err(|malformed| refuse(malformed, None, None))?;
+        let id = object.optional_id("id", MessageId::parse).unwrap_or(None);
+        let name = match object.optional::<String>("action", "a string") {
+            Ok(Some(name)) if routes::ACTIONS.contains(&name.as_str()) => name,
+            _ => {
+                return Err(Refused {
+                    code: ErrorCode::UnknownAction,
+                    message: format!("field `action` must be one of {}", routes::ACTIONS.join(", ")),
+                    id,
+                    reference,
+                });
+            }
+        };
+        match read_action(&name, &mut object, max_body_bytes) {
+            Ok(action) => Ok(Self { reference, action }),
+            Err(malformed) => Err(refuse(malformed, reference.as_ref(), id.as_ref())),
+        }
+    }
+}
+
+fn read_reference(object: &Object) -> Result<Option<String>, Malformed> {
+    let expected = "a string of at most 64 characters";
+    match object.optional::<String>("ref", expected)? {
+        Some(text) if text.chars().count() > MAX_REF_CHARS => Err(Malformed::Wrong { field: "ref", expected }),
+        reference => Ok(reference),
+    }
+}
+
+/// The name is one of [`routes::ACTIONS`].
+fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result<Action, Malformed> {
+    Ok(match name {
+        "join" => Action::Join {
+            channel: room_or_channel(object)?,
+            since: object.optional_seq("since")?,
+            epoch: object.optional::<String>("epoch", "a string")?.map(Epoch::new),
+        },
+        "leave" => Action::Leave { room: object.id("room", RoomId::parse)? },
+        "publish" => Action::Publish {
+            channel: Channel::Room(object.id("room", RoomId::parse)?),
+            id: object.optional_id("id", MessageId::parse)?,
+            body: object.body(max_body_bytes)?,
+        },
+        "direct" => Action::Publish {
+            channel: Channel::User(object.id("to", UserId::parse)?),
+            id: object.optional_id("id", MessageId::parse)?,
+            body: object.body(max_body_bytes)?,
+        },
+        "history" => Action::History {
+            channel: room_or_channel(object)?,
+            before: object.optional_seq("before")?,
+            limit: read_limit(object)?,
+        },
+        "who" => Action::Who { room: object.id("room", RoomId::parse)? },
+        _ => Action::Ping,
+    })
+}
+
+fn room_or_channel(object: &Object) -> Result<Channel, Malformed> {
+    if let Some(room) = object.optional_id("room", RoomId::parse)? {
+        return Ok(Channel::Room(room));
+    }
+    object.optional_channel("channel")?.ok_or(Malformed::Missing("room"))
+}
+
+fn read_limit(object: &Object) -> Result<usize, Malformed> {
+    let expected = "a whole number from 1 to 200";
+    match object.optional::<usize>("limit", expected)? {
+        None => Ok(DEFAULT_HISTORY),
+        Some(limit) if (1..=MAX_HISTORY).contains(&limit) => Ok(limit),
+        Some(_) => Err(Malformed::Wrong { field: "limit", expected }),
+    }
+}
+
+/// A frame from the server. Fields that aren't there are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "PROTOCOL.md documents the fields, which are the wire's own names")]
+pub enum ServerFrame<'a> {
+    /// One message of a channel.
+    Message {
+        channel: &'a Channel,
+        epoch: &'a Epoch,
+        #[serde(flatten)]
+        message: &'a Message,
+    },
+    /// Several messages of a channel, in order.
+    Messages { channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message] },
+    /// The message is durable.
+    Accepted { id: MessageId, channel: Channel },
+    /// The connection is a member.
+    Joined {
+        channel: Channel,
+        epoch: Epoch,
+        head: Seq,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        messages: Option<Vec<Message>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        more: Option<bool>,
+    },
+    /// The connection is not a member any more.
+    Left { channel: Channel },
+    /// A page of the log, oldest first.
+    History { channel: Channel, epoch: Epoch, messages: Vec<Message>, more: bool },
+    /// About how many connections are members, and the first users.
+    Members { channel: Channel, count: u64, users: Vec<UserId> },
+    /// The socket is alive.
+    Pong { at: Timestamp },
+    /// The frame was not carried out.
+    Error {
+        code: ErrorCode,
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+    },
+}
+
+impl<'a> ServerFrame<'a> {
+    pub(crate) const fn message(channel: &'a Channel, epoch: &'a Epoch, message: &'a Message) -> Self {
+        Self::Message { channel, epoch, message }
+    }
+
+    pub(crate) const fn messages(channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message]) -> Self {
+        Self::Messages { channel, epoch, messages }
+    }
+}
+
+/// An answer: a server's frame with the `ref` of the frame that it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// The frame.
+    #[serde(flatten)]
+    pub frame: ServerFrame<'static>,
+    /// The client's `ref`.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+impl From<Refused> for Answer {
+    fn from(Refused { code, message, id, reference }: Refused) -> Self {
+        Self { frame: ServerFrame::Error { code, message, id }, reference }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let answer = ClientFrame::parse(text, 16).map_err(Answer::from).unwrap_err();
+        assert_eq!(serde_json::to_string(&answer).unwrap(), expected, "{text}");
+    }
+
+    #[test]
+    fn bad_input_gets_a_code_and_a_sentence_that_says_what_to_change() {
+        check(
+            "hello",
+            r#"{"type":"error","code":"not_json","message":"the text is not a JSON object: expected value at line 1 column 1"}"#,
+        );
+        check(
+            r#"{"ref":"7"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, ping","ref":"7"}"#,
+        );
+        check(
+            r#"{"action":"shout","id":"m"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, ping","id":"m"}"#,
+        );
+        check(
+            r#"{"action":"join"}"#,
+            r#"{"type":"error","code":"missing_field","message":"field `room` is missing"}"#,
+        );
+        check(
+            r#"{"action":"join","room":5}"#,
+            r#"{"type":"error","code":"wrong_field","message":"field `room` must be a string"}"#,
+        );
+        check(
+            r#"{"action":"join","room":"a b"}"#,
+            r#"{"type":"error","code":"invalid_id","message":"field `room`: `a b` is not an id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : -"}"#,
+        );
+        check(
+            r#"{"action":"join","room":"a","since":-1}"#,
+            r#"{"type":"error","code":"wrong_field","message":"field `since` must be a sequence: a whole number from 0"}"#,
+        );
+        check(
+            r#"{"action":"publish","room":"a","id":"m"}"#,
+            r#"{"type":"error","code":"missing_field","message":"field `body` is missing","id":"m"}"#,
+        );
+        check(
+            r#"{"action":"direct","to":"bob","body":"fifteen letters"}"#,
+            r#"{"type":"error","code":"body_too_large","message":"field `body` has 17 bytes, and may have 16"}"#,
+        );
+        check(
+            r#"{"action":"history","room":"a","limit":201}"#,
+            r#"{"type":"error","code":"wrong_field","message":"field `limit` must be a whole number from 1 to 200"}"#,
+        );
+    }
+
+    #[test]
+    fn every_action_has_a_form_that_is_understood() {
+        let fields = r#""room":"a","to":"b","body":1"#;
+        for action in routes::ACTIONS {
+            let frame = ClientFrame::parse(&format!(r#"{{"action":"{action}",{fields},"later":true}}"#), 16);
+            assert!(frame.is_ok(), "{action}");
+        }
+    }
+}
