@@ -1,1 +1,23 @@
-//! Hubbub's ports on AWS: DynamoDB, SQS, Step Functions, API Gateway, SSM.
+//! Hubbub's ports on AWS. This is the only crate, besides the tests, that uses `aws-sdk-*`.
+//!
+//! | port | where |
+//! |---|---|
+//! | log, members | [`table`] (DynamoDB) |
+//! | publish queue, dead letters | [`queue`] (SQS) |
+//! | broadcasts | [`state_machine`] (Step Functions) |
+//! | poster | [`poster`] (API Gateway's @connections) |
+//! | clock, ids | [`system`] |
+//!
+//! [`runtime`] is what every function's `main` begins with, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events,
+//! and [`parameter`] reads secrets (SSM).
+
+pub mod clients;
+mod error;
+pub mod parameter;
+pub mod poster;
+pub mod queue;
+pub mod runtime;
+pub mod socket_event;
+pub mod state_machine;
+pub mod system;
+pub mod table;

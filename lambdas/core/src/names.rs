@@ -62,12 +62,13 @@ pub mod errors {
 }
 
 /// Lambda's own faults, which a state machine's task retries, as Step Functions names them.
-pub const LAMBDA_FAULTS: [&str; 5] = [
+pub const LAMBDA_FAULTS: [&str; 6] = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
+    "Runtime.ExitError",
 ];
 
 /// The WebSocket API's routes.

@@ -1,1 +1,5 @@
-//! The deliver-page function.
+//! Delivers a page of a round: some thousands of a room's members.
+
+mod handler;
+
+pub use handler::Handler;

@@ -1,1 +1,5 @@
-//! The deliver function.
+//! Appends what lies on the publish queue to the channels' logs, and fans it out or wakes the broadcast.
+
+mod handler;
+
+pub use handler::Handler;

@@ -1,1 +1,29 @@
-fn main() {}
+//! The `deliver` function.
+
+use std::time::Duration;
+
+use deliver::Handler;
+use hubbub_aws::clients::Clients;
+use hubbub_aws::runtime::{read_config, serve, start_tracing};
+use hubbub_aws::system::System;
+use hubbub_core::config::DeliverConfig;
+use hubbub_core::deliver::Delivery;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    start_tracing();
+    let config: DeliverConfig = read_config()?;
+    let clients = Clients::from_environment();
+    let handler = Handler(Delivery {
+        store: clients.table(config.table),
+        broadcasts: clients.state_machine(config.state_machine_arn),
+        dead_letters: clients.dead_letters(config.dead_letter_queue_url),
+        poster: clients.poster(&config.callback_url, config.post_concurrency, config.post_timeout_ms),
+        world: System,
+        max_body_bytes: usize::try_from(config.max_body_bytes)?,
+        retention: Duration::from_secs(config.retention_seconds),
+        inline_limit: config.inline_limit,
+        lease: Duration::from_secs(config.lease_seconds),
+    });
+    serve(|event| handler.handle(event)).await
+}

@@ -1,1 +1,5 @@
-//! The plan-broadcast function.
+//! Settles a round of a broadcast and plans the next.
+
+mod handler;
+
+pub use handler::Handler;

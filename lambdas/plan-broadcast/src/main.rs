@@ -1,1 +1,27 @@
-fn main() {}
+//! The `plan-broadcast` function.
+
+use std::time::Duration;
+
+use hubbub_aws::clients::Clients;
+use hubbub_aws::runtime::{read_config, serve, start_tracing};
+use hubbub_aws::system::System;
+use hubbub_core::broadcast::Planner;
+use hubbub_core::config::PlanBroadcastConfig;
+use plan_broadcast::Handler;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    start_tracing();
+    let config: PlanBroadcastConfig = read_config()?;
+    let clients = Clients::from_environment();
+    let handler = Handler(Planner {
+        store: clients.table(config.table),
+        broadcasts: clients.state_machine(config.state_machine_arn),
+        world: System,
+        lease: Duration::from_secs(config.lease_seconds),
+        page_members: config.page_members,
+        round_frames: config.round_frames,
+        history_events: config.history_events,
+    });
+    serve(|event| handler.handle(event)).await
+}

@@ -1,1 +1,5 @@
-//! The receive function.
+//! Answers clients' frames: every route but `$connect` and `$disconnect`.
+
+mod handler;
+
+pub use handler::Handler;

@@ -1,1 +1,23 @@
-fn main() {}
+//! The `receive` function.
+
+use hubbub_aws::clients::Clients;
+use hubbub_aws::runtime::{read_config, serve, start_tracing};
+use hubbub_aws::system::System;
+use hubbub_core::config::ReceiveConfig;
+use hubbub_core::receive::Reception;
+use receive::Handler;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    start_tracing();
+    let config: ReceiveConfig = read_config()?;
+    let clients = Clients::from_environment();
+    let handler = Handler(Reception {
+        store: clients.table(config.table),
+        queue: clients.publish_queue(config.publish_queue_url),
+        world: System,
+        max_body_bytes: usize::try_from(config.max_body_bytes)?,
+        shard_members: config.shard_members,
+    });
+    serve(|event| handler.handle(event)).await
+}

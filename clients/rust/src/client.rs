@@ -1,0 +1,626 @@
+//! Channels on a connection: joining and leaving, publishing, and the messages in their order.
+//!
+//! The client keeps a [`ChannelState`] for each channel, feeds it what the connection brings, and joins again where the state asks for
+//! it. It lives as long as its socket; [`Client::resume`] goes on from [`Client::state`] on a new one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use futures::future;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
+use tokio::time::{MissedTickBehavior, interval_at, sleep};
+
+use crate::channel::Channel;
+use crate::connection::{CloseReason, Connection, Inbound, Inbox, Received, Settings};
+use crate::error::Error;
+use crate::frames::{Accepted, History, Joined, Left, Members, Pong, Posted, Request, ServerFrame};
+use crate::state::{ChannelState, Counters, Delivery, Position, Start, Step};
+
+/// How to connect, as whom, and what to follow from the first moment.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The address, the token and how long things may take.
+    pub connection: Settings,
+    /// The user's id: the token's `sub`.
+    pub user: String,
+    /// How often the socket is kept from being idle. API Gateway cuts it after 10 minutes.
+    pub keep_alive: Duration,
+    /// Channels that are joined before [`Client::connect`] returns. Nothing of them is handed out before their answer is there, so that
+    /// what was missed comes before what is new.
+    pub follow: Vec<(Channel, Start)>,
+}
+
+impl Options {
+    /// Connects to this address as this user with this token; answers may take 30 s.
+    #[must_use]
+    pub fn new(url: impl Into<String>, user: impl Into<String>, token: impl Into<String>) -> Self {
+        let patience = Duration::from_secs(30);
+        Self {
+            connection: Settings {
+                url: url.into(),
+                token: Some(token.into()),
+                connect_timeout: patience,
+                request_timeout: patience,
+            },
+            user: user.into(),
+            keep_alive: Duration::from_secs(8 * 60),
+            follow: Vec::new(),
+        }
+    }
+
+    /// Follows a channel from the first moment.
+    #[must_use]
+    pub fn follow(mut self, channel: Channel, start: Start) -> Self {
+        self.follow.push((channel, start));
+        self
+    }
+
+    /// Follows the user's own channel, so that the direct messages that were missed come first.
+    #[must_use]
+    pub fn inbox(self, start: Start) -> Self {
+        let channel = Channel::user(self.user.clone());
+        self.follow(channel, start)
+    }
+}
+
+/// How far a client has come in each of its channels. It can be kept as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State(pub BTreeMap<Channel, Position>);
+
+/// What a join has brought. The messages themselves are among the events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// The epoch of the channel's log.
+    pub epoch: String,
+    /// The newest sequence at the time of the last answer.
+    pub head: u64,
+    /// Whether what was missed could be given; nothing if it wasn't asked for.
+    pub recovered: Option<bool>,
+    /// How many messages the answers held.
+    pub messages: usize,
+}
+
+/// What happens on a client's channels.
+#[derive(Debug)]
+pub enum Event {
+    /// A message. Those of one channel come once each and in order.
+    Message(Delivery),
+    /// What was missed in a channel can't be given. Its messages go on from `head`, or from a little before it.
+    Reset {
+        /// The channel.
+        channel: Channel,
+        /// The epoch of its log now.
+        epoch: String,
+        /// The newest sequence.
+        head: u64,
+    },
+    /// A gap could not be closed, because the channel may not be joined any more. It is no longer followed.
+    Dropped {
+        /// The channel.
+        channel: Channel,
+        /// Why the join failed.
+        error: Error,
+    },
+    /// A frame that this client has no use for.
+    Unexpected(ServerFrame),
+    /// The connection has ended; nothing comes after this.
+    Closed(CloseReason),
+}
+
+/// The events of a client. There is no bound on how many wait, so that a slow application doesn't hold up its own requests: read them.
+#[derive(Debug)]
+pub struct Events(mpsc::UnboundedReceiver<Event>);
+
+impl Events {
+    /// The next event, or nothing when the connection has ended and all have been read.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
+
+/// A connected client. Clones share the connection, which is closed with the last of them.
+#[derive(Clone)]
+pub struct Client(Arc<Shared>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("user", &self.0.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects, and joins the channels of [`Options::follow`].
+    ///
+    /// # Errors
+    /// Fails as [`Connection::open`], and as [`Client::join`] for the channels to follow.
+    pub async fn connect(options: Options) -> Result<(Self, Events), Error> {
+        let (events, events_queue) = mpsc::unbounded_channel();
+        let book = Arc::new(Mutex::new(Book {
+            channels: BTreeMap::new(),
+            events,
+        }));
+        for (channel, start) in &options.follow {
+            // Held back from here on: frames may come as soon as the socket is open.
+            lock(&book).begin(channel, start.clone());
+        }
+        let (connection, inbox) = Connection::open(&options.connection).await?;
+        let shared = Arc::new(Shared {
+            connection,
+            user: options.user,
+            book: Arc::clone(&book),
+            turns: Mutex::new(BTreeMap::new()),
+        });
+        tokio::spawn(pump(Arc::downgrade(&shared), book, inbox, options.keep_alive));
+        let client = Self(shared);
+        future::try_join_all(
+            options
+                .follow
+                .into_iter()
+                .map(|(channel, start)| client.join(channel, start)),
+        )
+        .await?;
+        Ok((client, Events(events_queue)))
+    }
+
+    /// Connects, and goes on in each channel of `state` from where it was left.
+    ///
+    /// # Errors
+    /// Fails as [`Client::connect`].
+    pub async fn resume(mut options: Options, state: State) -> Result<(Self, Events), Error> {
+        let positions = state
+            .0
+            .into_iter()
+            .map(|(channel, position)| (channel, Start::After(position)));
+        options.follow.extend(positions);
+        Self::connect(options).await
+    }
+
+    /// The user that the client connected as.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    /// How far the client has come in each channel. Channels that were left are not in it.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let book = lock(&self.0.book);
+        let positions = book.channels.iter().filter_map(|(channel, followed)| {
+            let position = followed.state.position()?;
+            Some((channel.clone(), position.clone()))
+        });
+        State(positions.collect())
+    }
+
+    /// What has happened to a channel so far.
+    #[must_use]
+    pub fn counters(&self, channel: &Channel) -> Counters {
+        let book = lock(&self.0.book);
+        book.channels
+            .get(channel)
+            .map_or_else(Counters::default, |followed| followed.state.counters())
+    }
+
+    /// Joins a channel, and gets all of what was missed.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`].
+    pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
+        let shared = Arc::clone(&self.0);
+        // On a task of its own, so that a caller who stops waiting doesn't leave the channel between two states.
+        let joining = tokio::spawn(async move {
+            let _turn = shared.turn(&channel, Turn::Joining).await;
+            lock(&shared.book).attend(&channel);
+            let caught = shared.catch_up(&channel, start).await;
+            shared.release(&channel);
+            caught
+        });
+        joining
+            .await
+            .unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
+    }
+
+    /// Joins a room from where it was left, or from its newest message.
+    ///
+    /// # Errors
+    /// Fails as [`Client::join`].
+    pub async fn join_room(&self, room: &str) -> Result<Caught, Error> {
+        self.join(Channel::room(room), Start::Known).await
+    }
+
+    /// Gets the direct messages that the user has missed. [`Options::inbox`] does it before new ones can come, which keeps the order;
+    /// here, those that have already come are handed out again in their place.
+    ///
+    /// # Errors
+    /// Fails as [`Client::join`].
+    pub async fn inbox(&self, start: Start) -> Result<Caught, Error> {
+        self.join(Channel::user(self.0.user.clone()), start).await
+    }
+
+    /// Leaves a room.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`].
+    pub async fn leave(&self, room: &str) -> Result<Left, Error> {
+        let channel = Channel::room(room);
+        let _turn = self.0.turn(&channel, Turn::Joining).await;
+        let request = Request::Leave { room: room.to_owned() };
+        match self.0.connection.request(&request).await?.frame {
+            ServerFrame::Left(left) => {
+                lock(&self.0.book).leave(&channel);
+                Ok(left)
+            }
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
+    /// Publishes to a room, and waits until the message is durable. Messages to one room are sent one after the other, in the order of
+    /// the calls. With an `id`, the same call can be repeated for five minutes and stays one message.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`], and with [`Error::Body`] if the body can't be written as JSON.
+    pub async fn publish<B: Serialize + ?Sized>(
+        &self,
+        room: &str,
+        body: &B,
+        id: Option<&str>,
+    ) -> Result<Accepted, Error> {
+        let body = write(body)?;
+        let request = Request::Publish {
+            room: room.to_owned(),
+            body,
+            id: id.map(str::to_owned),
+        };
+        self.send(&Channel::room(room), &request).await
+    }
+
+    /// Sends a direct message, and waits until it is durable; otherwise as [`Client::publish`].
+    ///
+    /// # Errors
+    /// Fails as [`Client::publish`].
+    pub async fn direct<B: Serialize + ?Sized>(&self, to: &str, body: &B, id: Option<&str>) -> Result<Accepted, Error> {
+        let body = write(body)?;
+        let request = Request::Direct {
+            to: to.to_owned(),
+            body,
+            id: id.map(str::to_owned),
+        };
+        self.send(&Channel::user(to), &request).await
+    }
+
+    async fn send(&self, channel: &Channel, request: &Request) -> Result<Accepted, Error> {
+        let _turn = self.0.turn(channel, Turn::Publishing).await;
+        match self.0.connection.request(request).await?.frame {
+            ServerFrame::Accepted(accepted) => Ok(accepted),
+            other => Err(unexpected(request, &other)),
+        }
+    }
+
+    /// A page of a channel's log: up to `limit` messages (1 to 200) before the sequence `before`, or the newest ones.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`].
+    pub async fn history(&self, channel: Channel, before: Option<u64>, limit: Option<u32>) -> Result<History, Error> {
+        let request = Request::History {
+            target: channel.into(),
+            before,
+            limit,
+        };
+        match self.0.connection.request(&request).await?.frame {
+            ServerFrame::History(history) => Ok(history),
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
+    /// Who is a member of a room.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`].
+    pub async fn who(&self, room: &str) -> Result<Members, Error> {
+        let request = Request::Who { room: room.to_owned() };
+        match self.0.connection.request(&request).await?.frame {
+            ServerFrame::Members(members) => Ok(members),
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
+    /// Asks if the server is there.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`].
+    pub async fn ping(&self) -> Result<Pong, Error> {
+        match self.0.connection.request(&Request::Ping).await?.frame {
+            ServerFrame::Pong(pong) => Ok(pong),
+            other => Err(unexpected(&Request::Ping, &other)),
+        }
+    }
+
+    /// Sends any text, and waits for the next answer that belongs to no other request; for tests.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::raw`].
+    pub async fn raw(&self, text: impl Into<String>) -> Result<Received, Error> {
+        self.0.connection.raw(text).await
+    }
+
+    /// Closes the connection, and waits until it is closed.
+    pub async fn close(&self) {
+        self.0.connection.close().await;
+    }
+
+    /// Drops the TCP connection without a goodbye; for tests.
+    pub async fn cut(&self) {
+        self.0.connection.cut().await;
+    }
+}
+
+fn write<B: Serialize + ?Sized>(body: &B) -> Result<Box<RawValue>, Error> {
+    to_raw_value(body).map_err(Error::Body)
+}
+
+const fn unexpected(request: &Request, frame: &ServerFrame) -> Error {
+    Error::Unexpected {
+        action: request.action(),
+        kind: frame.kind(),
+    }
+}
+
+/// What is done on a channel by one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Joining,
+    Publishing,
+}
+
+struct Shared {
+    connection: Connection,
+    user: String,
+    book: Arc<Mutex<Book>>,
+    /// Only those that somebody has or waits for.
+    turns: Mutex<BTreeMap<(Channel, Turn), Gate>>,
+}
+
+type Gate = Arc<AsyncMutex<()>>;
+
+impl Shared {
+    /// Waits for one's turn; turns come in the order of asking.
+    async fn turn(&self, channel: &Channel, turn: Turn) -> OwnedMutexGuard<()> {
+        let gate = {
+            let mut turns = lock(&self.turns);
+            turns.retain(|_, gate| Arc::strong_count(gate) > 1);
+            Arc::clone(turns.entry((channel.clone(), turn)).or_default())
+        };
+        gate.lock_owned().await
+    }
+
+    /// Joins until nothing is missing. Whoever calls it has the channel's turn, and attends to it.
+    async fn catch_up(&self, channel: &Channel, start: Start) -> Result<Caught, Error> {
+        let mut caught = Caught::default();
+        let mut request = lock(&self.book).begin(channel, start);
+        loop {
+            let answer = self
+                .connection
+                .request(&request)
+                .await
+                .and_then(|received| match received.frame {
+                    ServerFrame::Joined(joined) => Ok((joined, received.at)),
+                    other => Err(unexpected(&request, &other)),
+                });
+            let (joined, at) = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    lock(&self.book).fail(channel);
+                    return Err(error);
+                }
+            };
+            caught.messages += joined.messages.len();
+            caught.recovered = if caught.recovered == Some(false) {
+                caught.recovered
+            } else {
+                joined.recovered
+            };
+            caught.head = joined.head;
+            caught.epoch.clone_from(&joined.epoch);
+            let step = lock(&self.book).joined(channel, joined, at);
+            if !step.needs_join {
+                return Ok(caught);
+            }
+            if step.idle_joins > 0 {
+                sleep(FIRST_PAUSE * step.idle_joins).await;
+            }
+            request = lock(&self.book).begin(channel, Start::Known);
+        }
+    }
+
+    /// The caller attends to the channel no longer; if something has come to be missing meanwhile, a recovery does.
+    fn release(self: &Arc<Self>, channel: &Channel) {
+        if lock(&self.book).release(channel) {
+            tokio::spawn(recover(Arc::clone(self), channel.clone()));
+        }
+    }
+}
+
+/// The pause after a first failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Closes a channel's gap, for as long as the connection lives.
+async fn recover(shared: Arc<Shared>, channel: Channel) {
+    let _turn = shared.turn(&channel, Turn::Joining).await;
+    let mut pause = FIRST_PAUSE;
+    while lock(&shared.book).is_still_needed(&channel) {
+        match shared.catch_up(&channel, Start::Known).await {
+            Ok(_) => pause = FIRST_PAUSE,
+            Err(Error::Closed(_)) => return,
+            Err(error) if error.is_retryable() => {
+                tracing::debug!(%channel, %error, "a gap could not be closed yet");
+                sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+            Err(error) => {
+                lock(&shared.book).give_up(&channel, error);
+                return;
+            }
+        }
+    }
+}
+
+/// Takes what the connection brings until it ends. Holds no handle to it: the last client closes the connection.
+async fn pump(shared: Weak<Shared>, book: Arc<Mutex<Book>>, mut inbox: Inbox, keep_alive: Duration) {
+    let mut beat = interval_at(tokio::time::Instant::now() + keep_alive, keep_alive);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let inbound = tokio::select! {
+            inbound = inbox.recv() => inbound,
+            _ = beat.tick() => {
+                if let Some(shared) = shared.upgrade() {
+                    tokio::spawn(keep_awake(shared));
+                }
+                continue;
+            }
+        };
+        match inbound {
+            Some(Inbound::Frame(Received {
+                frame: ServerFrame::Posted(posted),
+                at,
+            })) => {
+                let channel = posted.channel.clone();
+                let needs_recovery = lock(&book).receive(posted, at);
+                if needs_recovery && let Some(shared) = shared.upgrade() {
+                    tokio::spawn(recover(shared, channel));
+                }
+            }
+            Some(Inbound::Frame(received)) => lock(&book).emit(Event::Unexpected(received.frame)),
+            Some(Inbound::Closed(reason)) => {
+                lock(&book).emit(Event::Closed(reason));
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+async fn keep_awake(shared: Arc<Shared>) {
+    if let Err(error) = shared.connection.request(&Request::Ping).await {
+        tracing::debug!(%error, "a ping failed");
+    }
+}
+
+/// A panic while the lock was held is a bug that its own task reports; the state behind it is whole, for nothing in it awaits.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Followed {
+    state: ChannelState,
+    /// A task has the channel's turn, or waits for it, and will look at what is missing.
+    is_attended: bool,
+}
+
+/// The channels' states. Events are sent while its lock is held, so that they keep their order whoever brings them.
+struct Book {
+    channels: BTreeMap<Channel, Followed>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Book {
+    fn of(&mut self, channel: &Channel) -> &mut Followed {
+        self.channels.entry(channel.clone()).or_insert_with(|| Followed {
+            state: ChannelState::new(channel.clone()),
+            is_attended: false,
+        })
+    }
+
+    /// A join is about to be sent: gives it.
+    fn begin(&mut self, channel: &Channel, start: Start) -> Request {
+        let since = self.of(channel).state.join(start);
+        Request::Join {
+            target: channel.clone().into(),
+            since: since.seq,
+            epoch: since.epoch,
+        }
+    }
+
+    fn attend(&mut self, channel: &Channel) {
+        self.of(channel).is_attended = true;
+    }
+
+    /// Whether a recovery must take over, which then attends to the channel.
+    fn release(&mut self, channel: &Channel) -> bool {
+        let followed = self.of(channel);
+        followed.is_attended = followed.state.needs_join();
+        followed.is_attended
+    }
+
+    /// Whether something is missing. If not, the channel is attended to no longer.
+    fn is_still_needed(&mut self, channel: &Channel) -> bool {
+        self.release(channel)
+    }
+
+    /// Whether a recovery must begin, which then attends to the channel.
+    fn receive(&mut self, posted: Posted, at: Instant) -> bool {
+        let channel = posted.channel.clone();
+        let followed = self.of(&channel);
+        let step = followed.state.receive(posted, at);
+        let must_begin = step.needs_join && !followed.is_attended;
+        followed.is_attended |= must_begin;
+        self.hand_out(&channel, step);
+        must_begin
+    }
+
+    fn joined(&mut self, channel: &Channel, joined: Joined, at: Instant) -> Step {
+        let mut step = self.of(channel).state.joined(joined, at);
+        let rest = Step {
+            needs_join: step.needs_join,
+            idle_joins: step.idle_joins,
+            ..Step::default()
+        };
+        let out = std::mem::replace(&mut step, rest);
+        self.hand_out(channel, out);
+        step
+    }
+
+    fn fail(&mut self, channel: &Channel) {
+        let step = self.of(channel).state.join_failed();
+        self.hand_out(channel, step);
+    }
+
+    fn leave(&mut self, channel: &Channel) {
+        self.of(channel).state.left();
+    }
+
+    fn give_up(&mut self, channel: &Channel, error: Error) {
+        let followed = self.of(channel);
+        followed.state.left();
+        followed.is_attended = false;
+        self.emit(Event::Dropped {
+            channel: channel.clone(),
+            error,
+        });
+    }
+
+    fn hand_out(&self, channel: &Channel, step: Step) {
+        if let Some(reset) = step.reset {
+            self.emit(Event::Reset {
+                channel: channel.clone(),
+                epoch: reset.epoch,
+                head: reset.head,
+            });
+        }
+        for delivery in step.deliveries {
+            self.emit(Event::Message(delivery));
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        // Fails only where the application reads no events.
+        let _ = self.events.send(event);
+    }
+}

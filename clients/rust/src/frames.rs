@@ -1,0 +1,549 @@
+//! The frames of the protocol, in both directions.
+//!
+//! Fields that aren't known are ignored, and a frame whose type isn't known is kept as [`ServerFrame::Other`], so that a client goes on
+//! working with a server that has learned something new.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::channel::Channel;
+
+/// What a client asks for.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Request {
+    /// Become a member, and get what was missed.
+    Join {
+        /// The channel.
+        #[serde(flatten)]
+        target: Target,
+        /// The last sequence that was seen.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
+        /// The epoch in which it was seen.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<String>,
+    },
+    /// Stop being a member.
+    Leave {
+        /// The room.
+        room: String,
+    },
+    /// A message to a room.
+    Publish {
+        /// The room.
+        room: String,
+        /// Any JSON value.
+        body: Box<RawValue>,
+        /// The message's id; the server makes one where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// A message to a user.
+    Direct {
+        /// The user.
+        to: String,
+        /// Any JSON value.
+        body: Box<RawValue>,
+        /// The message's id; the server makes one where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// A page of the log.
+    History {
+        /// The channel.
+        #[serde(flatten)]
+        target: Target,
+        /// Only messages before this sequence; without it, the newest ones.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+        /// How many at most, from 1 to 200.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Who is a member.
+    Who {
+        /// The room.
+        room: String,
+    },
+    /// Keep the socket from being cut for idleness.
+    Ping,
+}
+
+impl Request {
+    /// The action's name, as on the wire.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::Join { .. } => "join",
+            Self::Leave { .. } => "leave",
+            Self::Publish { .. } => "publish",
+            Self::Direct { .. } => "direct",
+            Self::History { .. } => "history",
+            Self::Who { .. } => "who",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+/// The channel that a `join` or `history` is about: rooms go by their id, the others by their channel's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A room's id.
+    Room(String),
+    /// Another channel.
+    Channel(Channel),
+}
+
+impl From<Channel> for Target {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Room(room) => Self::Room(room),
+            other => Self::Channel(other),
+        }
+    }
+}
+
+/// A request with what its answer repeats.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outgoing<'a> {
+    #[serde(flatten)]
+    pub(crate) request: &'a Request,
+    #[serde(rename = "ref")]
+    pub(crate) reference: &'a str,
+}
+
+/// A message of a channel's log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Message {
+    /// Its place in the channel's log.
+    pub seq: u64,
+    /// Its id.
+    pub id: String,
+    /// Who sent it: a user, or a service's name.
+    pub from: String,
+    /// Any JSON value, byte for byte as the server sent it.
+    pub body: Box<RawValue>,
+    /// When the server took it, in milliseconds since 1970.
+    pub at: i64,
+}
+
+impl Message {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// Fails if the body isn't a `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.body.get())
+    }
+}
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FrameKind {
+    /// Alone, in a `message` frame.
+    Message,
+    /// With others, in a `messages` frame.
+    Messages,
+    /// As the answer to a `join`: it had been missed.
+    Joined,
+}
+
+/// Messages of a channel: a `message` or `messages` frame.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The channel.
+    pub channel: Channel,
+    /// The epoch of the sequences.
+    pub epoch: String,
+    /// The messages, in order.
+    pub messages: Vec<Message>,
+    /// Which of the two frames it was.
+    pub kind: FrameKind,
+}
+
+/// The message is durable.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Accepted {
+    /// The message's id.
+    pub id: String,
+    /// The channel that it will be in.
+    pub channel: Channel,
+}
+
+/// The connection is a member.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Joined {
+    /// The channel.
+    pub channel: Channel,
+    /// The epoch of its log.
+    pub epoch: String,
+    /// The newest sequence at the time of joining.
+    pub head: u64,
+    /// Whether what was missed could be given; nothing if it wasn't asked for.
+    #[serde(default)]
+    pub recovered: Option<bool>,
+    /// What was missed, in order.
+    #[serde(default)]
+    pub messages: Vec<Message>,
+    /// Whether there is more of it.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// The connection is not a member any more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Left {
+    /// The channel.
+    pub channel: Channel,
+}
+
+/// A page of a channel's log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct History {
+    /// The channel.
+    pub channel: Channel,
+    /// The epoch of its log.
+    pub epoch: String,
+    /// The messages, oldest first.
+    pub messages: Vec<Message>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
+/// Who is a member.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Members {
+    /// The channel.
+    pub channel: Channel,
+    /// About how many connections are members.
+    pub count: u64,
+    /// The first hundred users.
+    pub users: Vec<String>,
+}
+
+/// The socket is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Pong {
+    /// The server's time, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// A frame was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ServerError {
+    /// A stable code; PROTOCOL.md says what to do about each.
+    pub code: String,
+    /// A sentence that says what to change.
+    pub message: String,
+    /// The message's id, where the frame had one.
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+impl ServerError {
+    /// The code that asks for another try.
+    pub const UNAVAILABLE: &str = "unavailable";
+}
+
+/// What the server sends.
+#[derive(Clone, Debug)]
+pub enum ServerFrame {
+    /// Messages of a channel.
+    Posted(Posted),
+    /// Answers `publish` and `direct`.
+    Accepted(Accepted),
+    /// Answers `join`.
+    Joined(Joined),
+    /// Answers `leave`.
+    Left(Left),
+    /// Answers `history`.
+    History(History),
+    /// Answers `who`.
+    Members(Members),
+    /// Answers `ping`.
+    Pong(Pong),
+    /// Answers what could not be carried out.
+    Error(ServerError),
+    /// Something that this client doesn't know: a newer type, or a text of API Gateway's own, which sends
+    /// `{"message": "Internal server error", …}` where a function failed.
+    Other {
+        /// The text, as it came.
+        text: String,
+    },
+}
+
+impl ServerFrame {
+    /// The type's name, as on the wire.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Posted(Posted {
+                kind: FrameKind::Message,
+                ..
+            }) => "message",
+            Self::Posted(_) => "messages",
+            Self::Accepted(_) => "accepted",
+            Self::Joined(_) => "joined",
+            Self::Left(_) => "left",
+            Self::History(_) => "history",
+            Self::Members(_) => "members",
+            Self::Pong(_) => "pong",
+            Self::Error(_) => "error",
+            Self::Other { .. } => "other",
+        }
+    }
+}
+
+/// A server's frame with the `ref` of the frame that it answers.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The client's `ref`, where the frame is an answer and the question had one.
+    pub reference: Option<String>,
+    /// The frame.
+    pub frame: ServerFrame,
+}
+
+impl Incoming {
+    /// Reads a text. Whatever can't be understood is kept as [`ServerFrame::Other`]: a client that fell over a frame could not tell the
+    /// application about it.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let tag = serde_json::from_str::<Tag>(text).unwrap_or_default();
+        let frame = parse_frame(&tag.kind, text).unwrap_or_else(|error| {
+            if !tag.kind.is_empty() {
+                tracing::warn!(kind = tag.kind, %error, "a frame can't be understood");
+            }
+            ServerFrame::Other { text: text.to_owned() }
+        });
+        Self {
+            reference: tag.reference,
+            frame,
+        }
+    }
+}
+
+/// What all of the server's frames have.
+#[derive(Default, Deserialize)]
+struct Tag {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(rename = "ref", default)]
+    reference: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct MessageFrame {
+    channel: Channel,
+    epoch: String,
+}
+
+#[derive(Deserialize)]
+struct MessagesFrame {
+    channel: Channel,
+    epoch: String,
+    messages: Vec<Message>,
+}
+
+/// Two readings of the text, one for its type and one for its fields: serde's own tagged enums would copy each body and could not keep
+/// its bytes.
+fn parse_frame(kind: &str, text: &str) -> Result<ServerFrame, serde_json::Error> {
+    Ok(match kind {
+        "message" => {
+            let MessageFrame { channel, epoch } = serde_json::from_str(text)?;
+            let messages = vec![serde_json::from_str(text)?];
+            ServerFrame::Posted(Posted {
+                channel,
+                epoch,
+                messages,
+                kind: FrameKind::Message,
+            })
+        }
+        "messages" => {
+            let MessagesFrame {
+                channel,
+                epoch,
+                messages,
+            } = serde_json::from_str(text)?;
+            ServerFrame::Posted(Posted {
+                channel,
+                epoch,
+                messages,
+                kind: FrameKind::Messages,
+            })
+        }
+        "accepted" => ServerFrame::Accepted(serde_json::from_str(text)?),
+        "joined" => ServerFrame::Joined(serde_json::from_str(text)?),
+        "left" => ServerFrame::Left(serde_json::from_str(text)?),
+        "history" => ServerFrame::History(serde_json::from_str(text)?),
+        "members" => ServerFrame::Members(serde_json::from_str(text)?),
+        "pong" => ServerFrame::Pong(serde_json::from_str(text)?),
+        "error" => ServerFrame::Error(serde_json::from_str(text)?),
+        _ => ServerFrame::Other { text: text.to_owned() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(request: &Request) -> String {
+        serde_json::to_string(&Outgoing {
+            request,
+            reference: "7",
+        })
+        .unwrap()
+    }
+
+    fn body() -> Box<RawValue> {
+        serde_json::value::to_raw_value(&serde_json::json!({"text": "hello", "n": 1})).unwrap()
+    }
+
+    #[test]
+    fn requests_are_written_as_the_protocol_says() {
+        let requests = [
+            Request::Join {
+                target: Channel::room("lobby").into(),
+                since: None,
+                epoch: None,
+            },
+            Request::Join {
+                target: Channel::user("ana").into(),
+                since: Some(41),
+                epoch: Some("E1".to_owned()),
+            },
+            Request::Join {
+                target: Channel::Everyone.into(),
+                since: Some(0),
+                epoch: None,
+            },
+            Request::Leave {
+                room: "lobby".to_owned(),
+            },
+            Request::Publish {
+                room: "lobby".to_owned(),
+                body: body(),
+                id: Some("m-1".to_owned()),
+            },
+            Request::Publish {
+                room: "lobby".to_owned(),
+                body: body(),
+                id: None,
+            },
+            Request::Direct {
+                to: "ben".to_owned(),
+                body: body(),
+                id: None,
+            },
+            Request::History {
+                target: Channel::room("lobby").into(),
+                before: Some(9),
+                limit: Some(5),
+            },
+            Request::Who {
+                room: "lobby".to_owned(),
+            },
+            Request::Ping,
+        ];
+        let lines: Vec<String> = requests.iter().map(sent).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"action":"join","room":"lobby","ref":"7"}
+        {"action":"join","channel":"user:ana","since":41,"epoch":"E1","ref":"7"}
+        {"action":"join","channel":"everyone","since":0,"ref":"7"}
+        {"action":"leave","room":"lobby","ref":"7"}
+        {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"id":"m-1","ref":"7"}
+        {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"ref":"7"}
+        {"action":"direct","to":"ben","body":{"n":1,"text":"hello"},"ref":"7"}
+        {"action":"history","room":"lobby","before":9,"limit":5,"ref":"7"}
+        {"action":"who","room":"lobby","ref":"7"}
+        {"action":"ping","ref":"7"}
+        "#);
+    }
+
+    fn check(text: &str, kind: &str, reference: Option<&str>) -> ServerFrame {
+        let incoming = Incoming::parse(text);
+        assert_eq!(incoming.frame.kind(), kind, "{text}");
+        assert_eq!(incoming.reference.as_deref(), reference, "{text}");
+        incoming.frame
+    }
+
+    #[test]
+    fn every_type_of_the_protocol_is_understood_and_unknown_fields_are_ignored() {
+        let message = r#""seq":3,"id":"m","from":"ana","body":{"n":1.50},"at":1700000000000,"later":true"#;
+        check(
+            &format!(r#"{{"type":"message","channel":"room:a","epoch":"E",{message}}}"#),
+            "message",
+            None,
+        );
+        check(
+            &format!(r#"{{"type":"messages","channel":"everyone","epoch":"E","messages":[{{{message}}}],"later":1}}"#),
+            "messages",
+            None,
+        );
+        check(
+            r#"{"type":"accepted","id":"m","channel":"user:ben","ref":"1","later":1}"#,
+            "accepted",
+            Some("1"),
+        );
+        check(
+            r#"{"type":"joined","channel":"room:a","epoch":"E","head":3,"later":1}"#,
+            "joined",
+            None,
+        );
+        check(
+            &format!(
+                r#"{{"type":"joined","channel":"room:a","epoch":"E","head":3,"recovered":true,"messages":[{{{message}}}],"more":true,"ref":"2"}}"#
+            ),
+            "joined",
+            Some("2"),
+        );
+        check(r#"{"type":"left","channel":"room:a","ref":"3"}"#, "left", Some("3"));
+        check(
+            r#"{"type":"history","channel":"room:a","epoch":"E","messages":[],"more":false}"#,
+            "history",
+            None,
+        );
+        check(
+            r#"{"type":"members","channel":"room:a","count":2,"users":["ana","ben"]}"#,
+            "members",
+            None,
+        );
+        check(r#"{"type":"pong","at":1700000000000}"#, "pong", None);
+        check(
+            r#"{"type":"error","code":"not_json","message":"it is not"}"#,
+            "error",
+            None,
+        );
+    }
+
+    #[test]
+    fn a_body_keeps_its_bytes() {
+        let text = r#"{"type":"message","channel":"room:a","epoch":"E","seq":1,"id":"m","from":"ana","at":1,"body":{"b": 1.50, "a":12345678901234567890123}}"#;
+        let ServerFrame::Posted(posted) = Incoming::parse(text).frame else {
+            panic!("not a message")
+        };
+        assert_eq!(
+            posted.messages[0].body.get(),
+            r#"{"b": 1.50, "a":12345678901234567890123}"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_kept_as_it_came() {
+        for text in [
+            r#"{"type":"applause","channel":"room:a"}"#,
+            r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#,
+            r#"{"type":"message","channel":"room:a"}"#,
+            r#"{"type":"message","channel":"team:a","epoch":"E","seq":1,"id":"m","from":"a","at":1,"body":1}"#,
+            "not JSON",
+        ] {
+            let ServerFrame::Other { text: kept } = check(text, "other", None) else {
+                panic!("not kept: {text}")
+            };
+            assert_eq!(kept, text);
+        }
+        check(r#"{"type":"applause","ref":"9"}"#, "other", Some("9"));
+    }
+}

@@ -1,0 +1,465 @@
+//! The client against a server on loopback that says what each test tells it to.
+
+mod fake;
+
+use std::time::Duration;
+
+use fake::{Server, messages, next_message, next_seqs, soon};
+use hubbub_client::{Channel, Client, CloseReason, Error, Event, Options, Position, ServerFrame, Start, State};
+use serde_json::json;
+
+fn patient_for(milliseconds: u64, mut options: Options) -> Options {
+    options.connection.request_timeout = Duration::from_millis(milliseconds);
+    options
+}
+
+#[tokio::test]
+async fn the_token_goes_into_the_handshake() {
+    let server = Server::start().await;
+    let (_client, _events, socket) = server.connect().await;
+    assert_eq!(socket.authorization.as_deref(), Some("Bearer secret"));
+}
+
+#[tokio::test]
+async fn a_refused_handshake_gives_its_status_and_text() {
+    let server = Server::start().await;
+    let (refused, ()) = tokio::join!(Client::connect(server.options()), server.refuse(403, "no entry"));
+    match refused {
+        Err(Error::Refused { status: 403, body }) => assert_eq!(body, "no entry"),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_an_error_that_may_pass() {
+    let options = {
+        let server = Server::start().await;
+        server.options()
+    };
+    let error = Client::connect(options).await.unwrap_err();
+    assert!(matches!(error, Error::Connect(_)) && error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_or_token_that_cannot_be_used_is_named() {
+    let error = Client::connect(Options::new("ftp://example.org", "ana", "t"))
+        .await
+        .unwrap_err();
+    assert!(!matches!(error, Error::Refused { .. }), "{error}");
+    let error = Client::connect(Options::new("ws://127.0.0.1:9/", "ana", "a\nb"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::InvalidToken), "{error}");
+}
+
+#[tokio::test]
+async fn answers_find_their_questions_in_any_order() {
+    let server = Server::start().await;
+    let (client, _events, mut socket) = server.connect().await;
+    let serve = async {
+        let first = socket.next().await;
+        let second = socket.next().await;
+        for question in [second, first] {
+            let room = question["room"].as_str().unwrap();
+            let fields = format!(r#""type":"members","channel":"room:{room}","count":1,"users":["{room}"]"#);
+            socket.answer(&question, &fields).await;
+        }
+    };
+    let (a, b, ()) = tokio::join!(client.who("a"), client.who("b"), serve);
+    assert_eq!(a.unwrap().users, ["a"]);
+    assert_eq!(b.unwrap().users, ["b"]);
+}
+
+#[tokio::test]
+async fn every_request_is_answered_with_its_type() {
+    let server = Server::start().await;
+    let (client, _events, mut socket) = server.connect().await;
+    let serve = async {
+        for (action, fields) in [
+            ("publish", r#""type":"accepted","id":"m","channel":"room:a""#),
+            ("direct", r#""type":"accepted","id":"n","channel":"user:ben""#),
+            (
+                "history",
+                r#""type":"history","channel":"room:a","epoch":"E","messages":[],"more":false"#,
+            ),
+            ("ping", r#""type":"pong","at":5"#),
+            ("leave", r#""type":"left","channel":"room:a""#),
+            ("ping", r#""type":"left","channel":"room:a""#),
+        ] {
+            let question = socket.next().await;
+            assert_eq!(question["action"], action);
+            socket.answer(&question, fields).await;
+        }
+    };
+    let ask = async {
+        assert_eq!(client.publish("a", &json!({"n": 1}), Some("m")).await.unwrap().id, "m");
+        assert_eq!(
+            client.direct("ben", "hello", None).await.unwrap().channel,
+            Channel::user("ben")
+        );
+        assert!(
+            client
+                .history(Channel::room("a"), Some(9), Some(5))
+                .await
+                .unwrap()
+                .messages
+                .is_empty()
+        );
+        assert_eq!(client.ping().await.unwrap().at, 5);
+        assert_eq!(client.leave("a").await.unwrap().channel, Channel::room("a"));
+        let error = client.ping().await.unwrap_err();
+        assert_eq!(error.to_string(), "`ping` was answered with `left`");
+    };
+    tokio::join!(ask, serve);
+}
+
+#[tokio::test]
+async fn messages_to_one_room_wait_for_the_acceptance_of_the_one_before() {
+    let server = Server::start().await;
+    let (client, _events, mut socket) = server.connect().await;
+    let serve = async {
+        for id in ["1", "2", "3"] {
+            let question = socket.next().await;
+            assert_eq!(question["id"], id);
+            // Nothing else may come before the answer: a ping of the test's own would be the next frame.
+            socket
+                .answer(
+                    &question,
+                    &format!(r#""type":"accepted","id":"{id}","channel":"room:a""#),
+                )
+                .await;
+        }
+    };
+    let (one, two, three, ()) = tokio::join!(
+        client.publish("a", &1, Some("1")),
+        client.publish("a", &2, Some("2")),
+        client.publish("a", &3, Some("3")),
+        serve
+    );
+    assert_eq!([one, two, three].map(|accepted| accepted.unwrap().id), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn an_error_frame_is_an_error_with_its_code() {
+    let server = Server::start().await;
+    let (client, _events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        socket
+            .answer(
+                &question,
+                r#""type":"error","code":"not_a_member","message":"join first""#,
+            )
+            .await;
+        let question = socket.next().await;
+        socket
+            .answer(
+                &question,
+                r#""type":"error","code":"unavailable","message":"try again""#,
+            )
+            .await;
+    };
+    let ask = async {
+        let error = client.publish("a", &1, None).await.unwrap_err();
+        assert_eq!(error.to_string(), "join first (`not_a_member`)");
+        assert!(!error.is_retryable());
+        assert!(client.publish("a", &1, None).await.unwrap_err().is_retryable());
+    };
+    tokio::join!(ask, serve);
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_times_out_and_its_late_answer_is_dropped() {
+    let server = Server::start().await;
+    let options = patient_for(100, server.options());
+    let (connected, mut socket) = tokio::join!(Client::connect(options), server.accept());
+    let (client, mut events) = connected.unwrap();
+    let error = client.ping().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { action: "ping", .. }), "{error}");
+
+    let question = socket.next().await;
+    let serve = async {
+        socket.answer(&question, r#""type":"pong","at":1"#).await;
+        assert_eq!(socket.next_text().await, "hello");
+        socket
+            .send(r#"{"type":"error","code":"not_json","message":"it is not"}"#)
+            .await;
+    };
+    let (answer, ()) = tokio::join!(client.raw("hello"), serve);
+    assert_eq!(answer.unwrap().frame.kind(), "error");
+    drop(client);
+    assert!(socket.ends_with_goodbye().await);
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Closed(CloseReason::ByApplication))
+    ));
+}
+
+#[tokio::test]
+async fn frames_that_belong_to_nobody_come_out_as_events() {
+    let server = Server::start().await;
+    let (_client, mut events, mut socket) = server.connect().await;
+    socket
+        .send(r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#)
+        .await;
+    match soon(events.next()).await {
+        Some(Event::Unexpected(ServerFrame::Other { text })) => assert!(text.contains("Internal server error")),
+        other => panic!("not an unexpected frame: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn frames_before_the_answer_to_a_join_are_held_until_it_is_there() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        assert_eq!((&question["action"], &question["room"]), (&json!("join"), &json!("a")));
+        socket.post("a", "E1", &[5, 6]).await;
+        socket
+            .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":5"#)
+            .await;
+    };
+    let (caught, ()) = tokio::join!(client.join_room("a"), serve);
+    assert_eq!(caught.unwrap().head, 5);
+    assert_eq!(next_seqs(&mut events, 2).await, [5, 6]);
+}
+
+#[tokio::test]
+async fn a_gap_is_closed_by_a_join_with_since_and_the_order_holds() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        socket
+            .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#)
+            .await;
+        socket.post("a", "E1", &[1]).await;
+        socket.post("a", "E1", &[4]).await;
+
+        let question = socket.next().await;
+        assert_eq!((&question["since"], &question["epoch"]), (&json!(1), &json!("E1")));
+        socket.post("a", "E1", &[5]).await;
+        let fields = format!(
+            r#""type":"joined","channel":"room:a","epoch":"E1","head":4,"recovered":true,"messages":[{}],"more":true"#,
+            messages(&[2])
+        );
+        socket.answer(&question, &fields).await;
+
+        let question = socket.next().await;
+        assert_eq!(question["since"], 2);
+        let fields = format!(
+            r#""type":"joined","channel":"room:a","epoch":"E1","head":4,"recovered":true,"messages":[{}]"#,
+            messages(&[3, 4])
+        );
+        socket.answer(&question, &fields).await;
+    };
+    let (caught, ()) = tokio::join!(client.join_room("a"), serve);
+    caught.unwrap();
+    assert_eq!(next_seqs(&mut events, 5).await, [1, 2, 3, 4, 5]);
+    let counters = client.counters(&Channel::room("a"));
+    assert_eq!((counters.recovered, counters.duplicates, counters.joins), (2, 0, 3));
+}
+
+#[tokio::test]
+async fn a_recovery_is_tried_again_when_the_server_is_busy() {
+    let server = Server::start().await;
+    let (_client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        socket.post("a", "E1", &[1]).await;
+        socket.post("a", "E1", &[3]).await;
+        let question = socket.next().await;
+        socket
+            .answer(
+                &question,
+                r#""type":"error","code":"unavailable","message":"try again""#,
+            )
+            .await;
+        let question = socket.next().await;
+        let fields = format!(
+            r#""type":"joined","channel":"room:a","epoch":"E1","head":3,"recovered":true,"messages":[{}]"#,
+            messages(&[2, 3])
+        );
+        socket.answer(&question, &fields).await;
+    };
+    let (seqs, ()) = tokio::join!(next_seqs(&mut events, 3), serve);
+    assert_eq!(seqs, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_told() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    socket.post("a", "E1", &[1]).await;
+    socket.post("a", "E1", &[3]).await;
+    assert_eq!(next_seqs(&mut events, 1).await, [1]);
+    let question = socket.next().await;
+    socket
+        .answer(
+            &question,
+            r#""type":"error","code":"not_allowed","message":"not yours""#,
+        )
+        .await;
+    match soon(events.next()).await {
+        Some(Event::Dropped {
+            channel,
+            error: Error::Server(error),
+        }) => {
+            assert_eq!((channel, error.code.as_str()), (Channel::room("a"), "not_allowed"));
+        }
+        other => panic!("not dropped: {other:?}"),
+    }
+    assert_eq!(client.state(), State::default());
+}
+
+#[tokio::test]
+async fn what_cannot_be_recovered_is_told() {
+    let server = Server::start().await;
+    let options = server.options().inbox(Start::After(Position {
+        epoch: "E1".to_owned(),
+        seq: 3,
+    }));
+    let serve = async {
+        let mut socket = server.accept().await;
+        let question = socket.next().await;
+        assert_eq!(question["channel"], "user:ana");
+        socket
+            .answer(
+                &question,
+                r#""type":"joined","channel":"user:ana","epoch":"E2","head":9,"recovered":false"#,
+            )
+            .await;
+        socket
+    };
+    let (connected, _socket) = tokio::join!(Client::connect(options), serve);
+    let (_client, mut events) = connected.unwrap();
+    match soon(events.next()).await {
+        Some(Event::Reset { channel, epoch, head }) => {
+            assert_eq!((channel, epoch.as_str(), head), (Channel::user("ana"), "E2", 9));
+        }
+        other => panic!("not a reset: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_new_socket_goes_on_where_the_old_one_was_cut() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        socket
+            .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#)
+            .await;
+        socket.post("a", "E1", &[1, 2]).await;
+    };
+    let (caught, ()) = tokio::join!(client.join_room("a"), serve);
+    caught.unwrap();
+    assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
+    client.cut().await;
+    assert!(!socket.ends_with_goodbye().await, "a cut has no close frame");
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Closed(CloseReason::Cut))
+    ));
+    assert!(matches!(client.ping().await, Err(Error::Closed(CloseReason::Cut))));
+
+    let kept = serde_json::to_string(&client.state()).unwrap();
+    assert_eq!(kept, r#"{"room:a":{"epoch":"E1","seq":2}}"#);
+    let state: State = serde_json::from_str(&kept).unwrap();
+    let serve = async {
+        let mut socket = server.accept().await;
+        // A new message may come before the missed ones.
+        socket.post("a", "E1", &[5]).await;
+        let question = socket.next().await;
+        assert_eq!((&question["since"], &question["epoch"]), (&json!(2), &json!("E1")));
+        let fields = format!(
+            r#""type":"joined","channel":"room:a","epoch":"E1","head":4,"recovered":true,"messages":[{}]"#,
+            messages(&[3, 4])
+        );
+        socket.answer(&question, &fields).await;
+        socket
+    };
+    let (resumed, _socket) = tokio::join!(Client::resume(server.options(), state), serve);
+    let (_client, mut events) = resumed.unwrap();
+    assert_eq!(next_seqs(&mut events, 3).await, [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn closing_says_goodbye_and_so_does_dropping_the_last_handle() {
+    let server = Server::start().await;
+    let (client, _events, mut socket) = server.connect().await;
+    let (goodbye, ()) = tokio::join!(socket.ends_with_goodbye(), client.close());
+    assert!(goodbye);
+
+    let (client, _events, mut socket) = server.connect().await;
+    let other = client.clone();
+    drop(client);
+    let serve = async {
+        let question = socket.next().await;
+        socket.answer(&question, r#""type":"pong","at":1"#).await;
+    };
+    let (pong, ()) = tokio::join!(other.ping(), serve);
+    pong.unwrap();
+    drop(other);
+    assert!(socket.ends_with_goodbye().await);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_ends_the_events_and_the_questions() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        socket.next().await;
+        socket.close().await;
+    };
+    let (asked, ()) = tokio::join!(client.ping(), serve);
+    assert!(
+        matches!(asked, Err(Error::Closed(CloseReason::ByServer { .. }))),
+        "{asked:?}"
+    );
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Closed(CloseReason::ByServer { .. }))
+    ));
+    drop(client);
+    assert!(soon(events.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn an_idle_socket_is_kept_awake() {
+    let server = Server::start().await;
+    let mut options = server.options();
+    options.keep_alive = Duration::from_millis(20);
+    let (connected, mut socket) = tokio::join!(Client::connect(options), server.accept());
+    let _client = connected.unwrap();
+    assert_eq!(socket.next().await["action"], "ping");
+}
+
+#[tokio::test]
+async fn after_leaving_a_room_its_late_frames_are_dropped() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        socket.answer(&question, r#""type":"left","channel":"room:a""#).await;
+        socket.post("a", "E1", &[1]).await;
+        socket.post("b", "E1", &[7]).await;
+    };
+    let (left, ()) = tokio::join!(client.leave("a"), serve);
+    left.unwrap();
+    assert_eq!(next_message(&mut events).await, (Channel::room("b"), 7));
+}
+
+#[tokio::test]
+async fn a_caller_who_stops_waiting_for_a_join_leaves_no_half_joined_channel() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let waited = tokio::time::timeout(Duration::from_millis(50), client.join_room("a")).await;
+    assert!(waited.is_err());
+    let question = socket.next().await;
+    socket
+        .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#)
+        .await;
+    socket.post("a", "E1", &[1]).await;
+    assert_eq!(next_seqs(&mut events, 1).await, [1]);
+}

@@ -1,0 +1,63 @@
+//! The adapters, each from the SDK's configuration and a name.
+
+use std::time::Duration;
+
+use aws_types::SdkConfig;
+
+use crate::parameter::Parameter;
+use crate::poster::SdkPoster;
+use crate::queue::{SqsDeadLetters, SqsPublishQueue};
+use crate::runtime::sdk_config;
+use crate::state_machine::StateMachine;
+use crate::table::Table;
+
+/// Makes adapters that share one SDK configuration, and with it one pool of connections.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    config: SdkConfig,
+}
+
+impl Clients {
+    /// From what Lambda puts into a function's environment.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self { config: sdk_config() }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn table(&self, name: String) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(&self.config), name)
+    }
+
+    /// The publish queue.
+    #[must_use]
+    pub fn publish_queue(&self, url: String) -> SqsPublishQueue {
+        SqsPublishQueue::new(aws_sdk_sqs::Client::new(&self.config), url)
+    }
+
+    /// The dead-letter queue.
+    #[must_use]
+    pub fn dead_letters(&self, url: String) -> SqsDeadLetters {
+        SqsDeadLetters::new(aws_sdk_sqs::Client::new(&self.config), url)
+    }
+
+    /// The broadcast state machine.
+    #[must_use]
+    pub fn state_machine(&self, arn: String) -> StateMachine {
+        StateMachine::new(aws_sdk_sfn::Client::new(&self.config), arn)
+    }
+
+    /// The poster to the stage at `callback_url`.
+    #[must_use]
+    pub fn poster(&self, callback_url: &str, concurrency: u64, timeout_ms: u64) -> SdkPoster {
+        let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
+        SdkPoster::new(&self.config, callback_url, concurrency, Duration::from_millis(timeout_ms))
+    }
+
+    /// A secret.
+    #[must_use]
+    pub fn parameter(&self, name: String) -> Parameter {
+        Parameter::new(aws_sdk_ssm::Client::new(&self.config), name)
+    }
+}

@@ -1,0 +1,74 @@
+//! Posts to sockets through API Gateway's @connections, by the SDK.
+
+use std::time::Duration;
+
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::Builder;
+use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
+use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
+use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
+use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
+use aws_sdk_apigatewaymanagement::primitives::Blob;
+use aws_types::SdkConfig;
+use futures::stream::{self, StreamExt};
+use hubbub_core::frame::Frame;
+use hubbub_core::id::ConnectionId;
+use hubbub_core::outcome::Outcome;
+use hubbub_core::ports::Poster;
+
+/// How often a post is tried: 429 and 5xx pass, with the SDK's jittered backoff between.
+const ATTEMPTS: u32 = 4;
+
+/// A poster on `aws-sdk-apigatewaymanagement`.
+#[derive(Clone, Debug)]
+pub struct SdkPoster {
+    client: Client,
+    concurrency: usize,
+}
+
+impl SdkPoster {
+    /// Posts to the stage at `callback_url`, at most `concurrency` posts at once, each given up after `timeout`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, callback_url: &str, concurrency: usize, timeout: Duration) -> Self {
+        let timeouts = TimeoutConfig::builder().connect_timeout(timeout).operation_attempt_timeout(timeout).build();
+        let config = Builder::from(config)
+            .endpoint_url(callback_url)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config), concurrency }
+    }
+
+    async fn post_all(&self, frames: &[Blob], connection: &ConnectionId) -> Outcome {
+        for frame in frames {
+            let posted =
+                self.client.post_to_connection().connection_id(connection.as_str()).data(frame.clone()).send().await;
+            if let Err(error) = posted {
+                return outcome(connection, &error);
+            }
+        }
+        Outcome::Delivered
+    }
+}
+
+fn outcome(connection: &ConnectionId, error: &SdkError<PostToConnectionError>) -> Outcome {
+    match error.as_service_error() {
+        Some(PostToConnectionError::GoneException(_)) => Outcome::Gone,
+        Some(PostToConnectionError::LimitExceededException(_)) => Outcome::Throttled,
+        _ => {
+            tracing::warn!(connection.id = %connection, error = %DisplayErrorContext(error), "post failed");
+            Outcome::Failed
+        }
+    }
+}
+
+impl Poster for SdkPoster {
+    async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome> {
+        let frames: Vec<Blob> = frames.iter().map(|frame| Blob::new(frame.text.as_bytes())).collect();
+        stream::iter(connections)
+            .map(|connection| self.post_all(&frames, connection))
+            .buffered(self.concurrency)
+            .collect()
+            .await
+    }
+}

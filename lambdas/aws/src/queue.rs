@@ -1,0 +1,84 @@
+//! The publish queue and the dead-letter queue, both FIFO, on SQS.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use hubbub_core::envelope::Envelope;
+use hubbub_core::names::dead_letter;
+use hubbub_core::ports::{DeadLetter, DeadLetters, PortResult, PublishQueue};
+
+use crate::error::{malformed, port_error};
+
+/// The publish queue.
+#[derive(Clone, Debug)]
+pub struct SqsPublishQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsPublishQueue {
+    /// The queue at this URL.
+    #[must_use]
+    pub const fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+}
+
+impl PublishQueue for SqsPublishQueue {
+    async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
+        let body = envelope.to_json().map_err(|error| malformed("write envelope", error))?;
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_group_id(envelope.channel.to_string())
+            .message_deduplication_id(envelope.deduplication_id())
+            .message_body(body)
+            .send()
+            .await
+            .map_err(|error| port_error("sqs:SendMessage", &error))?;
+        Ok(())
+    }
+}
+
+/// The dead-letter queue.
+#[derive(Clone, Debug)]
+pub struct SqsDeadLetters {
+    client: Client,
+    url: String,
+}
+
+impl SqsDeadLetters {
+    /// The queue at this URL.
+    #[must_use]
+    pub const fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+}
+
+impl DeadLetters for SqsDeadLetters {
+    async fn bury(&self, letter: &DeadLetter) -> PortResult<()> {
+        let first_seen = letter.first_seen.0.to_string();
+        let attributes = [
+            (dead_letter::REASON, "String", letter.reason),
+            (dead_letter::DETAIL, "String", &letter.detail),
+            (dead_letter::SOURCE, "String", &letter.source),
+            (dead_letter::FIRST_SEEN, "Number", &first_seen),
+        ];
+        let mut request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_group_id(&letter.group)
+            .message_deduplication_id(&letter.queue_id)
+            .message_body(&letter.body);
+        for (name, kind, value) in attributes {
+            let attribute = MessageAttributeValue::builder()
+                .data_type(kind)
+                .string_value(value)
+                .build()
+                .map_err(|error| malformed("write dead letter", error))?;
+            request = request.message_attributes(name, attribute);
+        }
+        request.send().await.map_err(|error| port_error("sqs:SendMessage", &error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! What every function begins and ends with: tracing, configuration, the SDK's configuration, and errors at the edge.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use hubbub_core::config::{Config, ConfigError};
+use hubbub_core::names::{env, errors};
+use hubbub_core::ports::PortError;
+use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+
+/// A call to a service in the same Region answers in milliseconds; one that takes this long has lost its way.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const ATTEMPTS: u32 = 4;
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment comes in")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Serves a function's events until its environment ends: what `main` ends with.
+///
+/// # Errors
+/// When the Runtime API can't be reached.
+pub async fn serve<A, R, F>(handle: impl Fn(A) -> F) -> Result<(), lambda_runtime::Error>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    F: Future<Output = Result<R, Fault>>,
+{
+    // Boxed, so that the SDK's deeply nested futures are laid out once and not moved.
+    run(service_fn(|event: LambdaEvent<A>| Box::pin(handle(event.payload)))).await
+}
+
+/// Starts logging as JSON lines, filtered by `HUBBUB_LOG` (`info` where it isn't set).
+pub fn start_tracing() {
+    let filter = variable(env::LOG).map_or_else(|| EnvFilter::new("info"), EnvFilter::new);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .init();
+}
+
+/// Reads a function's configuration from its environment.
+///
+/// # Errors
+/// Names the first variable that is missing or bad.
+pub fn read_config<C: Config>() -> Result<C, ConfigError> {
+    C::read(&variable)
+}
+
+/// The SDK's configuration from what Lambda puts into a function's environment: Region, credentials, and an endpoint where there is
+/// one.
+///
+/// The credentials are read once. Lambda gives an environment's processes credentials that outlive them.
+#[must_use]
+pub fn sdk_config() -> SdkConfig {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts);
+    config.set_region(variable("AWS_REGION").map(Region::new));
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
+        config.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
+    }
+    config.build()
+}
+
+/// A function's failure, as its caller sees it.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The event isn't what the function takes.
+    #[error("the event is not what this function takes: {0}")]
+    InvalidInput(#[from] serde_json::Error),
+    /// The event has the right form, but not what the function needs.
+    #[error("the event is not what this function takes: {0}")]
+    WrongEvent(String),
+}
+
+impl From<Fault> for Diagnostic {
+    fn from(fault: Fault) -> Self {
+        let error_type = match &fault {
+            Fault::Port(error) if error.is_retryable() => errors::RETRYABLE,
+            Fault::Port(_) => errors::FAILED,
+            Fault::InvalidInput(_) | Fault::WrongEvent(_) => errors::INVALID_INPUT,
+        };
+        tracing::error!(error.type = error_type, error = %fault, "failed");
+        Self { error_type: error_type.to_owned(), error_message: fault.to_string() }
+    }
+}

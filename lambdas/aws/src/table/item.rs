@@ -1,0 +1,195 @@
+//! How rows look.
+//!
+//! | item | pk | sk | attributes |
+//! |---|---|---|---|
+//! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `lease`, `lease_until` |
+//! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body`, `at`, `ttl` |
+//! | member | `MB#<channel>#<shard>` | connection id | `user`, `connected_at`, `ttl` |
+//! | shard | `MB#<channel>#<shard>` | `@` | `members` (approximate) |
+//! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `ttl` |
+//! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use hubbub_core::channel::Channel;
+use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
+use hubbub_core::lease::Lease;
+use hubbub_core::member::{Connection, Shard};
+use hubbub_core::message::{Body, Message, Seq};
+use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL};
+use hubbub_core::ports::{ChannelState, PortError, PortResult};
+use hubbub_core::time::Timestamp;
+
+use crate::error::malformed;
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The sort key of the item that a partition is about.
+pub(super) const SELF: &str = "@";
+
+pub(super) mod attribute {
+    pub(in super::super) const EPOCH: &str = "epoch";
+    pub(in super::super) const HEAD: &str = "head";
+    pub(in super::super) const SENT: &str = "sent";
+    pub(in super::super) const SHARDS: &str = "shards";
+    pub(in super::super) const LEASE: &str = "lease";
+    pub(in super::super) const LEASE_UNTIL: &str = "lease_until";
+    pub(in super::super) const ID: &str = "id";
+    pub(in super::super) const FROM: &str = "from";
+    pub(in super::super) const BODY: &str = "body";
+    pub(in super::super) const AT: &str = "at";
+    pub(in super::super) const USER: &str = "user";
+    pub(in super::super) const CONNECTED_AT: &str = "connected_at";
+    pub(in super::super) const MEMBERS: &str = "members";
+    pub(in super::super) const SHARD: &str = "shard";
+}
+use attribute::{
+    AT, BODY, CONNECTED_AT, EPOCH, FROM, HEAD, ID, LEASE, LEASE_UNTIL, SENT, SHARD, SHARDS, USER,
+};
+
+pub(super) fn channel_key(channel: &Channel) -> String {
+    format!("CH#{channel}")
+}
+
+pub(super) fn log_key(channel: &Channel) -> String {
+    format!("LOG#{channel}")
+}
+
+pub(super) fn shard_key(channel: &Channel, shard: Shard) -> String {
+    format!("MB#{channel}#{shard}")
+}
+
+pub(super) fn connection_key(id: &ConnectionId) -> String {
+    format!("CN#{id}")
+}
+
+/// A sequence as a sort key: as many digits as the largest has, so that the order of texts is the order of numbers.
+pub(super) fn seq_key(seq: Seq) -> String {
+    format!("{:020}", seq.0)
+}
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A row with its key.
+pub(super) fn item(pk: String, sk: &str, attributes: impl IntoIterator<Item = (&'static str, AttributeValue)>) -> Item {
+    [(PARTITION_KEY, text(pk)), (SORT_KEY, text(sk))]
+        .into_iter()
+        .chain(attributes)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+pub(super) fn missing(name: &str) -> PortError {
+    malformed("read row", format!("attribute `{name}` is missing or has another type"))
+}
+
+pub(super) fn read_text<'a>(item: &'a Item, name: &str) -> PortResult<&'a str> {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| missing(name))
+}
+
+pub(super) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> PortResult<N> {
+    item.get(name)
+        .and_then(|value| value.as_n().ok())
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| missing(name))
+}
+
+/// DynamoDB deletes expired rows within days, so every read asks. A row without an end doesn't end.
+pub(super) fn is_expired(item: &Item, now: Timestamp) -> bool {
+    read_number::<u64>(item, TTL).is_ok_and(|ttl| ttl.saturating_mul(1_000) <= now.0)
+}
+
+pub(super) fn write_channel(channel: &Channel, state: &ChannelState) -> Item {
+    item(
+        channel_key(channel),
+        SELF,
+        [
+            (EPOCH, text(state.epoch.as_str())),
+            (HEAD, number(state.head)),
+            (SENT, number(state.sent)),
+            (SHARDS, number(state.shards)),
+        ],
+    )
+}
+
+pub(super) fn read_channel(item: &Item) -> PortResult<ChannelState> {
+    let lease = match item.get(LEASE) {
+        Some(_) => Some(Lease {
+            id: LeaseId::new(read_text(item, LEASE)?),
+            until: Timestamp(read_number(item, LEASE_UNTIL)?),
+        }),
+        None => None,
+    };
+    Ok(ChannelState {
+        epoch: Epoch::new(read_text(item, EPOCH)?),
+        head: Seq(read_number(item, HEAD)?),
+        sent: Seq(read_number(item, SENT)?),
+        shards: read_number(item, SHARDS)?,
+        lease,
+    })
+}
+
+pub(super) fn write_message(channel: &Channel, epoch: &Epoch, message: &Message, expires: Timestamp) -> Item {
+    item(
+        log_key(channel),
+        &seq_key(message.seq),
+        [
+            (EPOCH, text(epoch.as_str())),
+            (ID, text(message.id.as_str())),
+            (FROM, text(message.from.as_str())),
+            (BODY, text(message.body.as_str())),
+            (AT, number(message.at.0)),
+            (TTL, number(expires.as_ttl())),
+        ],
+    )
+}
+
+pub(super) fn read_message(item: &Item) -> PortResult<Message> {
+    Ok(Message {
+        seq: Seq(read_text(item, SORT_KEY)?.parse().map_err(|_| missing(SORT_KEY))?),
+        id: MessageId::parse(read_text(item, ID)?).map_err(|error| malformed("read row", error))?,
+        from: UserId::parse(read_text(item, FROM)?).map_err(|error| malformed("read row", error))?,
+        body: Body::parse(read_text(item, BODY)?.to_owned()).map_err(|error| malformed("read row", error))?,
+        at: Timestamp(read_number(item, AT)?),
+    })
+}
+
+/// A connection's own row, or a member's.
+pub(super) fn write_connection(pk: String, sk: &str, connection: &Connection) -> Item {
+    item(
+        pk,
+        sk,
+        [
+            (USER, text(connection.user.as_str())),
+            (CONNECTED_AT, number(connection.connected_at.0)),
+            (TTL, number(connection.expires().as_ttl())),
+        ],
+    )
+}
+
+pub(super) fn read_connection(id: ConnectionId, item: &Item) -> PortResult<Connection> {
+    Ok(Connection {
+        id,
+        user: UserId::parse(read_text(item, USER)?).map_err(|error| malformed("read row", error))?,
+        connected_at: Timestamp(read_number(item, CONNECTED_AT)?),
+    })
+}
+
+pub(super) fn write_membership(connection: &Connection, channel: &Channel, shard: Shard) -> Item {
+    item(
+        connection_key(&connection.id),
+        &channel_key(channel),
+        [(SHARD, number(shard)), (TTL, number(connection.expires().as_ttl()))],
+    )
+}
+
+pub(super) fn read_shard(item: &Item) -> PortResult<Shard> {
+    read_number(item, SHARD)
+}

@@ -1,0 +1,21 @@
+//! From an item of the state machine's Map to the rules.
+
+use hubbub_aws::runtime::Fault;
+use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport};
+use hubbub_core::ports::{Clock, Log, Members, Poster};
+use serde_json::Value;
+
+/// Handles the state `DeliverPage`.
+#[derive(Clone, Debug)]
+pub struct Handler<S, P, E>(pub PageDelivery<S, P, E>);
+
+impl<S: Log + Members, P: Poster, E: Clock> Handler<S, P, E> {
+    /// Delivers a page.
+    ///
+    /// # Errors
+    /// `Hubbub.InvalidInput` where the input isn't the state machine's, else as the ports fail.
+    pub async fn handle(&self, event: Value) -> Result<PageReport, Fault> {
+        let input: PageInput = serde_json::from_value(event)?;
+        Ok(self.0.deliver(input).await?)
+    }
+}

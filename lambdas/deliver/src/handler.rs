@@ -1,0 +1,45 @@
+//! From a batch of the queue to the rules, and back as the messages that failed.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use hubbub_aws::runtime::Fault;
+use hubbub_core::deliver::{Delivery, Record};
+use hubbub_core::ports::{Broadcasts, Clock, DeadLetters, Ids, Log, Members, Poster};
+use hubbub_core::time::Timestamp;
+
+/// Handles batches of the publish queue.
+#[derive(Clone, Debug)]
+pub struct Handler<S, B, D, P, E>(pub Delivery<S, B, D, P, E>);
+
+impl<S, B, D, P, E> Handler<S, B, D, P, E>
+where
+    S: Log + Members,
+    B: Broadcasts,
+    D: DeadLetters,
+    P: Poster,
+    E: Clock + Ids,
+{
+    /// Delivers a batch, and names the messages that the queue must deliver again.
+    ///
+    /// # Errors
+    /// When the event isn't a FIFO queue's. The queue then delivers the whole batch again.
+    pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, Fault> {
+        let records = event.records.into_iter().map(record).collect::<Result<_, _>>()?;
+        let mut response = SqsBatchResponse::default();
+        response.set_failures(self.0.deliver(records).await);
+        Ok(response)
+    }
+}
+
+fn record(message: SqsMessage) -> Result<Record, Fault> {
+    let missing = |name: &str| Fault::WrongEvent(format!("a record has no `{name}`"));
+    let attribute = |name: &str| message.attributes.get(name).ok_or_else(|| missing(name));
+    let number = |name: &str| attribute(name)?.parse::<u64>().map_err(|_| missing(name));
+    Ok(Record {
+        group: attribute("MessageGroupId")?.clone(),
+        sent_at: Timestamp(number("SentTimestamp")?),
+        receives: u32::try_from(number("ApproximateReceiveCount")?).unwrap_or(u32::MAX),
+        queue_id: message.message_id.ok_or_else(|| missing("messageId"))?,
+        body: message.body.unwrap_or_default(),
+        source: message.event_source_arn.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,57 @@
+//! From `$disconnect`'s event to the rules.
+
+use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use hubbub_aws::runtime::Fault;
+use hubbub_aws::socket_event::{connection_id, ok};
+use hubbub_core::membership;
+use hubbub_core::ports::Members;
+
+/// Handles `$disconnect`.
+#[derive(Clone, Debug)]
+pub struct Handler<S> {
+    /// The members.
+    pub store: S,
+}
+
+impl<S: Members> Handler<S> {
+    /// Forgets the connection.
+    ///
+    /// # Errors
+    /// When the store can't be reached, or the event isn't a WebSocket API's.
+    pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Result<ApiGatewayProxyResponse, Fault> {
+        membership::forget(&self.store, &connection_id(&event)?).await?;
+        Ok(ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use hubbub_core::channel::Channel;
+    use hubbub_core::id::ConnectionId;
+    use hubbub_core::memory::MemoryStore;
+    use hubbub_core::testing::{World, connection, room};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_and_all_its_memberships_are_forgotten() {
+        let store = MemoryStore::default();
+        let one = connection("L0SM9cOFvHcCIhw=", "alice", 5);
+        let other = connection("another", "alice", 5);
+        for member in [&one, &other] {
+            block_on(membership::connect(&store, &World::default(), member, 2_000)).unwrap();
+            block_on(membership::join(&store, &World::default(), member, &room("lobby"), 2_000)).unwrap();
+        }
+        let event = serde_json::from_str(include_str!("../events/disconnect.json")).unwrap();
+        block_on(Handler { store: store.clone() }.handle(event)).unwrap();
+        let id = ConnectionId::new("L0SM9cOFvHcCIhw=");
+        assert_eq!(block_on(store.connection(&id, one.connected_at)).unwrap(), None);
+        assert_eq!(block_on(store.memberships(&id)).unwrap(), []);
+        for channel in [room("lobby"), Channel::Everyone, Channel::User(one.user.clone())] {
+            assert_eq!(block_on(store.counts(&channel, 1)).unwrap(), [1], "{channel}");
+            let page = block_on(store.member_page(&channel, 0, None, 10, one.connected_at)).unwrap();
+            assert_eq!(page.members, [other.clone()], "{channel}");
+        }
+    }
+}

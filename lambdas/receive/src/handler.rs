@@ -1,0 +1,70 @@
+//! From a frame's event to the rules, and back as the integration's response.
+
+use aws_lambda_events::encodings::Body;
+use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use hubbub_aws::runtime::Fault;
+use hubbub_aws::socket_event::{caller, ok};
+use hubbub_core::ports::{Clock, Ids, Log, Members, PublishQueue};
+use hubbub_core::receive::Reception;
+
+/// Handles clients' frames.
+#[derive(Clone, Debug)]
+pub struct Handler<S, Q, E>(pub Reception<S, Q, E>);
+
+impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Handler<S, Q, E> {
+    /// Answers a frame. API Gateway sends the response's body to the socket, because the routes have route responses.
+    ///
+    /// # Errors
+    /// When the event isn't a WebSocket API's. Nothing that a client sends makes this fail.
+    pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Result<ApiGatewayProxyResponse, Fault> {
+        let caller = caller(&event)?;
+        let answer = self.0.answer(&caller, event.body.as_deref().unwrap_or_default()).await;
+        let mut response = ok();
+        response.body = Some(Body::Text(serde_json::to_string(&answer)?));
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use hubbub_core::memory::MemoryStore;
+    use hubbub_core::membership;
+    use hubbub_core::testing::{Recorder, World, connection};
+
+    use super::*;
+
+    fn answer(body: Option<&str>) -> String {
+        let store = MemoryStore::default();
+        let world = World::at(1_700_000_000_200);
+        let one = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
+        block_on(membership::connect(&store, &world, &one, 2_000)).unwrap();
+        let handler = Handler(Reception {
+            store,
+            queue: Recorder::default(),
+            world,
+            max_body_bytes: 100,
+            shard_members: 2_000,
+        });
+        let mut event: ApiGatewayWebsocketProxyRequest =
+            serde_json::from_str(include_str!("../events/join.json")).unwrap();
+        if let Some(body) = body {
+            event.body = Some(body.to_owned());
+        }
+        let response = block_on(handler.handle(event)).unwrap();
+        let Some(Body::Text(text)) = response.body else { panic!("no text") };
+        text
+    }
+
+    #[test]
+    fn the_answer_is_the_responses_body() {
+        let expected = r#"{"type":"joined","channel":"room:lobby","epoch":"00000000000000000000000002","head":0,"ref":"1"}"#;
+        assert_eq!(answer(None), expected);
+    }
+
+    #[test]
+    fn what_is_not_a_frame_is_answered_too() {
+        assert!(answer(Some("")).starts_with(r#"{"type":"error","code":"not_json""#));
+        assert!(answer(Some("\u{0}")).starts_with(r#"{"type":"error","code":"not_json""#));
+    }
+}

@@ -1,0 +1,174 @@
+//! The WebSocket API: its authorizer, routes, deployment and stage, and its right to invoke the functions.
+
+use std::collections::BTreeMap;
+
+use hubbub_core::names::routes;
+use sha2::{Digest, Sha256};
+
+use crate::functions::Function;
+use crate::model::{Name, Program, Resource, Text, Value};
+use crate::{ProgramError, names};
+
+/// The API.
+pub const API: Name = Name::of("api");
+
+const AUTHORIZER: Name = Name::of("authorizer");
+const DEPLOYMENT: Name = Name::of("deployment");
+const STAGE: Name = Name::of("stage");
+
+/// The account's burst and rate, of all its APIs together. A stage with default settings but without both of these is
+/// closed: the provider sends 0.
+const THROTTLE: [(&str, u64); 2] = [("throttlingBurstLimit", 5_000), ("throttlingRateLimit", 10_000)];
+
+/// The functions that routes lead to.
+const ROUTED: [Function; 3] = [Function::Connect, Function::Disconnect, Function::Receive];
+
+/// A route.
+struct Route {
+    name: Name,
+    key: &'static str,
+    function: Function,
+}
+
+impl Route {
+    /// All routes. Each action has its own, so that it can be throttled and measured by itself.
+    fn all() -> Vec<Self> {
+        let route = |name: Name, key, function| Self {
+            name: name.with("Route"),
+            key,
+            function,
+        };
+        let fixed = [
+            route(Name::of("connect"), routes::CONNECT, Function::Connect),
+            route(Name::of("disconnect"), routes::DISCONNECT, Function::Disconnect),
+            route(Name::of("default"), routes::DEFAULT, Function::Receive),
+        ];
+        let actions = routes::ACTIONS.map(|action| route(Name::of(action), action, Function::Receive));
+        fixed.into_iter().chain(actions).collect()
+    }
+
+    /// Whether the function's answer goes back to the client, which takes a route response.
+    fn is_answered(&self) -> bool {
+        self.function == Function::Receive
+    }
+}
+
+/// Declares the API and all that belongs to it.
+///
+/// # Errors
+/// When the hash of what is deployed can't be made.
+pub fn declare(program: &mut Program) -> Result<(), ProgramError> {
+    let api = Resource::new("aws:apigatewayv2:Api")
+        .with("name", names::of_stack("api"))
+        .with("protocolType", "WEBSOCKET")
+        .with("routeSelectionExpression", routes::SELECTION);
+    program.add(&API, api);
+    let parts = deployed_parts();
+    let trigger = fingerprint(&parts)?;
+    let mut deployment = of_api("aws:apigatewayv2:Deployment").with("triggers", Value::map([("parts", trigger)]));
+    for (name, part) in parts {
+        deployment = deployment.after(&name);
+        program.add(&name, part);
+    }
+    program.add(&DEPLOYMENT, deployment);
+    let stage = of_api("aws:apigatewayv2:Stage")
+        .with("name", names::STAGE)
+        .with("deploymentId", DEPLOYMENT.get("id"))
+        .with("defaultRouteSettings", Value::map(THROTTLE));
+    program.add(&STAGE, stage);
+    declare_permissions(program);
+    Ok(())
+}
+
+/// A resource that is a part of the API.
+fn of_api(kind: &'static str) -> Resource {
+    Resource::new(kind).with("apiId", API.get("id"))
+}
+
+fn integration_name(function: Function) -> Name {
+    function.name().with("Integration")
+}
+
+/// What a deployment takes a picture of.
+fn deployed_parts() -> Vec<(Name, Resource)> {
+    let mut parts = vec![(AUTHORIZER, authorizer())];
+    for function in ROUTED {
+        let integration = of_api("aws:apigatewayv2:Integration")
+            .with("integrationType", "AWS_PROXY")
+            .with("integrationMethod", "POST")
+            .with("integrationUri", function.name().get("invokeArn"));
+        parts.push((integration_name(function), integration));
+    }
+    for route in Route::all() {
+        let target = Text::from("integrations/").then(integration_name(route.function).get("id"));
+        let mut resource = of_api("aws:apigatewayv2:Route")
+            .with("routeKey", route.key)
+            .with("target", target);
+        if route.key == routes::CONNECT {
+            resource = resource
+                .with("authorizationType", "CUSTOM")
+                .with("authorizerId", AUTHORIZER.get("id"));
+        }
+        if route.is_answered() {
+            resource = resource.with("routeResponseSelectionExpression", routes::DEFAULT);
+            let response = of_api("aws:apigatewayv2:RouteResponse")
+                .with("routeId", route.name.get("id"))
+                .with("routeResponseKey", routes::DEFAULT);
+            parts.push((route.name.with("Response"), response));
+        }
+        parts.push((route.name, resource));
+    }
+    parts
+}
+
+/// The token comes in a header or in the query, so neither may be asked for as an identity source: API Gateway wants all of
+/// them before it calls the authorizer. The list is there and empty, as the call that creates an authorizer requires one.
+fn authorizer() -> Resource {
+    of_api("aws:apigatewayv2:Authorizer")
+        .with("name", names::of_stack("authorizer"))
+        .with("authorizerType", "REQUEST")
+        .with("authorizerUri", Function::Authorize.name().get("invokeArn"))
+        .with("identitySources", Value::List(Vec::new()))
+}
+
+/// A hash that changes whenever a part does, and so makes a new deployment; API Gateway serves the last picture otherwise.
+fn fingerprint(parts: &[(Name, Resource)]) -> Result<String, ProgramError> {
+    let parts: BTreeMap<_, _> = parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
+    let digest = Sha256::digest(serde_json::to_vec(&parts)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn declare_permissions(program: &mut Program) {
+    let source = || Text::from(API.get("executionArn"));
+    let authorizer = source().then("/authorizers/").then(AUTHORIZER.get("id"));
+    let mut permit = |function: Function, source: Text| {
+        let permission = Resource::new("aws:lambda:Permission")
+            .with("action", "lambda:InvokeFunction")
+            .with("function", function.name().get("name"))
+            .with("principal", "apigateway.amazonaws.com")
+            .with("sourceArn", source);
+        program.add(&function.name().with("Permission"), permission);
+    };
+    permit(Function::Authorize, authorizer);
+    for function in ROUTED {
+        permit(function, source().then("/*"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_that_changes_makes_a_new_deployment() {
+        let before = fingerprint(&deployed_parts()).unwrap();
+        assert_eq!(before, fingerprint(&deployed_parts()).unwrap());
+        for index in 0..deployed_parts().len() {
+            let mut parts = deployed_parts();
+            let (name, part) = parts.remove(index);
+            assert_ne!(before, fingerprint(&parts).unwrap(), "without {name:?}");
+            parts.insert(index, (name.clone(), part.with("description", "changed")));
+            assert_ne!(before, fingerprint(&parts).unwrap(), "with another {name:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The broadcast state machine, its role and its policy.
+
+use hubbub_statemachines::{Arns, Piece, RenderError, broadcast_pieces};
+
+use crate::functions::Function;
+use crate::model::{Name, Program, Resource, Text};
+use crate::{names, policies};
+
+/// How the state machine's name ends.
+pub const NAME: &str = "broadcast";
+
+/// The state machine.
+pub const BROADCAST: Name = Name::of("broadcast");
+
+/// Declares the state machine.
+///
+/// # Errors
+/// When the definition's placeholders are not those that there is a value for.
+pub fn declare(program: &mut Program) -> Result<(), RenderError> {
+    let name = names::of_stack(NAME);
+    let (role, policy) = (BROADCAST.with("Role"), BROADCAST.with("Policy"));
+    program.add(&role, policies::role(name.clone(), "states.amazonaws.com"));
+    program.add(&policy, policies::policy(name.clone(), &role, policies::of_broadcast()));
+    // Standard: a start by name is idempotent, which Express doesn't have.
+    let machine = Resource::new("aws:sfn:StateMachine")
+        .with("name", name)
+        .with("type", "STANDARD")
+        .with("roleArn", role.get("arn"))
+        .with("definition", definition()?)
+        .after(&policy);
+    program.add(&BROADCAST, machine);
+    Ok(())
+}
+
+/// The definition as it ships, with references in the placeholders' places.
+///
+/// # Errors
+/// As [`declare`].
+pub fn definition() -> Result<Text, RenderError> {
+    let pieces = broadcast_pieces(&Arns {
+        plan_broadcast: Function::PlanBroadcast.name().get("arn"),
+        deliver_page: Function::DeliverPage.name().get("arn"),
+    })?;
+    Ok(pieces
+        .into_iter()
+        .fold(Text::default(), |definition, piece| match piece {
+            Piece::Text(text) => definition.then(text),
+            Piece::Value(arn) => definition.then(arn),
+        }))
+}

@@ -1,0 +1,203 @@
+//! The seven functions, each with its role, its policy and its log group.
+
+use hubbub_core::config::{
+    AuthorizeConfig, Config, ConnectConfig, DeliverConfig, DeliverPageConfig, DisconnectConfig, PlanBroadcastConfig,
+    ReceiveConfig,
+};
+use hubbub_core::names::env;
+use hubbub_statemachines::timeouts;
+
+use crate::model::{Name, Program, Resource, Text, Value};
+use crate::provider::LOCAL_ACCESS_KEY;
+use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::settings::Settings;
+use crate::table::TABLE;
+use crate::tokens::TOKEN_KEY_PARAMETER;
+use crate::{ProgramError, names, policies};
+
+/// How long logs are kept.
+const LOG_DAYS: u64 = 14;
+
+/// A function; [`Function::ALL`] has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "DESIGN.md and each function's crate say what it does")]
+pub enum Function {
+    Authorize,
+    Connect,
+    Disconnect,
+    Receive,
+    Deliver,
+    PlanBroadcast,
+    DeliverPage,
+}
+
+impl Function {
+    /// All functions.
+    pub const ALL: [Self; 7] = [
+        Self::Authorize,
+        Self::Connect,
+        Self::Disconnect,
+        Self::Receive,
+        Self::Deliver,
+        Self::PlanBroadcast,
+        Self::DeliverPage,
+    ];
+
+    /// The name of its crate, its binary and its zip.
+    #[must_use]
+    pub fn crate_name(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+            Self::Receive => "receive",
+            Self::Deliver => "deliver",
+            Self::PlanBroadcast => "plan-broadcast",
+            Self::DeliverPage => "deliver-page",
+        }
+    }
+
+    /// Its name in the program.
+    #[must_use]
+    pub const fn name(self) -> Name {
+        match self {
+            Self::Authorize => Name::of("authorize"),
+            Self::Connect => Name::of("connect"),
+            Self::Disconnect => Name::of("disconnect"),
+            Self::Receive => Name::of("receive"),
+            Self::Deliver => Name::of("deliver"),
+            Self::PlanBroadcast => Name::of("planBroadcast"),
+            Self::DeliverPage => Name::of("deliverPage"),
+        }
+    }
+
+    /// Its role's name in the program.
+    #[must_use]
+    pub fn role_name(self) -> Name {
+        self.name().with("Role")
+    }
+
+    /// Its policy's name in the program.
+    #[must_use]
+    pub fn policy_name(self) -> Name {
+        self.name().with("Policy")
+    }
+
+    /// Its log group's name in the program.
+    #[must_use]
+    pub fn log_group_name(self) -> Name {
+        self.name().with("Logs")
+    }
+
+    /// How long an invocation may take.
+    #[must_use]
+    pub fn timeout_seconds(self) -> u64 {
+        match self {
+            Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive => 10,
+            Self::Deliver => 60,
+            Self::PlanBroadcast => timeouts::PLAN_BROADCAST_SECONDS - timeouts::MARGIN_SECONDS,
+            Self::DeliverPage => timeouts::DELIVER_PAGE_SECONDS - timeouts::MARGIN_SECONDS,
+        }
+    }
+
+    /// Its memory in MB, by which Lambda gives processor time too: 1,769 is one whole core, for those that post.
+    #[must_use]
+    pub fn memory_mb(self) -> u64 {
+        match self {
+            Self::Deliver | Self::DeliverPage => 1_769,
+            Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive | Self::PlanBroadcast => 256,
+        }
+    }
+
+    /// The variables that its configuration is read from.
+    #[must_use]
+    pub fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Authorize => AuthorizeConfig::VARIABLES,
+            Self::Connect => ConnectConfig::VARIABLES,
+            Self::Disconnect => DisconnectConfig::VARIABLES,
+            Self::Receive => ReceiveConfig::VARIABLES,
+            Self::Deliver => DeliverConfig::VARIABLES,
+            Self::PlanBroadcast => PlanBroadcastConfig::VARIABLES,
+            Self::DeliverPage => DeliverPageConfig::VARIABLES,
+        }
+    }
+}
+
+/// Declares all functions.
+///
+/// # Errors
+/// When a function reads a variable that the program has no value for.
+pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), ProgramError> {
+    for function in Function::ALL {
+        declare_function(program, settings, function)?;
+    }
+    Ok(())
+}
+
+fn declare_function(program: &mut Program, settings: &Settings, function: Function) -> Result<(), ProgramError> {
+    let name = names::of_stack(function.crate_name());
+    let log_group = Resource::new("aws:cloudwatch:LogGroup")
+        .with("name", Text::from("/aws/lambda/").then(name.clone()))
+        .with("retentionInDays", LOG_DAYS);
+    program.add(&function.log_group_name(), log_group);
+    program.add(
+        &function.role_name(),
+        policies::role(name.clone(), "lambda.amazonaws.com"),
+    );
+    program.add(
+        &function.policy_name(),
+        policies::policy(name.clone(), &function.role_name(), policies::of_function(function)),
+    );
+    // The log group comes first, or Lambda makes one that keeps its logs for ever.
+    let lambda = Resource::new("aws:lambda:Function")
+        .with("name", name)
+        .with("runtime", "provided.al2023")
+        .with("handler", "bootstrap")
+        .with("architectures", Value::list([settings.architecture.name()]))
+        .with(
+            "code",
+            Value::Archive(format!("../target/lambda/{}.zip", function.crate_name())),
+        )
+        .with("memorySize", function.memory_mb())
+        .with("timeout", function.timeout_seconds())
+        .with("role", function.role_name().get("arn"))
+        .with(
+            "environment",
+            Value::map([("variables", environment(function, settings)?)]),
+        )
+        .after(&function.log_group_name())
+        .after(&function.policy_name());
+    program.add(&function.name(), lambda);
+    Ok(())
+}
+
+/// The variables of a function: those of its configuration, what it logs, and on the local stack where AWS is.
+fn environment(function: Function, settings: &Settings) -> Result<Value, ProgramError> {
+    let mut variables = vec![(env::LOG, Value::from(settings.log_level.as_str()))];
+    for variable in function.variables() {
+        variables.push((variable, value(variable, settings)?));
+    }
+    if let Some(endpoint) = &settings.aws_endpoint {
+        variables.push(("AWS_ENDPOINT_URL", endpoint.as_str().into()));
+        variables.push(("AWS_ACCESS_KEY_ID", LOCAL_ACCESS_KEY.into()));
+        variables.push(("AWS_SECRET_ACCESS_KEY", LOCAL_ACCESS_KEY.into()));
+    }
+    Ok(Value::map(variables))
+}
+
+/// The value of a variable, which is the same for every function that reads it.
+fn value(variable: &'static str, settings: &Settings) -> Result<Value, ProgramError> {
+    match variable {
+        env::TABLE => Ok(TABLE.get("name").into()),
+        env::PUBLISH_QUEUE_URL => Ok(PUBLISH_QUEUE.get("url").into()),
+        env::DEAD_LETTER_QUEUE_URL => Ok(DEAD_LETTER_QUEUE.get("url").into()),
+        env::STATE_MACHINE_ARN => Ok(names::broadcast_arn().into()),
+        env::CALLBACK_URL => Ok(names::callback_url(settings).into()),
+        env::TOKEN_KEY_PARAMETER => Ok(TOKEN_KEY_PARAMETER.get("name").into()),
+        _ => {
+            let number = settings.number(variable).ok_or(ProgramError::NoValue(variable))?;
+            Ok(number.to_string().into())
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What things are called in the account, and where they are found.
+//!
+//! Names and addresses are made from the stack's name, the Region and the API's id alone. So a function may know the state
+//! machine that calls it, and the API that it answers, without a circle of references.
+
+use crate::model::{Name, Reference, Text};
+use crate::settings::Settings;
+
+/// The API's only stage.
+pub const STAGE: &str = "v1";
+
+/// The Region that the stack is in.
+pub const REGION: Name = Name::of("region");
+
+/// The account that the stack is in.
+pub const ACCOUNT: Name = Name::of("accountId");
+
+fn stack() -> Reference {
+    Name::of("pulumi").get("stack")
+}
+
+/// A name for something of this stack: `hubbub-<stack>-<end>`.
+#[must_use]
+pub fn of_stack(end: &str) -> Text {
+    Text::from("hubbub-").then(stack()).then(format!("-{end}"))
+}
+
+/// A path for something of this stack: `/hubbub/<stack>/<end>`.
+#[must_use]
+pub fn path_of_stack(end: &str) -> Text {
+    Text::from("/hubbub/").then(stack()).then(format!("/{end}"))
+}
+
+/// The address of the API's stage for sockets.
+#[must_use]
+pub fn web_socket_url(settings: &Settings) -> Text {
+    match &settings.aws_endpoint {
+        Some(endpoint) => local_stage(&endpoint.replacen("http", "ws", 1)),
+        None => stage("wss"),
+    }
+}
+
+/// The address of the API's stage for posts to connections, without `/@connections`.
+#[must_use]
+pub fn callback_url(settings: &Settings) -> Text {
+    match &settings.aws_endpoint {
+        Some(endpoint) => local_stage(endpoint),
+        None => stage("https"),
+    }
+}
+
+fn stage(scheme: &str) -> Text {
+    Text::from(format!("{scheme}://"))
+        .then(crate::api::API.get("id"))
+        .then(".execute-api.")
+        .then(REGION.itself())
+        .then(format!(".amazonaws.com/{STAGE}"))
+}
+
+/// The emulator has one address for all APIs, and tells them apart by the path.
+fn local_stage(endpoint: &str) -> Text {
+    Text::from(format!("{endpoint}/_aws/execute-api/"))
+        .then(crate::api::API.get("id"))
+        .then(format!("/{STAGE}"))
+}
+
+/// The broadcast state machine's ARN, put together rather than referred to: its functions need to know it.
+#[must_use]
+pub fn broadcast_arn() -> Text {
+    Text::from("arn:aws:states:")
+        .then(REGION.itself())
+        .then(":")
+        .then(ACCOUNT.itself())
+        .then(":stateMachine:")
+        .then(of_stack(crate::broadcast::NAME))
+}

@@ -1,0 +1,25 @@
+//! The stack's outputs: what clients, services and tools need to know.
+
+use crate::broadcast::BROADCAST;
+use crate::model::{Program, Value};
+use crate::names;
+use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::settings::Settings;
+use crate::table::TABLE;
+use crate::tokens::TOKEN_KEY_PARAMETER;
+
+/// Declares the outputs.
+pub fn declare(program: &mut Program, settings: &Settings) {
+    let outputs: [(_, Value); 9] = [
+        ("region", names::REGION.itself().into()),
+        ("webSocketUrl", names::web_socket_url(settings).into()),
+        ("callbackUrl", names::callback_url(settings).into()),
+        ("publishQueueUrl", PUBLISH_QUEUE.get("url").into()),
+        ("publishQueueArn", PUBLISH_QUEUE.get("arn").into()),
+        ("deadLetterQueueUrl", DEAD_LETTER_QUEUE.get("url").into()),
+        ("tableName", TABLE.get("name").into()),
+        ("stateMachineArn", BROADCAST.get("arn").into()),
+        ("tokenKeyParameter", TOKEN_KEY_PARAMETER.get("name").into()),
+    ];
+    program.outputs.extend(outputs);
+}

@@ -1,0 +1,168 @@
+//! Who may do what: one role and one policy for each function and for the state machine.
+//!
+//! [`of_function`] is the one place to change when a function calls something new. A policy names its actions and its
+//! resources; no action has a `*`.
+
+use crate::api::API;
+use crate::functions::Function;
+use crate::model::{Name, Resource, Text, Value};
+use crate::names;
+use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::table::TABLE;
+use crate::tokens::TOKEN_KEY_PARAMETER;
+
+/// The version of IAM's policy language, not of the policy.
+const LANGUAGE_VERSION: &str = "2012-10-17";
+
+/// Something that is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    actions: Vec<&'static str>,
+    resources: Vec<Text>,
+}
+
+fn allow(actions: &[&'static str], resource: impl Into<Text>) -> Statement {
+    Statement {
+        actions: actions.to_vec(),
+        resources: vec![resource.into()],
+    }
+}
+
+/// What a function may do.
+#[must_use]
+pub fn of_function(function: Function) -> Vec<Statement> {
+    let mut statements = vec![write_logs(function)];
+    statements.extend(match function {
+        Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
+        Function::Connect => vec![use_table(&[
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ])],
+        Function::Disconnect => vec![use_table(&[
+            "dynamodb:DeleteItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ])],
+        Function::Receive => vec![
+            use_table(&[
+                "dynamodb:BatchGetItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ]),
+            allow(&["sqs:SendMessage"], PUBLISH_QUEUE.get("arn")),
+        ],
+        Function::Deliver => vec![
+            use_table(&[
+                "dynamodb:BatchGetItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ]),
+            allow(
+                &[
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                PUBLISH_QUEUE.get("arn"),
+            ),
+            allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
+            start_broadcast(),
+            post_to_connections(),
+        ],
+        Function::PlanBroadcast => vec![
+            use_table(&[
+                "dynamodb:BatchGetItem",
+                "dynamodb:GetItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ]),
+            start_broadcast(),
+        ],
+        Function::DeliverPage => vec![
+            use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
+            post_to_connections(),
+        ],
+    });
+    statements
+}
+
+/// What the broadcast state machine may do.
+#[must_use]
+pub fn of_broadcast() -> Vec<Statement> {
+    vec![Statement {
+        actions: vec!["lambda:InvokeFunction"],
+        resources: [Function::PlanBroadcast, Function::DeliverPage]
+            .map(|function| function.name().get("arn").into())
+            .to_vec(),
+    }]
+}
+
+fn write_logs(function: Function) -> Statement {
+    allow(
+        &["logs:CreateLogStream", "logs:PutLogEvents"],
+        Text::from(function.log_group_name().get("arn")).then(":*"),
+    )
+}
+
+/// A transaction needs the actions of what it does, and none of its own.
+fn use_table(actions: &[&'static str]) -> Statement {
+    allow(actions, TABLE.get("arn"))
+}
+
+fn start_broadcast() -> Statement {
+    allow(&["states:StartExecution"], names::broadcast_arn())
+}
+
+fn post_to_connections() -> Statement {
+    let connections = format!("/{}/POST/@connections/*", names::STAGE);
+    allow(
+        &["execute-api:ManageConnections"],
+        Text::from(API.get("executionArn")).then(connections),
+    )
+}
+
+/// A role that a service takes on.
+#[must_use]
+pub fn role(name: Text, service: &str) -> Resource {
+    let trust = Value::map([
+        ("Effect", Value::from("Allow")),
+        ("Action", "sts:AssumeRole".into()),
+        ("Principal", Value::map([("Service", service)])),
+    ]);
+    Resource::new("aws:iam:Role")
+        .with("name", name)
+        .with("assumeRolePolicy", document([trust]))
+}
+
+/// A role's policy.
+#[must_use]
+pub fn policy(name: Text, role: &Name, statements: Vec<Statement>) -> Resource {
+    Resource::new("aws:iam:RolePolicy")
+        .with("name", name)
+        .with("role", role.get("name"))
+        .with("policy", document(statements.into_iter().map(Value::from)))
+}
+
+fn document(statements: impl IntoIterator<Item = Value>) -> Value {
+    let statements = Value::list(statements);
+    Value::map([("Version", Value::from(LANGUAGE_VERSION)), ("Statement", statements)]).json()
+}
+
+impl From<Statement> for Value {
+    fn from(statement: Statement) -> Self {
+        Self::map([
+            ("Effect", Self::from("Allow")),
+            ("Action", Self::list(statement.actions)),
+            ("Resource", Self::list(statement.resources)),
+        ])
+    }
+}

@@ -1,0 +1,63 @@
+//! The publish queue, its dead-letter queue, and the mapping that feeds `deliver`.
+
+use crate::functions::Function;
+use crate::model::{Name, Program, Resource, Value};
+use crate::names;
+
+/// Where everything that is published waits for `deliver`.
+pub const PUBLISH_QUEUE: Name = Name::of("publishQueue");
+
+/// Where messages go that can't be delivered.
+pub const DEAD_LETTER_QUEUE: Name = Name::of("deadLetterQueue");
+
+const DELIVER_MAPPING: Name = Name::of("deliverPublished");
+
+/// SQS's longest, for both queues: what was accepted must outlast an outage, and a dead letter wait for somebody to look.
+const RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
+
+/// How often a message is tried before it is a dead letter.
+const RECEIVES: u64 = 5;
+
+/// The most that Lambda takes from a FIFO queue at once.
+const BATCH: u64 = 10;
+
+/// AWS's advice: a batch that is being tried stays hidden for six times the function's timeout, so that throttled
+/// invocations can be repeated before SQS gives the messages out again.
+const VISIBILITY_TIMEOUTS: u64 = 6;
+
+/// Declares both queues and the mapping.
+pub fn declare(program: &mut Program) {
+    program.add(&DEAD_LETTER_QUEUE, queue("dead-letters.fifo"));
+    let redrive = Value::map([
+        ("deadLetterTargetArn", Value::from(DEAD_LETTER_QUEUE.get("arn"))),
+        ("maxReceiveCount", RECEIVES.into()),
+    ]);
+    let publish_queue = queue("publish.fifo")
+        .with(
+            "visibilityTimeoutSeconds",
+            VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(),
+        )
+        .with("redrivePolicy", redrive.json());
+    program.add(&PUBLISH_QUEUE, publish_queue);
+
+    // Lambda refuses the mapping of a function that may not yet read the queue.
+    let mapping = Resource::new("aws:lambda:EventSourceMapping")
+        .with("eventSourceArn", PUBLISH_QUEUE.get("arn"))
+        .with("functionName", Function::Deliver.name().get("arn"))
+        .with("batchSize", BATCH)
+        .with("functionResponseTypes", Value::list(["ReportBatchItemFailures"]))
+        .after(&Function::Deliver.policy_name());
+    program.add(&DELIVER_MAPPING, mapping);
+}
+
+/// A FIFO queue, whose throughput and deduplication are by message group: by channel.
+fn queue(end: &str) -> Resource {
+    Resource::new("aws:sqs:Queue")
+        .with("name", names::of_stack(end))
+        .with("fifoQueue", true)
+        .with("contentBasedDeduplication", false)
+        .with("deduplicationScope", "messageGroup")
+        .with("fifoThroughputLimit", "perMessageGroupId")
+        .with("messageRetentionSeconds", RETENTION_SECONDS)
+        .with("sqsManagedSseEnabled", true)
+}

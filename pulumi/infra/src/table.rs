@@ -1,0 +1,28 @@
+//! The one table.
+
+use hubbub_core::names::table;
+
+use crate::model::{Name, Program, Resource, Value};
+use crate::names;
+
+/// The table.
+pub const TABLE: Name = Name::of("table");
+
+/// Declares the table: on demand, so that a quiet stack costs nothing and a loud one is not throttled by a guess.
+pub fn declare(program: &mut Program) {
+    let attribute = |name: &str| Value::map([("name", name), ("type", "S")]);
+    let on = || ("enabled", Value::from(true));
+    let table = Resource::new("aws:dynamodb:Table")
+        .with("name", names::of_stack("table"))
+        .with("billingMode", "PAY_PER_REQUEST")
+        .with("hashKey", table::PARTITION_KEY)
+        .with("rangeKey", table::SORT_KEY)
+        .with(
+            "attributes",
+            Value::list([attribute(table::PARTITION_KEY), attribute(table::SORT_KEY)]),
+        )
+        .with("ttl", Value::map([("attributeName", table::TTL.into()), on()]))
+        .with("serverSideEncryption", Value::map([on()]))
+        .with("pointInTimeRecovery", Value::map([on()]));
+    program.add(&TABLE, table);
+}

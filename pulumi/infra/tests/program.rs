@@ -1,0 +1,507 @@
+//! The whole program as Pulumi and the local stack read it: its text as snapshots, and what must hold of every such text.
+//!
+//! The checks read the printed JSON, not the types that it was made from, so that they would also find a type that prints
+//! the wrong thing.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy.toml allows them in tests, which leaves out the helpers that tests share"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use hubbub_core::names::{env, routes, table};
+use hubbub_infra::functions::Function;
+use hubbub_infra::render;
+use hubbub_statemachines::{Arns, broadcast, check};
+use serde_json::{Value, json};
+
+const LOCAL: &str = r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566", "hubbub:architecture": "x86_64"}"#;
+
+/// The only resource types that the local stack knows.
+const TYPES: [&str; 18] = [
+    "aws:apigatewayv2:Api",
+    "aws:apigatewayv2:Authorizer",
+    "aws:apigatewayv2:Deployment",
+    "aws:apigatewayv2:Integration",
+    "aws:apigatewayv2:Route",
+    "aws:apigatewayv2:RouteResponse",
+    "aws:apigatewayv2:Stage",
+    "aws:cloudwatch:LogGroup",
+    "aws:dynamodb:Table",
+    "aws:iam:Role",
+    "aws:iam:RolePolicy",
+    "aws:lambda:EventSourceMapping",
+    "aws:lambda:Function",
+    "aws:lambda:Permission",
+    "aws:sfn:StateMachine",
+    "aws:sqs:Queue",
+    "aws:ssm:Parameter",
+    "pulumi:providers:aws",
+];
+
+fn program(config: Option<&str>) -> Value {
+    serde_json::from_str(&render(config).unwrap()).unwrap()
+}
+
+/// The program for the cloud and the one for the local stack.
+fn both() -> [Value; 2] {
+    [program(None), program(Some(LOCAL))]
+}
+
+fn resources(program: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let resources = program["resources"].as_object().unwrap();
+    resources.iter().map(|(name, resource)| (name.as_str(), resource))
+}
+
+fn of_type<'a>(program: &'a Value, kind: &'static str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    resources(program).filter(move |(_, resource)| resource["type"] == kind)
+}
+
+fn properties<'a>(program: &'a Value, name: &str) -> &'a Value {
+    &program["resources"][name]["properties"]
+}
+
+/// What Pulumi reads in a string: text, with `$$` as `$`, and references.
+#[derive(Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Reference(String),
+}
+
+fn parse(text: &str) -> Vec<Part> {
+    let (mut parts, mut literal, mut rest) = (Vec::new(), String::new(), text);
+    while let Some((before, after)) = rest.split_once('$') {
+        literal.push_str(before);
+        if let Some(reference) = after.strip_prefix('{') {
+            let (target, following) = reference.split_once('}').unwrap();
+            parts.push(Part::Text(std::mem::take(&mut literal)));
+            parts.push(Part::Reference(target.to_owned()));
+            rest = following;
+        } else {
+            literal.push('$');
+            rest = after
+                .strip_prefix('$')
+                .unwrap_or_else(|| panic!("`{text}` has a single `$`"));
+        }
+    }
+    parts.push(Part::Text(literal + rest));
+    parts
+}
+
+/// A string with its references replaced.
+fn evaluate(text: &str, resolve: impl Fn(&str) -> String) -> String {
+    let parts = parse(text).into_iter().map(|part| match part {
+        Part::Text(text) => text,
+        Part::Reference(target) => resolve(&target),
+    });
+    parts.collect()
+}
+
+/// All references in a value.
+fn references(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::String(text) => {
+            let references = parse(text).into_iter().filter_map(|part| match part {
+                Part::Reference(target) => Some(target),
+                Part::Text(_) => None,
+            });
+            references.collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Object(fields) => fields.values().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
+    }
+}
+
+fn root(reference: &str) -> &str {
+    reference.split('.').next().unwrap()
+}
+
+/// The statements of a function's or the state machine's policy.
+fn statements<'a>(program: &'a Value, owner: &str) -> &'a Vec<Value> {
+    properties(program, &format!("{owner}Policy"))["policy"]["fn::toJSON"]["Statement"]
+        .as_array()
+        .unwrap()
+}
+
+fn actions(statement: &Value) -> impl Iterator<Item = &str> {
+    statement["Action"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| action.as_str().unwrap())
+}
+
+#[test]
+fn the_cloud_program_is_as_reviewed() {
+    insta::assert_snapshot!("cloud", render(None).unwrap());
+}
+
+#[test]
+fn the_local_program_is_as_reviewed() {
+    insta::assert_snapshot!("local", render(Some(LOCAL)).unwrap());
+}
+
+#[test]
+fn the_same_configuration_gives_the_same_text() {
+    for config in [None, Some(LOCAL)] {
+        assert_eq!(render(config).unwrap(), render(config).unwrap());
+    }
+}
+
+#[test]
+fn only_the_address_of_a_local_aws_changes_the_structure() {
+    fn shape(value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
+            Value::Array(items) => items.iter().map(shape).collect(),
+            _ => Value::Null,
+        }
+    }
+    let tuned = json!({
+        "hubbub:inlineLimit": "5", "hubbub:logLevel": "debug", "hubbub:architecture": "x86_64", "hubbub:roundFrames": "2",
+    });
+    assert_eq!(shape(&program(Some(&tuned.to_string()))), shape(&program(None)));
+}
+
+#[test]
+fn every_resource_is_of_a_type_that_the_local_stack_knows() {
+    for program in both() {
+        let types: BTreeSet<_> = resources(&program)
+            .map(|(_, resource)| resource["type"].as_str().unwrap())
+            .collect();
+        assert_eq!(types, BTreeSet::from(TYPES));
+    }
+}
+
+#[test]
+fn every_reference_leads_to_something_declared() {
+    for program in both() {
+        let names =
+            |section: &str| -> BTreeSet<String> { program[section].as_object().unwrap().keys().cloned().collect() };
+        let sections = [names("resources"), names("variables"), names("configuration")];
+        let declared: BTreeSet<_> = sections.iter().flatten().cloned().collect();
+        assert_eq!(
+            declared.len(),
+            sections.iter().map(BTreeSet::len).sum::<usize>(),
+            "a name stands for two things"
+        );
+        let found = references(&program);
+        assert!(found.contains("table.arn") && found.contains("region"));
+        for reference in found.iter().filter(|reference| *reference != "pulumi.stack") {
+            assert!(declared.contains(root(reference)), "`{reference}` leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn nothing_waits_for_itself() {
+    for program in both() {
+        let needs: BTreeMap<_, BTreeSet<_>> = resources(&program)
+            .map(|(name, resource)| {
+                (
+                    name,
+                    references(resource).iter().map(|to| root(to).to_owned()).collect(),
+                )
+            })
+            .collect();
+        let mut waiting: BTreeSet<_> = needs.keys().copied().collect();
+        while !waiting.is_empty() {
+            let ready: Vec<_> = waiting
+                .iter()
+                .copied()
+                .filter(|name| needs[name].iter().all(|need| !waiting.contains(need.as_str())))
+                .collect();
+            assert!(!ready.is_empty(), "there is a circle among {waiting:?}");
+            waiting.retain(|name| !ready.contains(name));
+        }
+    }
+}
+
+#[test]
+fn a_function_gets_the_variables_that_it_reads_and_no_others() {
+    for (program, extras) in both().iter().zip([
+        vec![env::LOG],
+        vec![
+            env::LOG,
+            "AWS_ENDPOINT_URL",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+        ],
+    ]) {
+        assert_eq!(of_type(program, "aws:lambda:Function").count(), Function::ALL.len());
+        for function in Function::ALL {
+            let variables = properties(program, function.name().as_str())["environment"]["variables"]
+                .as_object()
+                .unwrap();
+            let names: BTreeSet<_> = variables.keys().map(String::as_str).collect();
+            assert_eq!(
+                names,
+                function.variables().iter().copied().chain(extras.clone()).collect(),
+                "{function:?}"
+            );
+            assert!(
+                variables
+                    .values()
+                    .all(|value| value.as_str().is_some_and(|text| !text.is_empty())),
+                "{function:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_function_has_a_crate_of_its_name() {
+    for function in Function::ALL {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../lambdas")
+            .join(function.crate_name());
+        assert!(manifest.join("Cargo.toml").is_file(), "{function:?}");
+        let code = format!("../target/lambda/{}.zip", function.crate_name());
+        assert_eq!(
+            properties(&program(None), function.name().as_str())["code"]["fn::fileArchive"],
+            code
+        );
+    }
+}
+
+#[test]
+fn a_policy_names_its_actions_and_resources() {
+    let program = program(None);
+    assert_eq!(of_type(&program, "aws:iam:RolePolicy").count(), Function::ALL.len() + 1);
+    let functions = Function::ALL.map(|function| function.name());
+    for owner in functions.iter().map(|name| name.as_str()).chain(["broadcast"]) {
+        for statement in statements(&program, owner) {
+            assert!(
+                actions(statement).all(|action| !action.contains('*') && action.contains(':')),
+                "{owner}: {statement}"
+            );
+            for resource in statement["Resource"].as_array().unwrap() {
+                let resource = resource.as_str().unwrap();
+                assert!(
+                    resource.starts_with("arn:aws:") || resource.starts_with("${"),
+                    "{owner}: {resource}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_function_may_use_what_it_is_told_of() {
+    let program = program(None);
+    for function in Function::ALL {
+        let allowed: BTreeSet<_> = statements(&program, function.name().as_str())
+            .iter()
+            .flat_map(actions)
+            .collect();
+        for (variable, action) in [
+            (env::TABLE, "dynamodb:"),
+            (env::PUBLISH_QUEUE_URL, "sqs:SendMessage"),
+            (env::DEAD_LETTER_QUEUE_URL, "sqs:SendMessage"),
+            (env::STATE_MACHINE_ARN, "states:StartExecution"),
+            (env::CALLBACK_URL, "execute-api:ManageConnections"),
+            (env::TOKEN_KEY_PARAMETER, "ssm:GetParameter"),
+        ] {
+            let may = allowed.iter().any(|allowed| allowed.starts_with(action));
+            let is_told = function.variables().contains(&variable);
+            assert!(may || !is_told, "{function:?} reads {variable} and may not {action}");
+        }
+        assert!(allowed.contains("logs:PutLogEvents"), "{function:?}");
+    }
+}
+
+#[test]
+fn a_message_stays_hidden_for_six_times_as_long_as_deliver_may_take() {
+    let program = program(None);
+    let visibility = properties(&program, "publishQueue")["visibilityTimeoutSeconds"]
+        .as_u64()
+        .unwrap();
+    let timeout = properties(&program, "deliver")["timeout"].as_u64().unwrap();
+    assert!(visibility >= 6 * timeout);
+}
+
+#[test]
+fn queues_are_fifo_and_deduplicate_by_channel() {
+    let program = program(None);
+    for (name, queue) in of_type(&program, "aws:sqs:Queue") {
+        let properties = &queue["properties"];
+        assert!(properties["name"].as_str().unwrap().ends_with(".fifo"), "{name}");
+        assert_eq!(properties["fifoQueue"], true, "{name}");
+        assert_eq!(properties["contentBasedDeduplication"], false, "{name}");
+        assert_eq!(properties["deduplicationScope"], "messageGroup", "{name}");
+    }
+    let redrive = &properties(&program, "publishQueue")["redrivePolicy"]["fn::toJSON"];
+    assert_eq!(
+        *redrive,
+        json!({"deadLetterTargetArn": "${deadLetterQueue.arn}", "maxReceiveCount": 5})
+    );
+}
+
+#[test]
+fn the_table_has_the_keys_that_the_store_uses() {
+    let program = program(None);
+    let properties = properties(&program, "table");
+    assert_eq!(properties["hashKey"], table::PARTITION_KEY);
+    assert_eq!(properties["rangeKey"], table::SORT_KEY);
+    assert_eq!(properties["ttl"], json!({"attributeName": table::TTL, "enabled": true}));
+}
+
+#[test]
+fn the_stage_has_both_throttles() {
+    let program = program(None);
+    let settings = &properties(&program, "stage")["defaultRouteSettings"];
+    assert!(settings["throttlingBurstLimit"].as_u64().is_some_and(|burst| burst > 0));
+    assert!(settings["throttlingRateLimit"].as_u64().is_some_and(|rate| rate > 0));
+}
+
+#[test]
+fn every_action_has_a_route_that_answers() {
+    let program = program(None);
+    let route = |key: &str| {
+        let mut found = of_type(&program, "aws:apigatewayv2:Route").filter(|(_, route)| {
+            parse(route["properties"]["routeKey"].as_str().unwrap()) == [Part::Text(key.to_owned())]
+        });
+        found.next().unwrap_or_else(|| panic!("there is no route `{key}`"))
+    };
+    for key in routes::ACTIONS.into_iter().chain([routes::DEFAULT]) {
+        let (name, route) = route(key);
+        assert_eq!(
+            route["properties"]["target"], "integrations/${receiveIntegration.id}",
+            "{key}"
+        );
+        assert_eq!(
+            route["properties"]["routeResponseSelectionExpression"], "$$default",
+            "{key}"
+        );
+        let id = format!("${{{name}.id}}");
+        let answers =
+            of_type(&program, "aws:apigatewayv2:RouteResponse").filter(|(_, it)| it["properties"]["routeId"] == id);
+        assert_eq!(answers.count(), 1, "{key}");
+    }
+    assert_eq!(route(routes::CONNECT).1["properties"]["authorizationType"], "CUSTOM");
+    assert_eq!(
+        route(routes::DISCONNECT).1["properties"]["target"],
+        "integrations/${disconnectIntegration.id}"
+    );
+}
+
+#[test]
+fn a_deployment_waits_for_every_route() {
+    let program = program(None);
+    let awaited = &program["resources"]["deployment"]["options"]["dependsOn"];
+    for kind in ["aws:apigatewayv2:Route", "aws:apigatewayv2:RouteResponse"] {
+        for (name, _) in of_type(&program, kind) {
+            assert!(
+                awaited.as_array().unwrap().contains(&format!("${{{name}}}").into()),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_deployed_state_machine_is_the_one_that_ships() {
+    let arn = |reference: &str| format!("arn:aws:lambda:eu-west-1:123456789012:function:{reference}");
+    let (plan_broadcast, deliver_page) = (arn("planBroadcast.arn"), arn("deliverPage.arn"));
+    let shipped = broadcast(&Arns {
+        plan_broadcast: &plan_broadcast,
+        deliver_page: &deliver_page,
+    })
+    .unwrap();
+    for program in both() {
+        let definition = properties(&program, "broadcast")["definition"].as_str().unwrap();
+        let deployed = evaluate(definition, arn);
+        assert_eq!(deployed, shipped);
+        assert_eq!(check(&deployed), []);
+    }
+}
+
+#[test]
+fn functions_know_the_state_machine_by_the_name_that_it_has() {
+    let program = program(None);
+    let name = properties(&program, "broadcast")["name"].as_str().unwrap();
+    for function in ["deliver", "planBroadcast"] {
+        let variables = &properties(&program, function)["environment"]["variables"];
+        let arn = variables[env::STATE_MACHINE_ARN].as_str().unwrap();
+        assert_eq!(
+            arn,
+            format!("arn:aws:states:${{region}}:${{accountId}}:stateMachine:{name}")
+        );
+    }
+}
+
+#[test]
+fn addresses_are_those_of_the_stack_they_are_for() {
+    let [cloud, local] = both().map(|program| program["outputs"].clone());
+    assert_eq!(
+        cloud["webSocketUrl"],
+        "wss://${api.id}.execute-api.${region}.amazonaws.com/v1"
+    );
+    assert_eq!(
+        cloud["callbackUrl"],
+        "https://${api.id}.execute-api.${region}.amazonaws.com/v1"
+    );
+    assert_eq!(
+        local["webSocketUrl"],
+        "ws://127.0.0.1:4566/_aws/execute-api/${api.id}/v1"
+    );
+    assert_eq!(
+        local["callbackUrl"],
+        "http://127.0.0.1:4566/_aws/execute-api/${api.id}/v1"
+    );
+}
+
+#[test]
+fn the_token_key_is_referred_to_and_never_printed() {
+    let key = "a-token-key-that-nobody-may-ever-see";
+    let text = render(Some(&json!({"hubbub:tokenKey": key}).to_string())).unwrap();
+    assert!(!text.contains(key));
+    let program: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        program["configuration"]["tokenKey"],
+        json!({"type": "string", "secret": true})
+    );
+    assert_eq!(properties(&program, "tokenKeyParameter")["valueWo"], "${tokenKey}");
+}
+
+#[test]
+fn what_an_operator_sets_reaches_the_functions_as_text() {
+    let config = json!({"hubbub:inlineLimit": "5e1", "hubbub:logLevel": "debug", "aws:region": "eu-west-1"});
+    let program = program(Some(&config.to_string()));
+    let variables = &properties(&program, "deliver")["environment"]["variables"];
+    assert_eq!(variables[env::INLINE_LIMIT], "50");
+    assert_eq!(variables[env::LOG], "debug");
+    assert_eq!(properties(&program, "aws")["region"], "eu-west-1");
+}
+
+/// Runs the compiler as Pulumi does, with this configuration and nothing else in the environment.
+fn compile(config: Option<&str>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub-infra"));
+    command.env_clear().envs(config.map(|config| ("PULUMI_CONFIG", config)));
+    command.output().unwrap()
+}
+
+#[test]
+fn the_compiler_succeeds_without_any_environment() {
+    let output = compile(None);
+    assert!(output.status.success());
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), program(None));
+}
+
+#[test]
+fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
+    let output = compile(Some(r#"{"hubbub:pageMembers": "0"}"#));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "config key `hubbub:pageMembers` is `0`, which is not a whole number from 1 to 100000 (members of a broadcast's page, \
+         about)\n"
+    );
+}

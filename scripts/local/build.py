@@ -1,0 +1,148 @@
+"""Builds the functions and packs each into a zip, as Lambda takes them; and renders the Pulumi program."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import LocalError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PULUMI = ROOT / "pulumi"
+ZIPS = ROOT / "target" / "lambda"
+
+FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
+PROGRAM = "hubbub-infra"
+
+_ENTRY = "bootstrap"
+_EXECUTABLE = 0o100755
+# The earliest time that a zip can hold: the zip of a binary is always the same.
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+# Binaries of the dev profile are large. The fastest level takes less time than carrying the rest to the emulator would.
+_COMPRESSION_LEVEL = 1
+
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def host_architecture() -> str:
+    """This machine's architecture by Lambda's name.
+
+    Raises:
+        LocalError: Lambda has none for it.
+    """
+    machine = platform.machine().lower()
+    if machine not in _ARCHITECTURES:
+        raise LocalError(f"the local stack runs functions on x86_64 and arm64, but this machine is `{machine}`")
+    return _ARCHITECTURES[machine]
+
+
+def build_functions(quiet: bool) -> dict[str, Path]:
+    """Builds the functions by one call of cargo, whose progress is seen on stderr, and returns their binaries.
+
+    Raises:
+        LocalError: cargo fails, or a function has no binary.
+    """
+    packages = [argument for function in FUNCTIONS for argument in ("-p", function)]
+    binaries: dict[str, Path] = {}
+    for message in _cargo_build([*packages, "--bins"], quiet):
+        if message.get("executable") and message["target"]["name"] in FUNCTIONS:
+            binaries[message["target"]["name"]] = Path(message["executable"])
+    missing = [function for function in FUNCTIONS if function not in binaries]
+    if missing:
+        raise LocalError(f"cargo built no binary `{missing[0]}`")
+    return binaries
+
+
+def build_program(quiet: bool) -> None:
+    """Builds what renders the Pulumi program, so that rendering itself takes no time.
+
+    Raises:
+        LocalError: cargo fails.
+    """
+    _cargo_build(["-p", PROGRAM, "--bins"], quiet)
+
+
+def _cargo_build(arguments: list[str], quiet: bool) -> list[dict[str, Any]]:
+    command = ["cargo", "build", "--locked", "--message-format=json-render-diagnostics", *arguments]
+    if quiet:
+        command.append("--quiet")
+    try:
+        cargo = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    except FileNotFoundError as error:
+        raise LocalError("cargo isn't installed; see https://rustup.rs") from error
+    if cargo.returncode != 0:
+        raise LocalError(f"cargo has failed with status {cargo.returncode}")
+    return [json.loads(line) for line in cargo.stdout.splitlines() if line.startswith(b"{")]
+
+
+def pack_functions(binaries: dict[str, Path]) -> int:
+    """Packs each binary that has changed; returns how many had."""
+    ZIPS.mkdir(parents=True, exist_ok=True)
+    return sum(pack(binary, ZIPS / f"{function}.zip") for function, binary in binaries.items())
+
+
+def pack(binary: Path, zipped: Path) -> bool:
+    """Makes a zip of a binary, unless the zip is of this very binary already; returns whether it did.
+
+    The zip carries the binary's own modification time and nothing is written beside it, so a zip that something else
+    has made is told apart too.
+    """
+    source = binary.stat()
+    if _is_packed(source, zipped):
+        return False
+    entry = zipfile.ZipInfo(_ENTRY, _FIXED_TIME)
+    entry.create_system = 3  # Unix: the mode counts
+    entry.external_attr = _EXECUTABLE << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    # Written beside and renamed, because another stack may be reading the old one.
+    unfinished = zipped.with_suffix(f".{os.getpid()}")
+    try:
+        with zipfile.ZipFile(unfinished, "w") as archive:
+            archive.writestr(entry, binary.read_bytes(), compresslevel=_COMPRESSION_LEVEL)
+        os.utime(unfinished, ns=(source.st_mtime_ns, source.st_mtime_ns))
+        unfinished.replace(zipped)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return True
+
+
+def _is_packed(source: os.stat_result, zipped: Path) -> bool:
+    try:
+        if zipped.stat().st_mtime_ns != source.st_mtime_ns:
+            return False
+        with zipfile.ZipFile(zipped) as archive:
+            return archive.getinfo(_ENTRY).file_size == source.st_size
+    except (FileNotFoundError, KeyError, zipfile.BadZipFile):
+        return False
+
+
+def render_program(stack: str, config: Mapping[str, str]) -> str:
+    """The Pulumi program for a stack, as Pulumi itself would have it rendered.
+
+    Raises:
+        LocalError: the program refuses the configuration; it has said why on stderr.
+    """
+    environment = {
+        **os.environ,
+        "PULUMI_STACK": stack,
+        "PULUMI_PROJECT": "hubbub",
+        "PULUMI_CONFIG": json.dumps(dict(config)),
+        "PULUMI_ROOT_DIRECTORY": str(PULUMI),
+    }
+    program = subprocess.run(
+        ["cargo", "run", "--quiet", "--locked", "-p", PROGRAM],
+        cwd=PULUMI,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if program.returncode != 0:
+        raise LocalError(f"rendering the program has failed with status {program.returncode}")
+    return program.stdout

@@ -1,0 +1,234 @@
+"""The command line: `up` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from .aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from .build import ROOT
+from .console import Console
+from .errors import LocalError
+from .signals import Interrupted, check_interrupted, raise_on_signals
+from .stack import DEFAULT_FOLDER, Options, Stack, running_stack
+
+UP_PORT = 4566
+
+# How long a command has after an interrupt before it is killed.
+_COMMAND_GRACE_SECONDS = 10
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the tool and returns its exit code: 0, the command's, 128 + a signal's number, 1 after an error, 2 after a
+    wrong call."""
+    own, command = _split(arguments)
+    parsed = _parser().parse_args(own, argparse.Namespace(command=command))
+    console = Console(parsed.quiet)
+    raise_on_signals()
+    try:
+        return int(parsed.act(parsed, console))
+    except LocalError as error:
+        console.fail(str(error))
+        return 1
+    except Interrupted as interrupted:
+        console.note(str(interrupted))
+        return interrupted.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--inline-limit",
+        type=_limit,
+        metavar="K",
+        help="members up to which a room is delivered without the state machine; shards and pages get the same size",
+    )
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="KEY=VALUE",
+        help="another configuration value of the Pulumi program, for example leaseSeconds=5; may be repeated",
+    )
+    common.add_argument(
+        "--dir",
+        type=Path,
+        metavar="FOLDER",
+        help="where outputs.json and the logs go; otherwise target/local, or target/local-PORT while that is in use",
+    )
+    common.add_argument(
+        "--enforce-policies",
+        action="store_true",
+        help="let each function do what its IAM policy says and nothing else, as on AWS",
+    )
+    common.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+    parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this machine, with no AWS account.")
+    commands = parser.add_subparsers(required=True, metavar="{up,run}")
+
+    up = commands.add_parser("up", parents=[common], help="keep a stack running until Ctrl-C")
+    up.add_argument("--port", type=_port, default=UP_PORT, help="where it listens (%(default)s)")
+    up.set_defaults(act=_up)
+
+    run = commands.add_parser(
+        "run",
+        parents=[common],
+        usage="%(prog)s [options] -- COMMAND [ARGUMENT]...",
+        help="run a command on a stack of its own",
+        description="Runs a command on a stack of its own, with the path of outputs.json in HUBBUB_OUTPUTS, and passes "
+        "its exit code on.",
+    )
+    run.add_argument("--port", type=_port, help="where it listens (a free port)")
+    run.set_defaults(act=_run)
+    return parser
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The tool's own arguments, and those after the first `--`. argparse treats a second `--` by its version."""
+    if "--" not in arguments:
+        return arguments, []
+    middle = arguments.index("--")
+    return arguments[:middle], arguments[middle + 1 :]
+
+
+def _limit(text: str) -> int:
+    return _number_in(text, range(10_001))
+
+
+def _port(text: str) -> int:
+    return _number_in(text, range(1, 65_536))
+
+
+def _number_in(text: str, allowed: range) -> int:
+    if not text.isdecimal() or int(text) not in allowed:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from {allowed[0]} to {allowed[-1]}")
+    return int(text)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"`{text}` must be written KEY=VALUE")
+    return key, value
+
+
+def _options(parsed: argparse.Namespace) -> Options:
+    return Options(
+        port=parsed.port,
+        folder=parsed.dir.resolve() if parsed.dir else None,
+        inline_limit=parsed.inline_limit,
+        settings=dict(parsed.set),
+        enforce_policies=parsed.enforce_policies,
+    )
+
+
+def _up(parsed: argparse.Namespace, console: Console) -> int:
+    """Keeps a stack running until it is interrupted, which is how it ends well."""
+    with running_stack(_options(parsed), console) as stack:
+        print(_introduction(stack), flush=True)
+        try:
+            while True:
+                check_interrupted()
+                stack.emulator.check_running()
+                time.sleep(0.5)
+        except Interrupted as interrupted:
+            console.note(str(interrupted))
+    return 0
+
+
+def _run(parsed: argparse.Namespace, console: Console) -> int:
+    """Runs a command on a stack of its own.
+
+    The command gets a session of its own, so that Ctrl-C reaches it once, through the tool, together with all that it
+    has started.
+    """
+    if not parsed.command:
+        raise LocalError("there's no command to run; write it after `--`")
+    with running_stack(_options(parsed), console) as stack:
+        environment = {**os.environ, "HUBBUB_OUTPUTS": str(stack.outputs_file)}
+        try:
+            command = subprocess.Popen(parsed.command, env=environment, start_new_session=True)
+        except OSError as error:
+            raise LocalError(f"`{parsed.command[0]}` can't be run: {error.strerror}") from error
+        try:
+            return _exit_code(_wait(command, stack))
+        except Interrupted as interrupted:
+            _end(command, interrupted.number)
+            raise
+        except LocalError:
+            _end(command, signal.SIGTERM)
+            raise
+
+
+def _wait(command: subprocess.Popen[bytes], stack: Stack) -> int:
+    while True:
+        check_interrupted()
+        stack.emulator.check_running()
+        try:
+            return command.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _end(command: subprocess.Popen[bytes], number: int) -> None:
+    """Passes a signal on to the command and all that it has started, and kills what that doesn't end."""
+    if command.poll() is not None:
+        return
+    os.killpg(command.pid, number)
+    with suppress(subprocess.TimeoutExpired):
+        command.wait(_COMMAND_GRACE_SECONDS)
+    # A shell's background jobs ignore SIGINT, so the group may outlive the command.
+    with suppress(ProcessLookupError):
+        os.killpg(command.pid, signal.SIGKILL)
+    command.wait()
+
+
+def _exit_code(status: int) -> int:
+    """A process's status as a shell passes it on."""
+    return status if status >= 0 else 128 - status
+
+
+def _introduction(stack: Stack) -> str:
+    """What an operator needs to try the stack by hand."""
+    outputs = stack.outputs
+    envelope = {"v": 1, "channel": "room:lobby", "id": "order-17", "from": "orders", "body": {"text": "hello"}}
+    send = [
+        ["aws", "sqs", "send-message"],
+        ["--endpoint-url", outputs["awsEndpoint"]],
+        ["--queue-url", outputs["publishQueueUrl"]],
+        ["--message-group-id", "room:lobby"],
+        ["--message-deduplication-id", "orders:order-17"],
+        ["--message-body", json.dumps(envelope)],
+    ]
+    credentials = (
+        f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} AWS_DEFAULT_REGION={REGION}"
+    )
+    token = shlex.quote(str(ROOT / "scripts" / "token"))
+    if stack.outputs_file.parent != DEFAULT_FOLDER:
+        token = f"HUBBUB_OUTPUTS={shlex.quote(str(stack.outputs_file))} {token}"
+    lines = " \\\n    ".join(shlex.join(part) for part in send)
+    return f"""
+Hubbub is up. Ctrl-C takes it down.
+
+  WebSocket      {outputs["webSocketUrl"]}
+  publish queue  {outputs["publishQueueUrl"]}
+  outputs        {stack.outputs_file}
+
+Open a socket as the user alice, and join a room by typing the second line into it:
+
+  npx --yes wscat --connect "{outputs["webSocketUrl"]}?token=$({token} alice)"
+  {{"action": "join", "room": "lobby"}}
+
+Send a message to that room, as any service would:
+
+  {credentials} \\
+  {lines}
+"""

@@ -1,0 +1,51 @@
+"""SQS queues."""
+
+from __future__ import annotations
+
+from ..aws import Aws
+from .handler import LEAF, UNREAD_TAGS, Given, Outputs, handles
+
+# A queue's attributes by the properties that set them. All are texts in SQS.
+_ATTRIBUTES = {
+    "fifoQueue": "FifoQueue",
+    "contentBasedDeduplication": "ContentBasedDeduplication",
+    "deduplicationScope": "DeduplicationScope",
+    "fifoThroughputLimit": "FifoThroughputLimit",
+    "visibilityTimeoutSeconds": "VisibilityTimeout",
+    "messageRetentionSeconds": "MessageRetentionPeriod",
+    "receiveWaitTimeSeconds": "ReceiveMessageWaitTimeSeconds",
+    "delaySeconds": "DelaySeconds",
+    "maxMessageSize": "MaximumMessageSize",
+    "sqsManagedSseEnabled": "SqsManagedSseEnabled",
+}
+_DOCUMENTS = {"redrivePolicy": "RedrivePolicy", "redriveAllowPolicy": "RedriveAllowPolicy"}
+
+
+@handles(
+    "aws:sqs:Queue",
+    applied={"name": LEAF, **dict.fromkeys(_ATTRIBUTES, LEAF), **dict.fromkeys(_DOCUMENTS, LEAF)},
+    ignored=UNREAD_TAGS,
+    outputs=("id", "arn", "url"),
+)
+def create_queue(aws: Aws, given: Given) -> Outputs:
+    """Creates a queue."""
+    sqs = aws("sqs")
+    name = given.need("name")
+    if bool(given.get("fifoQueue")) != name.endswith(".fifo"):
+        raise given.wrong("name", f"a queue's name ends in `.fifo` exactly if it is a FIFO queue, and this is `{name}`")
+    attributes = {
+        attribute: _as_text(given.get(key)) for key, attribute in _ATTRIBUTES.items() if given.get(key) is not None
+    }
+    # SQS refuses `FifoQueue: false`: a standard queue has no such attribute.
+    if attributes.get("FifoQueue") == "false":
+        del attributes["FifoQueue"]
+    for key, attribute in _DOCUMENTS.items():
+        if given.get(key) is not None:
+            attributes[attribute] = given.json_text(key)
+    url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return {"id": url, "url": url, "arn": arn}
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

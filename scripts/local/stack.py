@@ -1,0 +1,197 @@
+"""The local stack's life: its steps in their order, and everything taken down in the end, whatever happens."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import build
+from .apply import Surroundings, apply, check
+from .aws import REGION, Aws
+from .console import Console
+from .errors import LocalError
+from .functionlogs import save_function_logs
+from .ministack import MiniStack, check_port, free_port
+from .program import Program, parse_program
+from .readiness import wait_until_ready
+from .signals import ignore_signals
+
+STACK = "local"
+PROJECT = "hubbub"
+DEFAULT_FOLDER = build.ROOT / "target" / "local"
+
+# What the scripts and tests count on, beside whatever else the program puts out.
+_PROMISED = (
+    "awsEndpoint",
+    "region",
+    "webSocketUrl",
+    "callbackUrl",
+    "publishQueueUrl",
+    "deadLetterQueueUrl",
+    "tableName",
+    "stateMachineArn",
+    "tokenKeyParameter",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a stack is to be started.
+
+    Without a port it takes a free one. Without a folder it takes `target/local`, or a folder of its own beside it while
+    another stack has that. `settings` are configuration values of the Pulumi program. With `enforce_policies` each
+    function may do what its policy says and nothing else, as on AWS.
+    """
+
+    port: int | None = None
+    folder: Path | None = None
+    inline_limit: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    enforce_policies: bool = False
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that answers."""
+
+    emulator: MiniStack
+    outputs: dict[str, Any]
+    outputs_file: Path
+
+
+@contextmanager
+def running_stack(options: Options, console: Console) -> Iterator[Stack]:
+    """A stack for as long as the block runs.
+
+    Raises:
+        LocalError: a step fails. What was started by then is taken down.
+    """
+    port = options.port or free_port()
+    check_port(port)
+    with _locked_folder(options.folder, port) as (folder, lock):
+        _build(console)
+        emulator = MiniStack(port, folder, lock, enforce_policies=options.enforce_policies)
+        surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
+        program = _render(surroundings, console)
+        outputs_file = folder / "outputs.json"
+        answers = False
+        try:
+            outputs = _start(emulator, program, surroundings, console)
+            _write_whole(outputs_file, json.dumps(outputs, indent=2) + "\n")
+            answers = True
+            yield Stack(emulator, outputs, outputs_file)
+        except LocalError:
+            if not answers or not emulator.is_running():
+                console.show_tail(emulator.log)
+            raise
+        finally:
+            ignore_signals()
+            outputs_file.unlink(missing_ok=True)
+            with console.step("take everything down"):
+                if emulator.is_running():
+                    save_function_logs(emulator.endpoint, folder / "functions")
+                emulator.stop()
+
+
+def _build(console: Console) -> None:
+    with console.step("build the functions and the Pulumi program", chatty=True):
+        binaries = build.build_functions(console.quiet)
+        build.build_program(console.quiet)
+    with console.step("pack the functions"):
+        build.pack_functions(binaries)
+
+
+def _render(surroundings: Surroundings, console: Console) -> Program:
+    """Renders the program and finds its faults before anything is started."""
+    with console.step("render the Pulumi program"):
+        program = parse_program(build.render_program(surroundings.stack, surroundings.config))
+        check(program)
+    return program
+
+
+def _start(emulator: MiniStack, program: Program, surroundings: Surroundings, console: Console) -> dict[str, Any]:
+    """Starts the emulator, applies the program, waits until it answers, and returns the outputs."""
+    aws = Aws(emulator.endpoint)
+    with console.step(f"start MiniStack at {emulator.endpoint}"):
+        emulator.start()
+    with console.step(f"create {len(program.resources)} resources"):
+        outputs = {**apply(program, surroundings, aws), "awsEndpoint": emulator.endpoint}
+    missing = [name for name in _PROMISED if not outputs.get(name)]
+    if missing:
+        raise LocalError(f"the program has no output `{missing[0]}`")
+    with console.step("wait until the stack answers"):
+        wait_until_ready(aws, outputs, emulator.check_running)
+    return outputs
+
+
+def _config(options: Options, endpoint: str) -> dict[str, str]:
+    """The program's configuration, as Pulumi hands it over: texts by `project:key`."""
+    settings = {
+        "awsEndpoint": endpoint,
+        "architecture": build.host_architecture(),
+        # Fresh at each start, so that a token of one stack says nothing to another.
+        "tokenKey": secrets.token_urlsafe(32),
+    }
+    if options.inline_limit is not None:
+        limit = options.inline_limit
+        # With all three alike, a room just above the limit already spans pages. A shard or page has one at least.
+        least_one = str(max(limit, 1))
+        settings.update(inlineLimit=str(limit), shardMembers=least_one, pageMembers=least_one)
+    settings.update(options.settings)
+    config = {key if ":" in key else f"{PROJECT}:{key}": value for key, value in settings.items()}
+    return {"aws:region": REGION, **config}
+
+
+@contextmanager
+def _locked_folder(wanted: Path | None, port: int) -> Iterator[tuple[Path, int]]:
+    """The folder that this stack alone uses, and the file descriptor that locks it.
+
+    The lock goes with the processes that hold it, so there's never a stale one.
+
+    Raises:
+        LocalError: another stack has the folder that was asked for.
+    """
+    folder = wanted or DEFAULT_FOLDER
+    lock = _try_lock(folder)
+    spare = lock is None and wanted is None
+    if spare:
+        folder = DEFAULT_FOLDER.with_name(f"{DEFAULT_FOLDER.name}-{port}")
+        lock = _try_lock(folder)
+    if lock is None:
+        raise LocalError(f"another stack runs in `{folder}`; stop it, or choose another folder with `--dir`")
+    succeeded = False
+    try:
+        yield folder, lock
+        succeeded = True
+    finally:
+        os.close(lock)
+        # After a failure the logs are wanted; otherwise each run would leave a folder for its port.
+        if spare and succeeded:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_lock(folder: Path) -> int | None:
+    """Locks a folder, or returns nothing if it is locked already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file so that whoever sees it sees all of it."""
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(text)
+    unfinished.replace(path)

@@ -1,0 +1,104 @@
+//! The room's broadcasts: what the executions of the state machine say of themselves.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use aws_sdk_sfn::types::ExecutionStatus;
+use hubbub_core::broadcast::{Next, Totals};
+use hubbub_core::channel::Channel;
+use hubbub_tests::inspect::{self, Execution};
+use hubbub_tests::stack::Stack;
+
+/// The executions that were there before the demo, so that they aren't counted.
+pub(crate) struct Executions {
+    before: BTreeSet<String>,
+}
+
+impl Executions {
+    /// Whatever comes from here on is the demo's.
+    pub(crate) async fn from_now(stack: &Stack) -> anyhow::Result<Self> {
+        Ok(Self {
+            before: inspect::execution_arns(stack).await?.into_iter().collect(),
+        })
+    }
+
+    /// All executions of the demo, as they stand.
+    pub(crate) async fn read(&self, stack: &Stack) -> anyhow::Result<Vec<Execution>> {
+        let mut executions = Vec::new();
+        for arn in inspect::execution_arns(stack).await? {
+            if !self.before.contains(&arn) {
+                executions.push(
+                    inspect::execution(stack, &arn)
+                        .await
+                        .context("an execution can't be understood")?,
+                );
+            }
+        }
+        Ok(executions)
+    }
+}
+
+/// What became of some executions, added up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Summary {
+    /// How many there were.
+    pub(crate) count: u64,
+    /// What they did.
+    pub(crate) totals: Totals,
+    /// How many have not ended.
+    running: usize,
+    /// How many did not end well.
+    failed: usize,
+    /// How many lost their lease to another.
+    lost_lease: usize,
+}
+
+impl Summary {
+    /// Adds up a channel's executions.
+    pub(crate) fn of(executions: &[Execution], channel: &Channel) -> Self {
+        let mut summary = Self::default();
+        for execution in executions
+            .iter()
+            .filter(|execution| execution.input.channel == *channel)
+        {
+            summary.count += 1;
+            match &execution.status {
+                ExecutionStatus::Running => summary.running += 1,
+                ExecutionStatus::Succeeded => {}
+                _ => summary.failed += 1,
+            }
+            if let Some(plan) = &execution.plan {
+                summary.lost_lease += usize::from(plan.next == Next::LostLease);
+                summary.totals.rounds += plan.totals.rounds;
+                summary.totals.pages += plan.totals.pages;
+                summary.totals.failed_pages += plan.totals.failed_pages;
+                summary.totals.tally += plan.totals.tally;
+            }
+        }
+        summary
+    }
+
+    /// A sentence for each thing that a smooth run doesn't have.
+    pub(crate) fn surprises(&self, channel: &Channel) -> Vec<String> {
+        let Totals {
+            failed_pages, tally, ..
+        } = self.totals;
+        let sentences = [
+            (
+                self.running as u64,
+                "executions had not ended when the demo stopped waiting",
+            ),
+            (self.failed as u64, "executions failed"),
+            (self.lost_lease as u64, "executions lost their lease to another"),
+            (failed_pages, "pages failed; their members had to recover by the gap"),
+            (
+                tally.throttled,
+                "posts were throttled to the end; their members had to recover by the gap",
+            ),
+            (tally.failed, "posts failed; their members had to recover by the gap"),
+        ];
+        let real = sentences.into_iter().filter(|(count, _)| *count > 0);
+        real.map(|(count, what)| format!("Broadcasting `{channel}`: {count} {what}."))
+            .collect()
+    }
+}

@@ -1,0 +1,64 @@
+//! The main job, on real parts: many clients in one room, direct messages, a broadcast to everyone, and a client that is cut off.
+//!
+//! It runs on a local stack that is already up, which `scripts/demo` sees to.
+
+mod crowd;
+mod executions;
+mod ledger;
+mod names;
+mod progress;
+mod report;
+mod scenario;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hubbub_tests::stack::Stack;
+
+/// Connects clients to a local stack, sends messages in every way there is, and checks that each one arrives.
+///
+/// The exit code is 0 if nothing is missing, nothing is out of order, and the client that was cut off was pruned.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "demo")]
+pub(crate) struct Arguments {
+    /// Sockets; every tenth user has two.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    clients: u32,
+    /// Messages that are published to the room.
+    #[arg(long, value_name = "M", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    messages: u32,
+    /// The members up to which the stack delivers without the state machine, so that the demo knows what to expect.
+    #[arg(long, value_name = "K", default_value_t = 100)]
+    inline_limit: u32,
+    /// End with one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything was as it should be.
+async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let stack = Stack::from_environment()?;
+    let report = Box::pin(scenario::play(&stack, arguments)).await?;
+    println!("{}", report.table());
+    for sentence in report.surprises() {
+        println!("- {sentence}");
+    }
+    println!("{}", report.verdict());
+    if arguments.json {
+        println!("{}", report.json()?);
+    }
+    Ok(report.is_success())
+}
