@@ -82,6 +82,8 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
         surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
         program = _render(surroundings, console)
         outputs_file = folder / "outputs.json"
+        # A tool that was killed leaves its outputs behind.
+        outputs_file.unlink(missing_ok=True)
         answers = False
         try:
             outputs = _start(emulator, program, surroundings, console)

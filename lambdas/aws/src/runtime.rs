@@ -71,6 +71,15 @@ pub fn read_config<C: Config>() -> Result<C, ConfigError> {
 /// The credentials are read once. Lambda gives an environment's processes credentials that outlive them.
 #[must_use]
 pub fn sdk_config() -> SdkConfig {
+    let credentials = variable("AWS_ACCESS_KEY_ID")
+        .zip(variable("AWS_SECRET_ACCESS_KEY"))
+        .map(|(id, secret)| Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment"));
+    sdk_config_for(variable("AWS_REGION"), variable("AWS_ENDPOINT_URL"), credentials)
+}
+
+/// The SDK's configuration for a Region, an endpoint other than the Region's own, and credentials.
+#[must_use]
+pub fn sdk_config_for(region: Option<String>, endpoint: Option<String>, credentials: Option<Credentials>) -> SdkConfig {
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -82,12 +91,9 @@ pub fn sdk_config() -> SdkConfig {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts);
-    config.set_region(variable("AWS_REGION").map(Region::new));
-    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
-    if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
-        config.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
-    }
+    config.set_region(region.map(Region::new));
+    config.set_endpoint_url(endpoint);
+    config.set_credentials_provider(credentials.map(SharedCredentialsProvider::new));
     config.build()
 }
 

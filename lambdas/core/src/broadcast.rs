@@ -304,3 +304,211 @@ impl<S: Log + Members, P: Poster, E: Clock> PageDelivery<S, P, E> {
         Ok(PageReport { index: page.index, tally, error: None })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::id::ConnectionId;
+    use crate::member::Connection;
+    use crate::membership;
+    use crate::memory::MemoryStore;
+    use crate::ports::Appended;
+    use crate::testing::{Recorder, World, connection, message, room};
+    use crate::time::Timestamp;
+
+    type TestPlanner = Planner<MemoryStore, Recorder, World>;
+
+    const NOW: u64 = 1_000_000;
+
+    /// A channel with members in shards of about ten, and a broadcast's lease.
+    fn planner(members: usize) -> TestPlanner {
+        let planner = Planner {
+            store: MemoryStore::default(),
+            broadcasts: Recorder::default(),
+            world: World::at(NOW),
+            lease: Duration::from_secs(60),
+            page_members: 10,
+            round_frames: 2,
+            history_events: 15_000,
+        };
+        for number in 0..members {
+            let one: Connection = connection(&format!("connection-{number:03}"), "alice", NOW);
+            block_on(membership::join(&planner.store, &planner.world, &one, &room("lobby"), 10)).unwrap();
+        }
+        block_on(planner.store.open(&room("lobby"), &Epoch::new("E"))).unwrap();
+        let lease = Lease { id: LeaseId::new("room_lobby-X-1"), until: Timestamp(NOW + 60_000) };
+        assert!(block_on(planner.store.take_lease(&room("lobby"), &lease, Timestamp(NOW))).unwrap());
+        planner
+    }
+
+    fn append(planner: &TestPlanner, texts: &[&str]) {
+        let state = state(planner);
+        let messages: Vec<_> = (state.head.0 + 1..).zip(texts).map(|(seq, text)| message(seq, text)).collect();
+        let appended =
+            block_on(planner.store.append(&room("lobby"), &state.epoch, state.head, &messages, Timestamp(NOW + 60_000)));
+        assert_eq!(appended, Ok(Appended::Done));
+    }
+
+    fn state(planner: &TestPlanner) -> ChannelState {
+        block_on(planner.store.state(&room("lobby"))).unwrap().unwrap()
+    }
+
+    fn start(lease: &str) -> PlanInput {
+        PlanInput {
+            channel: room("lobby"),
+            lease: LeaseId::new(lease),
+            round: None,
+            reports: Vec::new(),
+            totals: Totals::default(),
+        }
+    }
+
+    fn after(plan: Plan, reports: Vec<PageReport>) -> PlanInput {
+        let Next::Round { round, .. } = plan.next else { panic!("{plan:?}") };
+        PlanInput { channel: plan.channel, lease: plan.lease, round: Some(round), reports, totals: plan.totals }
+    }
+
+    fn plan(planner: &TestPlanner, input: PlanInput) -> Plan {
+        block_on(planner.plan(input)).unwrap()
+    }
+
+    #[test]
+    fn a_round_takes_all_that_is_unsent_to_every_shard() {
+        let planner = planner(40);
+        append(&planner, &["a", "b", "c"]);
+        let plan = plan(&planner, start("room_lobby-X-1"));
+        let Next::Round { round, pages, .. } = plan.next else { panic!("{plan:?}") };
+        assert_eq!((round.number, round.from, round.to, round.frames), (1, Seq(0), Seq(3), 1));
+        let shards: Vec<u32> = pages.iter().flat_map(|page| page.shards.clone()).collect();
+        assert_eq!(shards, (0..state(&planner).shards).collect::<Vec<_>>());
+        assert!(pages.len() >= 2, "{pages:?}");
+        assert_eq!(state(&planner).sent, Seq(0), "nothing is sent before the pages are done");
+    }
+
+    #[test]
+    fn a_round_ends_with_its_last_frame() {
+        let planner = planner(1);
+        let large = "x".repeat(20_000);
+        append(&planner, &[large.as_str(); 5]);
+        let first = plan(&planner, start("room_lobby-X-1"));
+        let Next::Round { round, .. } = &first.next else { panic!("{first:?}") };
+        assert_eq!((round.to, round.frames), (Seq(2), 2));
+        let second = plan(&planner, after(first, Vec::new()));
+        let Next::Round { round, .. } = &second.next else { panic!("{second:?}") };
+        assert_eq!((round.number, round.from, round.to), (2, Seq(2), Seq(4)));
+    }
+
+    #[test]
+    fn a_broadcast_ends_only_when_everything_is_sent() {
+        let planner = planner(1);
+        append(&planner, &["a"]);
+        let first = plan(&planner, start("room_lobby-X-1"));
+        append(&planner, &["b"]);
+        let report = PageReport { index: 0, tally: Tally { members: 1, delivered: 1, posts: 1, ..Tally::default() }, error: None };
+        let second = plan(&planner, after(first, vec![report.clone()]));
+        let Next::Round { round, .. } = &second.next else { panic!("{second:?}") };
+        assert_eq!((round.from, round.to), (Seq(1), Seq(2)));
+        let failed = PageReport { index: 1, tally: Tally::default(), error: Some("Lambda.Unknown".to_owned()) };
+        let done = plan(&planner, after(second, vec![report, failed]));
+        assert_eq!(done.next, Next::Settled);
+        assert_eq!((done.totals.rounds, done.totals.pages, done.totals.failed_pages, done.totals.tally.posts), (2, 2, 1, 2));
+        assert_eq!(state(&planner).lease, None);
+        assert_eq!(state(&planner).sent, Seq(2));
+    }
+
+    #[test]
+    fn planning_renews_the_lease() {
+        let planner = planner(1);
+        append(&planner, &["a"]);
+        planner.world.set(NOW + 30_000);
+        plan(&planner, start("room_lobby-X-1"));
+        assert_eq!(state(&planner).lease.unwrap().until, Timestamp(NOW + 90_000));
+    }
+
+    #[test]
+    fn an_execution_that_lost_its_lease_stops() {
+        let planner = planner(1);
+        append(&planner, &["a"]);
+        assert_eq!(plan(&planner, start("room_lobby-Y-1")).next, Next::LostLease);
+        assert_eq!(state(&planner).lease.unwrap().id.as_str(), "room_lobby-X-1");
+    }
+
+    #[test]
+    fn a_long_broadcast_hands_over_to_a_fresh_execution() {
+        let planner = TestPlanner { history_events: 30, ..planner(1) };
+        append(&planner, &["a"]);
+        let first = plan(&planner, start("room_lobby-X-1"));
+        append(&planner, &["b"]);
+        let second = after(first, Vec::new());
+        assert_eq!(plan(&planner, second.clone()).next, Next::HandedOver);
+        let successor = LeaseId::new("room_lobby-X-2");
+        assert_eq!(planner.broadcasts.seen().started, [(room("lobby"), successor.clone())]);
+        assert_eq!(state(&planner).lease.unwrap().id, successor);
+        assert_eq!(plan(&planner, second).next, Next::HandedOver, "a plan that is repeated starts it again");
+        let next = plan(&planner, start("room_lobby-X-2"));
+        let Next::Round { round, .. } = next.next else { panic!("{next:?}") };
+        assert_eq!((round.number, round.from, round.to), (1, Seq(1), Seq(2)));
+    }
+
+    #[test]
+    fn a_handover_that_was_cut_short_is_finished_by_the_repeated_plan() {
+        let planner = TestPlanner { history_events: 30, ..planner(1) };
+        append(&planner, &["a"]);
+        let first = plan(&planner, start("room_lobby-X-1"));
+        append(&planner, &["b"]);
+        let second = after(first, Vec::new());
+        planner.broadcasts.refuse(Some("start"));
+        assert!(block_on(planner.plan(second.clone())).is_err());
+        planner.broadcasts.refuse(None);
+        assert_eq!(plan(&planner, second).next, Next::HandedOver);
+        assert_eq!(planner.broadcasts.seen().started.len(), 1);
+    }
+
+    #[test]
+    fn what_retention_took_is_settled_without_a_post() {
+        let planner = planner(1);
+        append(&planner, &["a", "b"]);
+        planner.world.set(NOW + 60_000);
+        assert_eq!(plan(&planner, start("room_lobby-X-1")).next, Next::Settled);
+        assert_eq!(state(&planner).sent, Seq(2));
+    }
+
+    #[test]
+    fn the_pages_of_a_round_reach_every_member_once() {
+        let planner = planner(40);
+        append(&planner, &["a", "b"]);
+        let Plan { next: Next::Round { round, pages, .. }, channel, lease, .. } =
+            plan(&planner, start("room_lobby-X-1"))
+        else {
+            panic!("no round")
+        };
+        let poster = Recorder::default();
+        let delivery =
+            PageDelivery { store: planner.store.clone(), poster: poster.clone(), world: planner.world.clone() };
+        let mut delivered = 0;
+        for page in pages {
+            let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
+            delivered += block_on(delivery.deliver(input)).unwrap().tally.delivered;
+        }
+        assert_eq!(delivered, 40);
+        let seen = poster.seen();
+        assert_eq!(seen.posted.len(), 40);
+        assert!(seen.posted.values().all(|frames| frames.len() == 1));
+        assert!(seen.posted.contains_key(&ConnectionId::new("connection-039")));
+    }
+
+    #[test]
+    fn the_state_machines_documents_have_the_form_that_it_expects() {
+        let planner = planner(1);
+        append(&planner, &["a"]);
+        let plan = plan(&planner, start("room_lobby-X-1"));
+        insta::assert_json_snapshot!("plan", plan);
+        let report = r#"{"index":3,"error":"Lambda.Unknown"}"#;
+        let report: PageReport = serde_json::from_str(report).unwrap();
+        assert_eq!((report.index, report.error.as_deref()), (3, Some("Lambda.Unknown")));
+        let input: PlanInput = serde_json::from_str(r#"{"channel":"room:lobby","lease":"room_lobby-X-1"}"#).unwrap();
+        assert_eq!(input, start("room_lobby-X-1"));
+    }
+}

@@ -194,3 +194,211 @@ struct Failure {
     channel: Channel,
     error: PortError,
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::id::{ConnectionId, LeaseId};
+    use crate::memory::MemoryStore;
+    use crate::message::Seq;
+    use crate::outcome::Outcome;
+    use crate::ports::{MemberPage, ReadLimit};
+    use crate::testing::{Recorder, World, connection, room};
+    use crate::{lease, membership};
+
+    type TestDelivery = Delivery<MemoryStore, Recorder, Recorder, Recorder, World>;
+
+    const NOW: u64 = 1_000_000;
+
+    fn delivery(inline_limit: u64) -> TestDelivery {
+        let recorder = Recorder::default();
+        Delivery {
+            store: MemoryStore::default(),
+            broadcasts: recorder.clone(),
+            dead_letters: recorder.clone(),
+            poster: recorder,
+            world: World::at(NOW),
+            max_body_bytes: 100,
+            retention: Duration::from_secs(60),
+            inline_limit,
+            lease: Duration::from_secs(60),
+        }
+    }
+
+    fn join(delivery: &TestDelivery, id: &str, connected_at: u64) {
+        let one = connection(id, "alice", connected_at);
+        block_on(membership::join(&delivery.store, &delivery.world, &one, &room("lobby"), 2_000)).unwrap();
+    }
+
+    fn record(id: &str, receives: u32) -> Record {
+        let envelope = crate::testing::arrival("alice", id).envelope;
+        Record {
+            queue_id: format!("queue-{id}"),
+            group: envelope.channel.to_string(),
+            body: envelope.to_json().unwrap(),
+            sent_at: Timestamp(NOW),
+            receives,
+            source: "arn:aws:sqs:us-east-1:000000000000:publish.fifo".to_owned(),
+        }
+    }
+
+    fn garbage(id: &str) -> Record {
+        Record { body: "garbage".to_owned(), ..record(id, 1) }
+    }
+
+    fn log(delivery: &TestDelivery) -> Vec<String> {
+        let limit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+        let channel = room("lobby");
+        let Some(state) = block_on(delivery.store.state(&channel)).unwrap() else { return Vec::new() };
+        let messages =
+            block_on(delivery.store.read(&channel, &state.epoch, Seq(0), limit, delivery.world.now())).unwrap();
+        messages.into_iter().map(|message| message.id.to_string()).collect()
+    }
+
+    fn state(delivery: &TestDelivery) -> ChannelState {
+        block_on(delivery.store.state(&room("lobby"))).unwrap().unwrap()
+    }
+
+    fn posts(delivery: &TestDelivery, id: &str) -> usize {
+        delivery.poster.seen().posted.get(&ConnectionId::new(id)).map_or(0, Vec::len)
+    }
+
+    #[test]
+    fn a_small_channel_is_fanned_out_at_once_and_settled() {
+        let delivery = delivery(2);
+        join(&delivery, "one", NOW);
+        join(&delivery, "two", NOW);
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), Vec::<String>::new());
+        assert_eq!(log(&delivery), ["a", "b"]);
+        assert_eq!((posts(&delivery, "one"), posts(&delivery, "two")), (1, 1), "both messages share a frame");
+        assert_eq!(state(&delivery).sent, Seq(2));
+        assert_eq!(delivery.broadcasts.seen().started, []);
+    }
+
+    #[test]
+    fn a_large_channel_wakes_one_broadcast() {
+        let delivery = delivery(1);
+        join(&delivery, "one", NOW);
+        join(&delivery, "two", NOW);
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("b", 1)]));
+        assert_eq!(log(&delivery), ["a", "b"]);
+        assert_eq!(posts(&delivery, "one"), 0);
+        let started = delivery.broadcasts.seen().started.clone();
+        assert_eq!(started.len(), 1, "the lease is held when the second message comes");
+        assert_eq!(state(&delivery).lease.map(|lease| lease.id), Some(started[0].1.clone()));
+    }
+
+    #[test]
+    fn a_channel_that_is_being_broadcast_is_not_fanned_out_beside_it() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        let held = Lease { id: LeaseId::new("held"), until: Timestamp(NOW + 1) };
+        assert!(block_on(delivery.store.take_lease(&room("lobby"), &held, Timestamp(NOW))).unwrap());
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        assert_eq!(posts(&delivery, "one"), 0);
+        delivery.world.set(NOW + 1);
+        block_on(delivery.deliver(vec![record("b", 1)]));
+        assert_eq!(posts(&delivery, "one"), 1, "a lease that has ended holds up nobody");
+        assert_eq!(state(&delivery).sent, Seq(2));
+    }
+
+    #[test]
+    fn a_redelivered_message_is_appended_once_and_posted_again() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 2), record("b", 1)]));
+        assert_eq!(log(&delivery), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_broadcast_that_could_not_be_started_is_started_by_the_redelivery() {
+        let delivery = delivery(0);
+        join(&delivery, "one", NOW);
+        delivery.broadcasts.refuse(Some("start"));
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), ["queue-b"]);
+        assert_eq!(log(&delivery), ["a", "b"]);
+        delivery.broadcasts.refuse(None);
+        assert_eq!(block_on(delivery.deliver(vec![record("b", 2)])), Vec::<String>::new());
+        assert_eq!(log(&delivery), ["a", "b"]);
+        assert_eq!(delivery.broadcasts.seen().started.len(), 1);
+    }
+
+    #[test]
+    fn garbage_is_buried_with_its_reason_and_the_next_message_passes() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        let failed = block_on(delivery.deliver(vec![garbage("a"), record("b", 1)]));
+        assert_eq!(failed, Vec::<String>::new());
+        assert_eq!(log(&delivery), ["b"]);
+        let buried = delivery.dead_letters.seen().buried.clone();
+        assert_eq!(buried.len(), 1);
+        assert_eq!((buried[0].body.as_str(), buried[0].reason), ("garbage", "not_json"));
+        assert_eq!((buried[0].queue_id.as_str(), buried[0].first_seen), ("queue-a", Timestamp(NOW)));
+    }
+
+    #[test]
+    fn what_can_not_be_buried_is_delivered_again_with_all_behind_it() {
+        let delivery = delivery(1_000);
+        delivery.dead_letters.refuse(Some("bury"));
+        let batch = vec![record("a", 1), garbage("b"), record("c", 1)];
+        assert_eq!(block_on(delivery.deliver(batch)), ["queue-b", "queue-c"]);
+        assert_eq!(log(&delivery), ["a"], "what came before is delivered");
+    }
+
+    #[test]
+    fn a_channel_in_trouble_does_not_hold_up_another() {
+        let delivery = delivery(1_000);
+        delivery.dead_letters.refuse(Some("bury"));
+        let other = Record { group: "room:other".to_owned(), ..garbage("x") };
+        assert_eq!(block_on(delivery.deliver(vec![other, record("a", 1)])), ["queue-x"]);
+        assert_eq!(log(&delivery), ["a"]);
+    }
+
+    #[test]
+    fn a_member_that_has_gone_is_pruned_unless_it_is_young() {
+        let delivery = delivery(1_000);
+        join(&delivery, "old", NOW - 10_000);
+        join(&delivery, "young", NOW - 9_999);
+        join(&delivery, "here", NOW - 60_000);
+        delivery.poster.outcome("old", Outcome::Gone);
+        delivery.poster.outcome("young", Outcome::Gone);
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        let page: MemberPage =
+            block_on(delivery.store.member_page(&room("lobby"), 0, None, 10, Timestamp(NOW))).unwrap();
+        let left: Vec<&str> = page.members.iter().map(|member| member.id.as_str()).collect();
+        assert_eq!(left, ["here", "young"]);
+        assert_eq!(page.count, Some(2));
+        assert_eq!(block_on(delivery.store.memberships(&ConnectionId::new("old"))).unwrap(), []);
+    }
+
+    #[test]
+    fn one_members_outcome_changes_nothing_for_the_others() {
+        let delivery = delivery(1_000);
+        for id in ["a", "b", "c", "d"] {
+            join(&delivery, id, NOW);
+        }
+        delivery.poster.outcome("a", Outcome::Failed);
+        delivery.poster.outcome("c", Outcome::Throttled);
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1)])), Vec::<String>::new());
+        assert_eq!((posts(&delivery, "b"), posts(&delivery, "d")), (1, 1));
+        assert_eq!(state(&delivery).sent, Seq(1));
+    }
+
+    #[test]
+    fn a_count_that_has_drifted_is_corrected_by_the_fan_out() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        block_on(delivery.store.add_to_count(&room("lobby"), 0, 7)).unwrap();
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        assert_eq!(block_on(delivery.store.counts(&room("lobby"), 1)).unwrap(), [1]);
+    }
+
+    #[test]
+    fn a_lease_is_named_after_its_channel() {
+        assert_eq!(lease::first(&room("lobby"), "X").as_str(), "room_lobby-X-1");
+    }
+}

@@ -203,3 +203,213 @@ fn check_allowed(caller: &Caller, channel: &Channel) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::append::{Arrival, append};
+    use crate::id::ConnectionId;
+    use crate::memory::MemoryStore;
+    use crate::testing::{Recorder, World, arrival, connection, room, user};
+
+    type TestReception = Reception<MemoryStore, Recorder, World>;
+
+    const NOW: u64 = 1_000_000;
+
+    /// Alice and bob are connected, and are members of nothing but their own channels and everyone.
+    fn reception() -> TestReception {
+        let reception = Reception {
+            store: MemoryStore::default(),
+            queue: Recorder::default(),
+            world: World::at(NOW),
+            max_body_bytes: 24_576,
+            shard_members: 2_000,
+        };
+        for name in ["alice", "bob"] {
+            let one = connection(name, name, NOW);
+            block_on(membership::connect(&reception.store, &reception.world, &one, 2_000)).unwrap();
+        }
+        reception
+    }
+
+    fn say(reception: &TestReception, name: &str, text: &str) -> serde_json::Value {
+        let caller = Caller { connection: ConnectionId::new(name), user: user(name) };
+        serde_json::to_value(block_on(reception.answer(&caller, text))).unwrap()
+    }
+
+    fn publish(reception: &TestReception, channel: &Channel, ids: impl IntoIterator<Item = String>) {
+        for id in ids {
+            let Arrival { mut envelope, at } = arrival("svc", &id);
+            envelope.channel = channel.clone();
+            let arrivals = [Arrival { envelope, at }];
+            let retention = Duration::from_secs(60);
+            block_on(append(&reception.store, &reception.world, channel, &arrivals, false, retention)).unwrap();
+        }
+    }
+
+    fn ids(answer: &serde_json::Value) -> Vec<&str> {
+        let messages = answer["messages"].as_array().unwrap();
+        messages.iter().map(|message| message["id"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_member_publishes_and_the_message_is_on_the_queue_before_it_is_accepted() {
+        let reception = reception();
+        assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["type"], "joined");
+        let answer = say(&reception, "alice", r#"{"action":"publish","room":"a","body":{"n":1},"id":"m","ref":"r"}"#);
+        assert_eq!(answer.to_string(), r#"{"channel":"room:a","id":"m","ref":"r","type":"accepted"}"#);
+        let envelope = reception.queue.seen().enqueued[0].to_json().unwrap();
+        assert_eq!(envelope, r#"{"v":1,"channel":"room:a","id":"m","from":"alice","body":{"n":1}}"#);
+    }
+
+    #[test]
+    fn a_message_without_an_id_gets_one() {
+        let reception = reception();
+        let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":"hi"}"#);
+        assert_eq!(answer["id"].as_str(), Some(reception.queue.seen().enqueued[0].id.as_str()));
+        assert_eq!(answer["channel"], "user:bob");
+    }
+
+    #[test]
+    fn what_the_queue_did_not_take_is_not_accepted() {
+        let reception = reception();
+        reception.queue.refuse(Some("enqueue"));
+        let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":1,"id":"m","ref":"r"}"#);
+        let expected = r#"{"code":"unavailable","id":"m","message":"nothing was done: try again after a moment","ref":"r","type":"error"}"#;
+        assert_eq!(answer.to_string(), expected);
+    }
+
+    #[test]
+    fn only_members_publish_read_and_see_who_is_there() {
+        let reception = reception();
+        for frame in [
+            r#"{"action":"publish","room":"a","body":1}"#,
+            r#"{"action":"history","room":"a"}"#,
+            r#"{"action":"who","room":"a"}"#,
+        ] {
+            let answer = say(&reception, "alice", frame);
+            assert_eq!(answer["code"], "not_a_member", "{frame}");
+            assert_eq!(answer["message"], "this connection is not a member of `room:a`: join first");
+        }
+    }
+
+    #[test]
+    fn nobody_reads_another_users_channel() {
+        let reception = reception();
+        for frame in [
+            r#"{"action":"join","channel":"user:bob","since":0}"#,
+            r#"{"action":"history","channel":"user:bob"}"#,
+        ] {
+            assert_eq!(say(&reception, "alice", frame)["code"], "not_allowed", "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_forgotten_can_not_join() {
+        let reception = reception();
+        block_on(membership::forget(&reception.store, &ConnectionId::new("alice"))).unwrap();
+        assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["code"], "not_connected");
+    }
+
+    #[test]
+    fn joining_with_since_gives_what_was_missed() {
+        let reception = reception();
+        publish(&reception, &room("a"), (1..=5).map(|number| format!("m-{number}")));
+        let join = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"join","room":"a"{rest}}}"#));
+        let epoch = join("")["epoch"].as_str().unwrap().to_owned();
+        let answer = join(&format!(r#","since":2,"epoch":"{epoch}""#));
+        assert_eq!((&answer["recovered"], &answer["more"], &answer["head"]), (&true.into(), &false.into(), &5.into()));
+        assert_eq!(ids(&answer), ["m-3", "m-4", "m-5"]);
+        assert_eq!(ids(&join(r#","since":0"#)).len(), 5, "without an epoch, all that is kept");
+        let nothing = join(&format!(r#","since":5,"epoch":"{epoch}""#));
+        assert_eq!((ids(&nothing).len(), &nothing["recovered"]), (0, &true.into()));
+    }
+
+    #[test]
+    fn what_can_not_be_recovered_is_said() {
+        let reception = reception();
+        publish(&reception, &room("a"), ["m-1".to_owned()]);
+        let join = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"join","room":"a"{rest}}}"#));
+        let epoch = join("")["epoch"].as_str().unwrap().to_owned();
+        for rest in [r#","since":1,"epoch":"another""#.to_owned(), format!(r#","since":2,"epoch":"{epoch}""#)] {
+            let answer = join(&rest);
+            assert_eq!(answer["recovered"], false, "{rest}");
+            assert_eq!((&answer["head"], answer.get("messages")), (&1.into(), None));
+        }
+        reception.world.set(NOW + 60_000);
+        publish(&reception, &room("a"), ["m-2".to_owned()]);
+        assert_eq!(join(&format!(r#","since":0,"epoch":"{epoch}""#))["recovered"], false, "retention has passed");
+        assert_eq!(join(&format!(r#","since":1,"epoch":"{epoch}""#))["recovered"], true);
+    }
+
+    #[test]
+    fn an_inbox_is_recovered_like_a_room() {
+        let reception = reception();
+        publish(&reception, &Channel::User(user("bob")), ["d-1".to_owned(), "d-2".to_owned()]);
+        let answer = say(&reception, "bob", r#"{"action":"join","channel":"user:bob","since":0}"#);
+        assert_eq!(ids(&answer), ["d-1", "d-2"]);
+    }
+
+    #[test]
+    fn a_recovery_larger_than_a_frame_comes_in_parts_without_gap_or_overlap() {
+        let reception = reception();
+        let channel = room("a");
+        for number in 0..9 {
+            let Arrival { mut envelope, at } = arrival("svc", &format!("m-{number}"));
+            envelope.channel = channel.clone();
+            envelope.body = crate::testing::body(&"x".repeat(10_000));
+            let arrivals = [Arrival { envelope, at }];
+            let retention = Duration::from_secs(60);
+            block_on(append(&reception.store, &reception.world, &channel, &arrivals, false, retention)).unwrap();
+        }
+        let (mut since, mut read) = (0, Vec::new());
+        loop {
+            let answer = say(&reception, "bob", &format!(r#"{{"action":"join","room":"a","since":{since}}}"#));
+            assert!(answer.to_string().len() <= crate::frame::MAX_FRAME_BYTES);
+            read.extend(ids(&answer).into_iter().map(str::to_owned));
+            since = answer["messages"].as_array().unwrap().last().unwrap()["seq"].as_u64().unwrap();
+            if answer["more"] == false {
+                break;
+            }
+        }
+        assert_eq!(read, (0..9).map(|number| format!("m-{number}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn history_pages_backwards() {
+        let reception = reception();
+        say(&reception, "bob", r#"{"action":"join","room":"a"}"#);
+        publish(&reception, &room("a"), (1..=5).map(|number| format!("m-{number}")));
+        let history = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"history","room":"a"{rest}}}"#));
+        let newest = history(r#","limit":2"#);
+        assert_eq!((ids(&newest), &newest["more"]), (vec!["m-4", "m-5"], &true.into()));
+        let older = history(r#","limit":3,"before":4"#);
+        assert_eq!((ids(&older), &older["more"]), (vec!["m-1", "m-2", "m-3"], &false.into()));
+        assert_eq!(ids(&history("")).len(), 5);
+        assert_eq!(ids(&history(r#","before":1"#)).len(), 0);
+    }
+
+    #[test]
+    fn who_counts_connections_and_names_users_once() {
+        let reception = reception();
+        let second = connection("alice-2", "alice", NOW);
+        block_on(membership::connect(&reception.store, &reception.world, &second, 2_000)).unwrap();
+        for (connection, name) in [("alice", "alice"), ("alice-2", "alice"), ("bob", "bob")] {
+            let caller = Caller { connection: ConnectionId::new(connection), user: user(name) };
+            block_on(reception.answer(&caller, r#"{"action":"join","room":"a"}"#));
+        }
+        let answer = say(&reception, "bob", r#"{"action":"who","room":"a"}"#);
+        assert_eq!(answer.to_string(), r#"{"channel":"room:a","count":3,"type":"members","users":["alice","bob"]}"#);
+        say(&reception, "bob", r#"{"action":"leave","room":"a"}"#);
+        assert_eq!(say(&reception, "alice", r#"{"action":"who","room":"a"}"#)["count"], 2);
+    }
+
+    #[test]
+    fn a_ping_is_answered_with_the_time() {
+        assert_eq!(say(&reception(), "bob", r#"{"action":"ping"}"#).to_string(), r#"{"at":1000000,"type":"pong"}"#);
+    }
+}

@@ -1,0 +1,34 @@
+//! `hubbub`: the operator's command line.
+
+mod stack;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Looks after a Hubbub stack.
+#[derive(Debug, Parser)]
+#[command(name = "hubbub", version)]
+struct Arguments {
+    /// The running stack's outputs, as `scripts/up` writes them.
+    #[arg(long, global = true, value_name = "FILE", env = "HUBBUB_OUTPUTS", default_value = "target/local/outputs.json")]
+    outputs: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints a token by which a user can connect.
+    Token(token::Arguments),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let stack = stack::Stack::read(&arguments.outputs)?;
+    match arguments.command {
+        Command::Token(arguments) => token::run(&stack, &arguments).await,
+    }
+}
