@@ -26,3 +26,13 @@ local_stack() {
     prepare_python
     PYTHONPATH=$root/scripts exec "$root/.venv/bin/python" -m local "$@"
 }
+
+# Prints the comment at the head of a script.
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1"
+}
+
+# Where cargo builds.
+target_folder() {
+    echo "${CARGO_TARGET_DIR:-$root/target}"
+}

@@ -42,30 +42,23 @@ def host_architecture() -> str:
     return _ARCHITECTURES[machine]
 
 
-def build_functions(quiet: bool) -> dict[str, Path]:
-    """Builds the functions by one call of cargo, whose progress is seen on stderr, and returns their binaries.
+def build_binaries(quiet: bool) -> dict[str, Path]:
+    """Builds the functions and what renders the Pulumi program, with cargo's progress seen on stderr; their binaries by name.
+
+    The whole workspace is built, tests and all: cargo unites the features of what it builds together, so any smaller
+    choice would compile the AWS SDK a second time.
 
     Raises:
-        LocalError: cargo fails, or a function has no binary.
+        LocalError: cargo fails, or a binary is missing.
     """
-    packages = [argument for function in FUNCTIONS for argument in ("-p", function)]
     binaries: dict[str, Path] = {}
-    for message in _cargo_build([*packages, "--bins"], quiet):
-        if message.get("executable") and message["target"]["name"] in FUNCTIONS:
+    for message in _cargo_build(["--workspace", "--all-targets"], quiet):
+        if message.get("executable") and "bin" in message["target"]["kind"] and not message["profile"]["test"]:
             binaries[message["target"]["name"]] = Path(message["executable"])
-    missing = [function for function in FUNCTIONS if function not in binaries]
+    missing = [name for name in (*FUNCTIONS, PROGRAM) if name not in binaries]
     if missing:
         raise LocalError(f"cargo built no binary `{missing[0]}`")
     return binaries
-
-
-def build_program(quiet: bool) -> None:
-    """Builds what renders the Pulumi program, so that rendering itself takes no time.
-
-    Raises:
-        LocalError: cargo fails.
-    """
-    _cargo_build(["-p", PROGRAM, "--bins"], quiet)
 
 
 def _cargo_build(arguments: list[str], quiet: bool) -> list[dict[str, Any]]:
@@ -81,10 +74,10 @@ def _cargo_build(arguments: list[str], quiet: bool) -> list[dict[str, Any]]:
     return [json.loads(line) for line in cargo.stdout.splitlines() if line.startswith(b"{")]
 
 
-def pack_functions(binaries: dict[str, Path]) -> int:
-    """Packs each binary that has changed; returns how many had."""
+def pack_functions(binaries: Mapping[str, Path]) -> int:
+    """Packs each function whose binary has changed; returns how many had."""
     ZIPS.mkdir(parents=True, exist_ok=True)
-    return sum(pack(binary, ZIPS / f"{function}.zip") for function, binary in binaries.items())
+    return sum(pack(binaries[function], ZIPS / f"{function}.zip") for function in FUNCTIONS)
 
 
 def pack(binary: Path, zipped: Path) -> bool:
@@ -122,8 +115,8 @@ def _is_packed(source: os.stat_result, zipped: Path) -> bool:
         return False
 
 
-def render_program(stack: str, config: Mapping[str, str]) -> str:
-    """The Pulumi program for a stack, as Pulumi itself would have it rendered.
+def render_program(renderer: Path, stack: str, config: Mapping[str, str]) -> str:
+    """The Pulumi program for a stack, as Pulumi itself would have it rendered: from this folder, with these variables.
 
     Raises:
         LocalError: the program refuses the configuration; it has said why on stderr.
@@ -136,7 +129,7 @@ def render_program(stack: str, config: Mapping[str, str]) -> str:
         "PULUMI_ROOT_DIRECTORY": str(PULUMI),
     }
     program = subprocess.run(
-        ["cargo", "run", "--quiet", "--locked", "-p", PROGRAM],
+        [renderer],
         cwd=PULUMI,
         env=environment,
         stdout=subprocess.PIPE,

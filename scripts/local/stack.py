@@ -77,10 +77,10 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
     port = options.port or free_port()
     check_port(port)
     with _locked_folder(options.folder, port) as (folder, lock):
-        _build(console)
+        renderer = _build(console)
         emulator = MiniStack(port, folder, lock, enforce_policies=options.enforce_policies)
         surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
-        program = _render(surroundings, console)
+        program = _render(renderer, surroundings, console)
         outputs_file = folder / "outputs.json"
         # A tool that was killed leaves its outputs behind.
         outputs_file.unlink(missing_ok=True)
@@ -103,18 +103,19 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
                 emulator.stop()
 
 
-def _build(console: Console) -> None:
+def _build(console: Console) -> Path:
+    """Builds and packs the functions, and returns what renders the Pulumi program."""
     with console.step("build the functions and the Pulumi program", chatty=True):
-        binaries = build.build_functions(console.quiet)
-        build.build_program(console.quiet)
+        binaries = build.build_binaries(console.quiet)
     with console.step("pack the functions"):
         build.pack_functions(binaries)
+    return binaries[build.PROGRAM]
 
 
-def _render(surroundings: Surroundings, console: Console) -> Program:
+def _render(renderer: Path, surroundings: Surroundings, console: Console) -> Program:
     """Renders the program and finds its faults before anything is started."""
     with console.step("render the Pulumi program"):
-        program = parse_program(build.render_program(surroundings.stack, surroundings.config))
+        program = parse_program(build.render_program(renderer, surroundings.stack, surroundings.config))
         check(program)
     return program
 

@@ -41,6 +41,8 @@ pub struct Outputs {
     pub state_machine_arn: String,
     /// The SSM parameter with the key that signs tokens.
     pub token_key_parameter: String,
+    /// Members up to which a channel is delivered without the state machine.
+    pub inline_limit: u64,
 }
 
 impl Outputs {

@@ -41,6 +41,16 @@ async fn a_server_that_cannot_be_reached_is_an_error_that_may_pass() {
 }
 
 #[tokio::test]
+async fn a_tls_address_where_nobody_speaks_tls_is_an_error_that_may_pass() {
+    let server = Server::start().await;
+    let mut options = server.options();
+    options.connection.url = options.connection.url.replace("ws://", "wss://");
+    let (connected, ()) = tokio::join!(Client::connect(options), server.hang_up());
+    let error = connected.unwrap_err();
+    assert!(matches!(error, Error::Connect(_)) && error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
 async fn an_address_or_token_that_cannot_be_used_is_named() {
     let error = Client::connect(Options::new("ftp://example.org", "ana", "t"))
         .await

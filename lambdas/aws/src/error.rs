@@ -1,5 +1,7 @@
 //! From the SDK's errors to the ports'.
 
+use std::fmt::Display;
+
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use hubbub_core::ports::PortError;
 
@@ -23,17 +25,24 @@ where
 {
     let retryable = match error {
         SdkError::ServiceError(context) => {
-            context.raw().status().as_u16() >= 500
-                || context.err().code().is_some_and(|code| BUSY.contains(&code))
+            context.raw().status().as_u16() >= 500 || context.err().code().is_some_and(|code| BUSY.contains(&code))
         }
         SdkError::ConstructionFailure(_) => false,
         // No answer, or half of one: it isn't known whether the call was carried out.
         _ => true,
     };
-    PortError { operation, detail: DisplayErrorContext(error).to_string(), retryable }
+    PortError {
+        operation,
+        detail: DisplayErrorContext(error).to_string(),
+        retryable,
+    }
 }
 
 /// A value that was built here lacks a field that the SDK requires, or an answer lacks one that the service promises.
-pub(crate) fn malformed(operation: &'static str, detail: impl ToString) -> PortError {
-    PortError { operation, detail: detail.to_string(), retryable: false }
+pub(crate) fn malformed(operation: &'static str, detail: impl Display) -> PortError {
+    PortError {
+        operation,
+        detail: detail.to_string(),
+        retryable: false,
+    }
 }

@@ -78,7 +78,10 @@ impl DeadLetters for SqsDeadLetters {
                 .map_err(|error| malformed("write dead letter", error))?;
             request = request.message_attributes(name, attribute);
         }
-        request.send().await.map_err(|error| port_error("sqs:SendMessage", &error))?;
+        request
+            .send()
+            .await
+            .map_err(|error| port_error("sqs:SendMessage", &error))?;
         Ok(())
     }
 }

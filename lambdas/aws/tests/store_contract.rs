@@ -1,4 +1,5 @@
 //! The DynamoDB store keeps the contract of a store, on dynoxide, which follows DynamoDB most closely.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
@@ -24,12 +25,19 @@ async fn dynamodb() -> Client {
 }
 
 async fn table(client: &Client) -> Table {
-    let mut create = client.create_table().table_name("hubbub").billing_mode(BillingMode::PayPerRequest);
+    let mut create = client
+        .create_table()
+        .table_name("hubbub")
+        .billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
-        let definition =
-            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+        let definition = AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+            .build();
         let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        create = create.attribute_definitions(definition.unwrap()).key_schema(key.unwrap());
+        create = create
+            .attribute_definitions(definition.unwrap())
+            .key_schema(key.unwrap());
     }
     create.send().await.unwrap();
     Table::new(client.clone(), "hubbub".to_owned())

@@ -50,15 +50,22 @@ pub async fn append<S: Log, E: Clock + Ids>(
         let now = world.now();
         let mut known = HashSet::new();
         if look_back && state.head > Seq::ZERO {
-            let limit = ReadLimit { messages: REDELIVERY_WINDOW, bytes: usize::MAX };
-            let newest = log.read_back(channel, &state.epoch, state.head.next(), limit, now).await?;
+            let limit = ReadLimit {
+                messages: REDELIVERY_WINDOW,
+                bytes: usize::MAX,
+            };
+            let newest = log
+                .read_back(channel, &state.epoch, state.head.next(), limit, now)
+                .await?;
             known.extend(newest.into_iter().map(|message| (message.from, message.id)));
         }
         let messages = number(arrivals, state.head, known);
         if messages.is_empty() {
             return Ok(());
         }
-        let appended = log.append(channel, &state.epoch, state.head, &messages, now.plus(retention)).await?;
+        let appended = log
+            .append(channel, &state.epoch, state.head, &messages, now.plus(retention))
+            .await?;
         if appended == Appended::Done {
             let last = messages.last().map_or(state.head, |message| message.seq);
             tracing::debug!(%channel, seq = last.0, messages = messages.len(), "appended");
@@ -78,10 +85,21 @@ fn number(arrivals: &[Arrival], head: Seq, mut known: HashSet<(UserId, MessageId
     let mut last = head;
     let mut messages = Vec::with_capacity(arrivals.len());
     for Arrival { envelope, at } in arrivals {
-        let Envelope { channel: _, id, from, body } = envelope.clone();
+        let Envelope {
+            channel: _,
+            id,
+            from,
+            body,
+        } = envelope.clone();
         if known.insert((from.clone(), id.clone())) {
             last = last.next();
-            messages.push(Message { seq: last, id, from, body, at: *at });
+            messages.push(Message {
+                seq: last,
+                id,
+                from,
+                body,
+                at: *at,
+            });
         }
     }
     messages
@@ -98,23 +116,39 @@ mod tests {
             .map(|(from, id)| (UserId::parse(from).unwrap(), MessageId::parse(id).unwrap()))
             .collect();
         let messages = number(arrivals, Seq(7), known);
-        let numbered: Vec<_> = messages.iter().map(|message| (message.seq.0, message.id.as_str())).collect();
+        let numbered: Vec<_> = messages
+            .iter()
+            .map(|message| (message.seq.0, message.id.as_str()))
+            .collect();
         assert_eq!(numbered, expected);
     }
 
     #[test]
     fn messages_are_numbered_behind_the_head() {
-        check(&[arrival("alice", "a"), arrival("alice", "b")], &[], &[(8, "a"), (9, "b")]);
+        check(
+            &[arrival("alice", "a"), arrival("alice", "b")],
+            &[],
+            &[(8, "a"), (9, "b")],
+        );
     }
 
     #[test]
     fn a_message_that_is_in_the_log_or_twice_in_the_batch_is_left_out_without_a_hole() {
-        let batch = [arrival("alice", "a"), arrival("alice", "b"), arrival("alice", "b"), arrival("alice", "c")];
+        let batch = [
+            arrival("alice", "a"),
+            arrival("alice", "b"),
+            arrival("alice", "b"),
+            arrival("alice", "c"),
+        ];
         check(&batch, &[("alice", "a")], &[(8, "b"), (9, "c")]);
     }
 
     #[test]
     fn two_senders_may_use_the_same_id() {
-        check(&[arrival("alice", "a"), arrival("bob", "a")], &[], &[(8, "a"), (9, "a")]);
+        check(
+            &[arrival("alice", "a"), arrival("bob", "a")],
+            &[],
+            &[(8, "a"), (9, "a")],
+        );
     }
 }

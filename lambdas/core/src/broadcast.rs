@@ -172,13 +172,24 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
     /// # Errors
     /// When the store or the state machine can't be reached.
     pub async fn plan(&self, input: PlanInput) -> PortResult<Plan> {
-        let PlanInput { channel, lease, round, reports, totals } = input;
+        let PlanInput {
+            channel,
+            lease,
+            round,
+            reports,
+            totals,
+        } = input;
         let totals = add_round(totals, round.as_ref(), &reports);
         if let Some(round) = &round {
             self.store.settle(&channel, &round.epoch, round.to).await?;
         }
         let next = self.next(&channel, &lease, round.as_ref()).await?;
-        Ok(Plan { next, channel, lease, totals })
+        Ok(Plan {
+            next,
+            channel,
+            lease,
+            totals,
+        })
     }
 
     async fn next(&self, channel: &Channel, lease: &LeaseId, done: Option<&Round>) -> PortResult<Next> {
@@ -186,7 +197,7 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
             let Some(state) = self.store.state(channel).await? else {
                 return Ok(Next::LostLease);
             };
-            if !state.lease.as_ref().is_some_and(|held| held.id == *lease) {
+            if state.lease.as_ref().is_none_or(|held| held.id != *lease) {
                 return self.follow_up(channel, lease, &state).await;
             }
             if state.sent >= state.head {
@@ -197,11 +208,15 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
             }
             let counts = self.store.counts(channel, state.shards).await?;
             let pages = plan_pages(&counts, self.page_members);
-            let events = done.map_or(0, |round| round.events) + EVENTS_OF_A_ROUND + EVENTS_OF_A_PAGE * pages.len() as u64;
+            let events =
+                done.map_or(0, |round| round.events) + EVENTS_OF_A_ROUND + EVENTS_OF_A_PAGE * pages.len() as u64;
             if done.is_some() && events > self.history_events {
                 return self.hand_over(channel, lease).await;
             }
-            let renewed = Lease { id: lease.clone(), until: self.world.now().plus(self.lease) };
+            let renewed = Lease {
+                id: lease.clone(),
+                until: self.world.now().plus(self.lease),
+            };
             if !self.store.replace_lease(channel, lease, &renewed).await? {
                 continue;
             }
@@ -210,7 +225,11 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
                 self.store.settle(channel, &state.epoch, state.head).await?;
                 continue;
             };
-            return Ok(Next::Round { round, pages, concurrency: MAP_CONCURRENCY });
+            return Ok(Next::Round {
+                round,
+                pages,
+                concurrency: MAP_CONCURRENCY,
+            });
         }
         Err(PortError {
             operation: "plan broadcast",
@@ -228,8 +247,14 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
         events: u64,
     ) -> PortResult<Option<Round>> {
         let round_frames = usize::try_from(self.round_frames).unwrap_or(usize::MAX);
-        let limit = ReadLimit { messages: usize::MAX, bytes: round_frames.saturating_mul(MAX_FRAME_BYTES) };
-        let mut messages = self.store.read(channel, &state.epoch, state.sent, limit, self.world.now()).await?;
+        let limit = ReadLimit {
+            messages: usize::MAX,
+            bytes: round_frames.saturating_mul(MAX_FRAME_BYTES),
+        };
+        let mut messages = self
+            .store
+            .read(channel, &state.epoch, state.sent, limit, self.world.now())
+            .await?;
         messages.retain(|message| message.seq <= state.head);
         let frames = frames(channel, &state.epoch, &messages)?;
         let count = frames.len().min(round_frames);
@@ -244,7 +269,10 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
     }
 
     async fn hand_over(&self, channel: &Channel, lease: &LeaseId) -> PortResult<Next> {
-        let next = Lease { id: lease::successor(lease), until: self.world.now().plus(self.lease) };
+        let next = Lease {
+            id: lease::successor(lease),
+            until: self.world.now().plus(self.lease),
+        };
         if !self.store.replace_lease(channel, lease, &next).await? {
             return Ok(Next::LostLease);
         }
@@ -297,11 +325,20 @@ impl<S: Log + Members, P: Poster, E: Clock> PageDelivery<S, P, E> {
     /// # Errors
     /// When the log or the members can't be read.
     pub async fn deliver(&self, input: PageInput) -> PortResult<PageReport> {
-        let PageInput { channel, lease: _, round, page } = input;
+        let PageInput {
+            channel,
+            lease: _,
+            round,
+            page,
+        } = input;
         let messages = read_range(&self.store, &self.world, &channel, &round.epoch, (round.from, round.to)).await?;
         let frames = frames(&channel, &round.epoch, &messages)?;
         let tally = fan_out(&self.store, &self.poster, &self.world, &channel, &page.shards, &frames).await?;
-        Ok(PageReport { index: page.index, tally, error: None })
+        Ok(PageReport {
+            index: page.index,
+            tally,
+            error: None,
+        })
     }
 }
 
@@ -335,19 +372,37 @@ mod tests {
         };
         for number in 0..members {
             let one: Connection = connection(&format!("connection-{number:03}"), "alice", NOW);
-            block_on(membership::join(&planner.store, &planner.world, &one, &room("lobby"), 10)).unwrap();
+            block_on(membership::join(
+                &planner.store,
+                &planner.world,
+                &one,
+                &room("lobby"),
+                10,
+            ))
+            .unwrap();
         }
         block_on(planner.store.open(&room("lobby"), &Epoch::new("E"))).unwrap();
-        let lease = Lease { id: LeaseId::new("room_lobby-X-1"), until: Timestamp(NOW + 60_000) };
+        let lease = Lease {
+            id: LeaseId::new("room_lobby-X-1"),
+            until: Timestamp(NOW + 60_000),
+        };
         assert!(block_on(planner.store.take_lease(&room("lobby"), &lease, Timestamp(NOW))).unwrap());
         planner
     }
 
     fn append(planner: &TestPlanner, texts: &[&str]) {
         let state = state(planner);
-        let messages: Vec<_> = (state.head.0 + 1..).zip(texts).map(|(seq, text)| message(seq, text)).collect();
-        let appended =
-            block_on(planner.store.append(&room("lobby"), &state.epoch, state.head, &messages, Timestamp(NOW + 60_000)));
+        let messages: Vec<_> = (state.head.0 + 1..)
+            .zip(texts)
+            .map(|(seq, text)| message(seq, text))
+            .collect();
+        let appended = block_on(planner.store.append(
+            &room("lobby"),
+            &state.epoch,
+            state.head,
+            &messages,
+            Timestamp(NOW + 60_000),
+        ));
         assert_eq!(appended, Ok(Appended::Done));
     }
 
@@ -366,8 +421,16 @@ mod tests {
     }
 
     fn after(plan: Plan, reports: Vec<PageReport>) -> PlanInput {
-        let Next::Round { round, .. } = plan.next else { panic!("{plan:?}") };
-        PlanInput { channel: plan.channel, lease: plan.lease, round: Some(round), reports, totals: plan.totals }
+        let Next::Round { round, .. } = plan.next else {
+            panic!("{plan:?}")
+        };
+        PlanInput {
+            channel: plan.channel,
+            lease: plan.lease,
+            round: Some(round),
+            reports,
+            totals: plan.totals,
+        }
     }
 
     fn plan(planner: &TestPlanner, input: PlanInput) -> Plan {
@@ -379,12 +442,21 @@ mod tests {
         let planner = planner(40);
         append(&planner, &["a", "b", "c"]);
         let plan = plan(&planner, start("room_lobby-X-1"));
-        let Next::Round { round, pages, .. } = plan.next else { panic!("{plan:?}") };
-        assert_eq!((round.number, round.from, round.to, round.frames), (1, Seq(0), Seq(3), 1));
+        let Next::Round { round, pages, .. } = plan.next else {
+            panic!("{plan:?}")
+        };
+        assert_eq!(
+            (round.number, round.from, round.to, round.frames),
+            (1, Seq(0), Seq(3), 1)
+        );
         let shards: Vec<u32> = pages.iter().flat_map(|page| page.shards.clone()).collect();
         assert_eq!(shards, (0..state(&planner).shards).collect::<Vec<_>>());
         assert!(pages.len() >= 2, "{pages:?}");
-        assert_eq!(state(&planner).sent, Seq(0), "nothing is sent before the pages are done");
+        assert_eq!(
+            state(&planner).sent,
+            Seq(0),
+            "nothing is sent before the pages are done"
+        );
     }
 
     #[test]
@@ -393,10 +465,14 @@ mod tests {
         let large = "x".repeat(20_000);
         append(&planner, &[large.as_str(); 5]);
         let first = plan(&planner, start("room_lobby-X-1"));
-        let Next::Round { round, .. } = &first.next else { panic!("{first:?}") };
+        let Next::Round { round, .. } = &first.next else {
+            panic!("{first:?}")
+        };
         assert_eq!((round.to, round.frames), (Seq(2), 2));
         let second = plan(&planner, after(first, Vec::new()));
-        let Next::Round { round, .. } = &second.next else { panic!("{second:?}") };
+        let Next::Round { round, .. } = &second.next else {
+            panic!("{second:?}")
+        };
         assert_eq!((round.number, round.from, round.to), (2, Seq(2), Seq(4)));
     }
 
@@ -406,14 +482,37 @@ mod tests {
         append(&planner, &["a"]);
         let first = plan(&planner, start("room_lobby-X-1"));
         append(&planner, &["b"]);
-        let report = PageReport { index: 0, tally: Tally { members: 1, delivered: 1, posts: 1, ..Tally::default() }, error: None };
+        let report = PageReport {
+            index: 0,
+            tally: Tally {
+                members: 1,
+                delivered: 1,
+                posts: 1,
+                ..Tally::default()
+            },
+            error: None,
+        };
         let second = plan(&planner, after(first, vec![report.clone()]));
-        let Next::Round { round, .. } = &second.next else { panic!("{second:?}") };
+        let Next::Round { round, .. } = &second.next else {
+            panic!("{second:?}")
+        };
         assert_eq!((round.from, round.to), (Seq(1), Seq(2)));
-        let failed = PageReport { index: 1, tally: Tally::default(), error: Some("Lambda.Unknown".to_owned()) };
+        let failed = PageReport {
+            index: 1,
+            tally: Tally::default(),
+            error: Some("Lambda.Unknown".to_owned()),
+        };
         let done = plan(&planner, after(second, vec![report, failed]));
         assert_eq!(done.next, Next::Settled);
-        assert_eq!((done.totals.rounds, done.totals.pages, done.totals.failed_pages, done.totals.tally.posts), (2, 2, 1, 2));
+        assert_eq!(
+            (
+                done.totals.rounds,
+                done.totals.pages,
+                done.totals.failed_pages,
+                done.totals.tally.posts
+            ),
+            (2, 2, 1, 2)
+        );
         assert_eq!(state(&planner).lease, None);
         assert_eq!(state(&planner).sent, Seq(2));
     }
@@ -437,7 +536,10 @@ mod tests {
 
     #[test]
     fn a_long_broadcast_hands_over_to_a_fresh_execution() {
-        let planner = TestPlanner { history_events: 30, ..planner(1) };
+        let planner = TestPlanner {
+            history_events: 30,
+            ..planner(1)
+        };
         append(&planner, &["a"]);
         let first = plan(&planner, start("room_lobby-X-1"));
         append(&planner, &["b"]);
@@ -446,15 +548,24 @@ mod tests {
         let successor = LeaseId::new("room_lobby-X-2");
         assert_eq!(planner.broadcasts.seen().started, [(room("lobby"), successor.clone())]);
         assert_eq!(state(&planner).lease.unwrap().id, successor);
-        assert_eq!(plan(&planner, second).next, Next::HandedOver, "a plan that is repeated starts it again");
+        assert_eq!(
+            plan(&planner, second).next,
+            Next::HandedOver,
+            "a plan that is repeated starts it again"
+        );
         let next = plan(&planner, start("room_lobby-X-2"));
-        let Next::Round { round, .. } = next.next else { panic!("{next:?}") };
+        let Next::Round { round, .. } = next.next else {
+            panic!("{next:?}")
+        };
         assert_eq!((round.number, round.from, round.to), (1, Seq(1), Seq(2)));
     }
 
     #[test]
     fn a_handover_that_was_cut_short_is_finished_by_the_repeated_plan() {
-        let planner = TestPlanner { history_events: 30, ..planner(1) };
+        let planner = TestPlanner {
+            history_events: 30,
+            ..planner(1)
+        };
         append(&planner, &["a"]);
         let first = plan(&planner, start("room_lobby-X-1"));
         append(&planner, &["b"]);
@@ -479,17 +590,29 @@ mod tests {
     fn the_pages_of_a_round_reach_every_member_once() {
         let planner = planner(40);
         append(&planner, &["a", "b"]);
-        let Plan { next: Next::Round { round, pages, .. }, channel, lease, .. } =
-            plan(&planner, start("room_lobby-X-1"))
+        let Plan {
+            next: Next::Round { round, pages, .. },
+            channel,
+            lease,
+            ..
+        } = plan(&planner, start("room_lobby-X-1"))
         else {
             panic!("no round")
         };
         let poster = Recorder::default();
-        let delivery =
-            PageDelivery { store: planner.store.clone(), poster: poster.clone(), world: planner.world.clone() };
+        let delivery = PageDelivery {
+            store: planner.store.clone(),
+            poster: poster.clone(),
+            world: planner.world,
+        };
         let mut delivered = 0;
         for page in pages {
-            let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
+            let input = PageInput {
+                channel: channel.clone(),
+                lease: lease.clone(),
+                round: round.clone(),
+                page,
+            };
             delivered += block_on(delivery.deliver(input)).unwrap().tally.delivered;
         }
         assert_eq!(delivered, 40);

@@ -80,7 +80,13 @@ where
         let mut held_up = records.len();
         for (index, record) in records.iter().enumerate() {
             match Envelope::parse(&record.body, &record.group, self.max_body_bytes) {
-                Ok(envelope) => arrivals.push((index, Arrival { envelope, at: record.sent_at })),
+                Ok(envelope) => arrivals.push((
+                    index,
+                    Arrival {
+                        envelope,
+                        at: record.sent_at,
+                    },
+                )),
                 Err(reason) => {
                     if let Err(error) = self.bury(record, &reason).await {
                         tracing::error!(message.queue_id = record.queue_id, %error, "dead letter not buried");
@@ -97,12 +103,20 @@ where
                 failure.from.min(held_up)
             }
         };
-        records.iter().skip(first_failed).map(|record| record.queue_id.clone()).collect()
+        records
+            .iter()
+            .skip(first_failed)
+            .map(|record| record.queue_id.clone())
+            .collect()
     }
 
     /// A dead letter is put on its queue before the message is taken off this one, so it may be there twice, but never not at all.
     async fn bury(&self, record: &Record, reason: &InvalidEnvelope) -> PortResult<()> {
-        tracing::warn!(message.queue_id = record.queue_id, reason = reason.code(), "dead letter");
+        tracing::warn!(
+            message.queue_id = record.queue_id,
+            reason = reason.code(),
+            "dead letter"
+        );
         self.dead_letters
             .bury(&DeadLetter {
                 queue_id: record.queue_id.clone(),
@@ -123,13 +137,26 @@ where
         let channel = &arrival.envelope.channel;
         let redelivered = records.iter().any(|record| record.receives > 1);
         let messages: Vec<Arrival> = arrivals.iter().map(|(_, arrival)| arrival.clone()).collect();
-        append(&self.store, &self.world, channel, &messages, redelivered, self.retention)
-            .await
-            .map_err(|error| Failure { from: *first, channel: channel.clone(), error })?;
+        append(
+            &self.store,
+            &self.world,
+            channel,
+            &messages,
+            redelivered,
+            self.retention,
+        )
+        .await
+        .map_err(|error| Failure {
+            from: *first,
+            channel: channel.clone(),
+            error,
+        })?;
         // The messages are in the log. To deliver the last one again is enough to dispatch again.
-        self.dispatch(channel, redelivered)
-            .await
-            .map_err(|error| Failure { from: *last, channel: channel.clone(), error })
+        self.dispatch(channel, redelivered).await.map_err(|error| Failure {
+            from: *last,
+            channel: channel.clone(),
+            error,
+        })
     }
 
     /// Sees to it that what is in the log reaches the members: by posting it, or by a broadcast that is sure to see it.
@@ -158,7 +185,10 @@ where
     /// Starts a broadcast. Where another run is faster, its broadcast sees the head that this one moved.
     async fn wake(&self, channel: &Channel) -> PortResult<()> {
         let now = self.world.now();
-        let lease = Lease { id: lease::first(channel, &self.world.fresh()), until: now.plus(self.lease) };
+        let lease = Lease {
+            id: lease::first(channel, &self.world.fresh()),
+            until: now.plus(self.lease),
+        };
         if self.store.take_lease(channel, &lease, now).await? {
             self.broadcasts.start(channel, &lease.id).await?;
             tracing::info!(%channel, lease = %lease.id, "broadcast started");
@@ -229,7 +259,14 @@ mod tests {
 
     fn join(delivery: &TestDelivery, id: &str, connected_at: u64) {
         let one = connection(id, "alice", connected_at);
-        block_on(membership::join(&delivery.store, &delivery.world, &one, &room("lobby"), 2_000)).unwrap();
+        block_on(membership::join(
+            &delivery.store,
+            &delivery.world,
+            &one,
+            &room("lobby"),
+            2_000,
+        ))
+        .unwrap();
     }
 
     fn record(id: &str, receives: u32) -> Record {
@@ -245,15 +282,27 @@ mod tests {
     }
 
     fn garbage(id: &str) -> Record {
-        Record { body: "garbage".to_owned(), ..record(id, 1) }
+        Record {
+            body: "garbage".to_owned(),
+            ..record(id, 1)
+        }
     }
 
     fn log(delivery: &TestDelivery) -> Vec<String> {
-        let limit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+        let limit = ReadLimit {
+            messages: usize::MAX,
+            bytes: usize::MAX,
+        };
         let channel = room("lobby");
-        let Some(state) = block_on(delivery.store.state(&channel)).unwrap() else { return Vec::new() };
-        let messages =
-            block_on(delivery.store.read(&channel, &state.epoch, Seq(0), limit, delivery.world.now())).unwrap();
+        let Some(state) = block_on(delivery.store.state(&channel)).unwrap() else {
+            return Vec::new();
+        };
+        let messages = block_on(
+            delivery
+                .store
+                .read(&channel, &state.epoch, Seq(0), limit, delivery.world.now()),
+        )
+        .unwrap();
         messages.into_iter().map(|message| message.id.to_string()).collect()
     }
 
@@ -262,7 +311,12 @@ mod tests {
     }
 
     fn posts(delivery: &TestDelivery, id: &str) -> usize {
-        delivery.poster.seen().posted.get(&ConnectionId::new(id)).map_or(0, Vec::len)
+        delivery
+            .poster
+            .seen()
+            .posted
+            .get(&ConnectionId::new(id))
+            .map_or(0, Vec::len)
     }
 
     #[test]
@@ -270,9 +324,16 @@ mod tests {
         let delivery = delivery(2);
         join(&delivery, "one", NOW);
         join(&delivery, "two", NOW);
-        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), Vec::<String>::new());
+        assert_eq!(
+            block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])),
+            Vec::<String>::new()
+        );
         assert_eq!(log(&delivery), ["a", "b"]);
-        assert_eq!((posts(&delivery, "one"), posts(&delivery, "two")), (1, 1), "both messages share a frame");
+        assert_eq!(
+            (posts(&delivery, "one"), posts(&delivery, "two")),
+            (1, 1),
+            "both messages share a frame"
+        );
         assert_eq!(state(&delivery).sent, Seq(2));
         assert_eq!(delivery.broadcasts.seen().started, []);
     }
@@ -295,7 +356,10 @@ mod tests {
     fn a_channel_that_is_being_broadcast_is_not_fanned_out_beside_it() {
         let delivery = delivery(1_000);
         join(&delivery, "one", NOW);
-        let held = Lease { id: LeaseId::new("held"), until: Timestamp(NOW + 1) };
+        let held = Lease {
+            id: LeaseId::new("held"),
+            until: Timestamp(NOW + 1),
+        };
         assert!(block_on(delivery.store.take_lease(&room("lobby"), &held, Timestamp(NOW))).unwrap());
         block_on(delivery.deliver(vec![record("a", 1)]));
         assert_eq!(posts(&delivery, "one"), 0);
@@ -319,7 +383,10 @@ mod tests {
         let delivery = delivery(0);
         join(&delivery, "one", NOW);
         delivery.broadcasts.refuse(Some("start"));
-        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), ["queue-b"]);
+        assert_eq!(
+            block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])),
+            ["queue-b"]
+        );
         assert_eq!(log(&delivery), ["a", "b"]);
         delivery.broadcasts.refuse(None);
         assert_eq!(block_on(delivery.deliver(vec![record("b", 2)])), Vec::<String>::new());
@@ -337,7 +404,10 @@ mod tests {
         let buried = delivery.dead_letters.seen().buried.clone();
         assert_eq!(buried.len(), 1);
         assert_eq!((buried[0].body.as_str(), buried[0].reason), ("garbage", "not_json"));
-        assert_eq!((buried[0].queue_id.as_str(), buried[0].first_seen), ("queue-a", Timestamp(NOW)));
+        assert_eq!(
+            (buried[0].queue_id.as_str(), buried[0].first_seen),
+            ("queue-a", Timestamp(NOW))
+        );
     }
 
     #[test]
@@ -353,7 +423,10 @@ mod tests {
     fn a_channel_in_trouble_does_not_hold_up_another() {
         let delivery = delivery(1_000);
         delivery.dead_letters.refuse(Some("bury"));
-        let other = Record { group: "room:other".to_owned(), ..garbage("x") };
+        let other = Record {
+            group: "room:other".to_owned(),
+            ..garbage("x")
+        };
         assert_eq!(block_on(delivery.deliver(vec![other, record("a", 1)])), ["queue-x"]);
         assert_eq!(log(&delivery), ["a"]);
     }
@@ -372,7 +445,10 @@ mod tests {
         let left: Vec<&str> = page.members.iter().map(|member| member.id.as_str()).collect();
         assert_eq!(left, ["here", "young"]);
         assert_eq!(page.count, Some(2));
-        assert_eq!(block_on(delivery.store.memberships(&ConnectionId::new("old"))).unwrap(), []);
+        assert_eq!(
+            block_on(delivery.store.memberships(&ConnectionId::new("old"))).unwrap(),
+            []
+        );
     }
 
     #[test]

@@ -78,9 +78,14 @@ impl Envelope {
         if version != VERSION {
             return Err(InvalidEnvelope::UnknownVersion(version));
         }
-        let channel = object.optional_channel("channel")?.ok_or(Malformed::Missing("channel"))?;
+        let channel = object
+            .optional_channel("channel")?
+            .ok_or(Malformed::Missing("channel"))?;
         if channel.to_string() != group {
-            return Err(InvalidEnvelope::WrongGroup { group: group.to_owned(), channel });
+            return Err(InvalidEnvelope::WrongGroup {
+                group: group.to_owned(),
+                channel,
+            });
         }
         Ok(Self {
             channel,
@@ -95,8 +100,19 @@ impl Envelope {
     /// # Errors
     /// None that is known: every field is a string or JSON already. The type is serde_json's.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        let Self { channel, id, from, body } = self;
-        serde_json::to_string(&Written { v: VERSION, channel, id, from, body })
+        let Self {
+            channel,
+            id,
+            from,
+            body,
+        } = self;
+        serde_json::to_string(&Written {
+            v: VERSION,
+            channel,
+            id,
+            from,
+            body,
+        })
     }
 
     /// The queue's deduplication id: the same exactly when the sender and the message's id are. A digest, because the two together may
@@ -131,11 +147,23 @@ mod tests {
 
     #[test]
     fn a_bad_envelope_says_what_is_wrong() {
-        check("{", "not_json", "the text is not a JSON object: EOF while parsing an object at line 1 column 1");
-        check("[]", "not_json", "the text is not a JSON object: invalid type: sequence, expected a map at line 1 column 0");
+        check(
+            "{",
+            "not_json",
+            "the text is not a JSON object: EOF while parsing an object at line 1 column 1",
+        );
+        check(
+            "[]",
+            "not_json",
+            "the text is not a JSON object: invalid type: sequence, expected a map at line 1 column 0",
+        );
         check("{}", "missing_field", "field `v` is missing");
         check(r#"{"v":"1"}"#, "wrong_field", "field `v` must be a whole number");
-        check(r#"{"v":2}"#, "unknown_version", "field `v` is 2, and this stack reads version 1");
+        check(
+            r#"{"v":2}"#,
+            "unknown_version",
+            "field `v` is 2, and this stack reads version 1",
+        );
         check(
             r#"{"v":1,"channel":"room:x"}"#,
             "wrong_group",
@@ -151,7 +179,11 @@ mod tests {
             "invalid_id",
             "field `id`: `a b` is not an id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : -",
         );
-        check(r#"{"v":1,"channel":"room:lobby","id":"a","from":"b"}"#, "missing_field", "field `body` is missing");
+        check(
+            r#"{"v":1,"channel":"room:lobby","id":"a","from":"b"}"#,
+            "missing_field",
+            "field `body` is missing",
+        );
         check(
             r#"{"v":1,"channel":"room:lobby","id":"a","from":"b","body":"fifteen letters"}"#,
             "body_too_large",

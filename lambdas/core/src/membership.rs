@@ -20,7 +20,14 @@ pub async fn connect<S: Log + Members, E: Ids>(
     shard_members: u64,
 ) -> PortResult<()> {
     store.put_connection(connection).await?;
-    join(store, world, connection, &Channel::User(connection.user.clone()), shard_members).await?;
+    join(
+        store,
+        world,
+        connection,
+        &Channel::User(connection.user.clone()),
+        shard_members,
+    )
+    .await?;
     join(store, world, connection, &Channel::Everyone, shard_members).await?;
     Ok(())
 }
@@ -52,12 +59,7 @@ pub async fn join<S: Log + Members, E: Ids>(
     Ok(())
 }
 
-async fn grow<S: Members>(
-    store: &S,
-    channel: &Channel,
-    state: &ChannelState,
-    shard_members: u64,
-) -> PortResult<()> {
+async fn grow<S: Members>(store: &S, channel: &Channel, state: &ChannelState, shard_members: u64) -> PortResult<()> {
     let counts = store.counts(channel, state.shards).await?;
     let wanted = shards_wanted(&counts, shard_members);
     if wanted > state.shards {

@@ -42,7 +42,10 @@ impl MemoryStore {
         let mut content = self.content();
         content.logs.remove(channel);
         if let Some(state) = content.channels.get_mut(channel) {
-            *state = ChannelState { shards: state.shards, ..ChannelState::new(epoch) };
+            *state = ChannelState {
+                shards: state.shards,
+                ..ChannelState::new(epoch)
+            };
         }
     }
 }
@@ -68,7 +71,10 @@ impl Log for MemoryStore {
 
     async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState> {
         let mut content = self.content();
-        let state = content.channels.entry(channel.clone()).or_insert_with(|| ChannelState::new(epoch.clone()));
+        let state = content
+            .channels
+            .entry(channel.clone())
+            .or_insert_with(|| ChannelState::new(epoch.clone()));
         Ok(state.clone())
     }
 
@@ -92,7 +98,14 @@ impl Log for MemoryStore {
         }
         let log = content.logs.entry(channel.clone()).or_default();
         for message in messages {
-            log.insert(message.seq, Row { epoch: epoch.clone(), message: message.clone(), expires });
+            log.insert(
+                message.seq,
+                Row {
+                    epoch: epoch.clone(),
+                    message: message.clone(),
+                    expires,
+                },
+            );
         }
         Ok(Appended::Done)
     }
@@ -106,7 +119,11 @@ impl Log for MemoryStore {
         now: Timestamp,
     ) -> PortResult<Vec<Message>> {
         let content = self.content();
-        let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(after.next()..));
+        let rows = content
+            .logs
+            .get(channel)
+            .into_iter()
+            .flat_map(|log| log.range(after.next()..));
         Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
     }
 
@@ -119,7 +136,11 @@ impl Log for MemoryStore {
         now: Timestamp,
     ) -> PortResult<Vec<Message>> {
         let content = self.content();
-        let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(..before).rev());
+        let rows = content
+            .logs
+            .get(channel)
+            .into_iter()
+            .flat_map(|log| log.range(..before).rev());
         Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
     }
 
@@ -168,13 +189,19 @@ fn holds(state: &ChannelState, lease: &LeaseId) -> bool {
 
 impl Members for MemoryStore {
     async fn put_connection(&self, connection: &Connection) -> PortResult<()> {
-        self.content().connections.insert(connection.id.clone(), connection.clone());
+        self.content()
+            .connections
+            .insert(connection.id.clone(), connection.clone());
         Ok(())
     }
 
     async fn connection(&self, id: &ConnectionId, now: Timestamp) -> PortResult<Option<Connection>> {
         let content = self.content();
-        Ok(content.connections.get(id).filter(|connection| now < connection.expires()).cloned())
+        Ok(content
+            .connections
+            .get(id)
+            .filter(|connection| now < connection.expires())
+            .cloned())
     }
 
     async fn remove_connection(&self, id: &ConnectionId) -> PortResult<()> {
@@ -193,7 +220,10 @@ impl Members for MemoryStore {
 
     async fn memberships(&self, id: &ConnectionId) -> PortResult<Vec<(Channel, Shard)>> {
         let content = self.content();
-        let own = content.memberships.iter().filter(|((connection, _), _)| connection == id);
+        let own = content
+            .memberships
+            .iter()
+            .filter(|((connection, _), _)| connection == id);
         Ok(own.map(|((_, channel), shard)| (channel.clone(), *shard)).collect())
     }
 
@@ -232,7 +262,13 @@ impl Members for MemoryStore {
 
     async fn counts(&self, channel: &Channel, shards: u32) -> PortResult<Vec<u64>> {
         let content = self.content();
-        let count = |shard| content.counts.get(&(channel.clone(), shard)).copied().unwrap_or_default();
+        let count = |shard| {
+            content
+                .counts
+                .get(&(channel.clone(), shard))
+                .copied()
+                .unwrap_or_default()
+        };
         Ok((0..shards).map(count).collect())
     }
 
@@ -261,9 +297,15 @@ impl Members for MemoryStore {
             .map(|(_, member)| member)
             .take(limit)
             .collect();
-        let next = (rows.len() == limit).then(|| rows.last().map(|last| last.id.clone())).flatten();
+        let next = (rows.len() == limit)
+            .then(|| rows.last().map(|last| last.id.clone()))
+            .flatten();
         Ok(MemberPage {
-            members: rows.into_iter().filter(|member| now < member.expires()).cloned().collect(),
+            members: rows
+                .into_iter()
+                .filter(|member| now < member.expires())
+                .cloned()
+                .collect(),
             count: after.is_none().then(|| content.counts.get(&key).copied()).flatten(),
             next,
         })

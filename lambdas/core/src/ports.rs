@@ -64,7 +64,13 @@ impl ChannelState {
     /// A channel that nobody has used yet.
     #[must_use]
     pub const fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: Seq::ZERO, sent: Seq::ZERO, shards: 1, lease: None }
+        Self {
+            epoch,
+            head: Seq::ZERO,
+            sent: Seq::ZERO,
+            shards: 1,
+            lease: None,
+        }
     }
 
     /// The lease, where it still counts.

@@ -179,7 +179,9 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             since: object.optional_seq("since")?,
             epoch: object.optional::<String>("epoch", "a string")?.map(Epoch::new),
         },
-        "leave" => Action::Leave { room: object.id("room", RoomId::parse)? },
+        "leave" => Action::Leave {
+            room: object.id("room", RoomId::parse)?,
+        },
         "publish" => Action::Publish {
             channel: Channel::Room(object.id("room", RoomId::parse)?),
             id: object.optional_id("id", MessageId::parse)?,
@@ -195,7 +197,9 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             before: object.optional_seq("before")?,
             limit: read_limit(object)?,
         },
-        "who" => Action::Who { room: object.id("room", RoomId::parse)? },
+        "who" => Action::Who {
+            room: object.id("room", RoomId::parse)?,
+        },
         _ => Action::Ping,
     })
 }
@@ -212,14 +216,20 @@ fn read_limit(object: &Object) -> Result<usize, Malformed> {
     match object.optional::<usize>("limit", expected)? {
         None => Ok(DEFAULT_HISTORY),
         Some(limit) if (1..=MAX_HISTORY).contains(&limit) => Ok(limit),
-        Some(_) => Err(Malformed::Wrong { field: "limit", expected }),
+        Some(_) => Err(Malformed::Wrong {
+            field: "limit",
+            expected,
+        }),
     }
 }
 
 /// A frame from the server. Fields that aren't there are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "PROTOCOL.md documents the fields, which are the wire's own names")]
+#[expect(
+    missing_docs,
+    reason = "PROTOCOL.md documents the fields, which are the wire's own names"
+)]
 pub enum ServerFrame<'a> {
     /// One message of a channel.
     Message {
@@ -229,7 +239,11 @@ pub enum ServerFrame<'a> {
         message: &'a Message,
     },
     /// Several messages of a channel, in order.
-    Messages { channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message] },
+    Messages {
+        channel: &'a Channel,
+        epoch: &'a Epoch,
+        messages: &'a [Message],
+    },
     /// The message is durable.
     Accepted { id: MessageId, channel: Channel },
     /// The connection is a member.
@@ -247,9 +261,18 @@ pub enum ServerFrame<'a> {
     /// The connection is not a member any more.
     Left { channel: Channel },
     /// A page of the log, oldest first.
-    History { channel: Channel, epoch: Epoch, messages: Vec<Message>, more: bool },
+    History {
+        channel: Channel,
+        epoch: Epoch,
+        messages: Vec<Message>,
+        more: bool,
+    },
     /// About how many connections are members, and the first users.
-    Members { channel: Channel, count: u64, users: Vec<UserId> },
+    Members {
+        channel: Channel,
+        count: u64,
+        users: Vec<UserId>,
+    },
     /// The socket is alive.
     Pong { at: Timestamp },
     /// The frame was not carried out.
@@ -263,11 +286,19 @@ pub enum ServerFrame<'a> {
 
 impl<'a> ServerFrame<'a> {
     pub(crate) const fn message(channel: &'a Channel, epoch: &'a Epoch, message: &'a Message) -> Self {
-        Self::Message { channel, epoch, message }
+        Self::Message {
+            channel,
+            epoch,
+            message,
+        }
     }
 
     pub(crate) const fn messages(channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message]) -> Self {
-        Self::Messages { channel, epoch, messages }
+        Self::Messages {
+            channel,
+            epoch,
+            messages,
+        }
     }
 }
 
@@ -283,8 +314,18 @@ pub struct Answer {
 }
 
 impl From<Refused> for Answer {
-    fn from(Refused { code, message, id, reference }: Refused) -> Self {
-        Self { frame: ServerFrame::Error { code, message, id }, reference }
+    fn from(
+        Refused {
+            code,
+            message,
+            id,
+            reference,
+        }: Refused,
+    ) -> Self {
+        Self {
+            frame: ServerFrame::Error { code, message, id },
+            reference,
+        }
     }
 }
 

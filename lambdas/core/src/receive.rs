@@ -3,11 +3,11 @@
 //! Every frame gets an answer, whatever is in it and whatever fails: an error frame is an answer.
 
 use crate::channel::Channel;
-use crate::id::{MessageId, RoomId, UserId};
 use crate::envelope::Envelope;
+use crate::id::Epoch;
+use crate::id::{MessageId, RoomId, UserId};
 use crate::membership;
 use crate::message::{Body, Seq};
-use crate::id::Epoch;
 use crate::ports::{Clock, Ids, Log, Members, PortError, PublishQueue};
 use crate::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, Refused, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
@@ -41,11 +41,17 @@ struct Refusal {
 
 impl Refusal {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     fn not_a_member(channel: &Channel) -> Self {
-        Self::new(ErrorCode::NotAMember, format!("this connection is not a member of `{channel}`: join first"))
+        Self::new(
+            ErrorCode::NotAMember,
+            format!("this connection is not a member of `{channel}`: join first"),
+        )
     }
 }
 
@@ -70,7 +76,13 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         };
         match self.carry_out(caller, action).await {
             Ok(frame) => Answer { frame, reference },
-            Err(Refusal { code, message }) => Refused { code, message, id, reference }.into(),
+            Err(Refusal { code, message }) => Refused {
+                code,
+                message,
+                id,
+                reference,
+            }
+            .into(),
         }
     }
 
@@ -95,7 +107,10 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         check_allowed(caller, &channel)?;
         let now = self.world.now();
         let connection = self.store.connection(&caller.connection, now).await?.ok_or_else(|| {
-            Refusal::new(ErrorCode::NotConnected, "this connection is not known any more: connect again")
+            Refusal::new(
+                ErrorCode::NotConnected,
+                "this connection is not known any more: connect again",
+            )
         })?;
         membership::join(&self.store, &self.world, &connection, &channel, self.shard_members).await?;
         // INVARIANT: the head is read after the member is there, so that each message is either in the recovery or posted.
@@ -107,7 +122,14 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
                 Recovery::Lost => (Some(false), None, None),
             },
         };
-        Ok(ServerFrame::Joined { channel, epoch: state.epoch, head: state.head, recovered, messages, more })
+        Ok(ServerFrame::Joined {
+            channel,
+            epoch: state.epoch,
+            head: state.head,
+            recovered,
+            messages,
+            more,
+        })
     }
 
     async fn leave(&self, caller: &Caller, room: RoomId) -> Result<ServerFrame<'static>, Refusal> {
@@ -131,9 +153,17 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
             None => MessageId::parse(&self.world.fresh())
                 .map_err(|error| Refusal::new(ErrorCode::Unavailable, error.to_string()))?,
         };
-        let envelope = Envelope { channel, id, from: caller.user.clone(), body };
+        let envelope = Envelope {
+            channel,
+            id,
+            from: caller.user.clone(),
+            body,
+        };
         self.queue.enqueue(&envelope).await?;
-        Ok(ServerFrame::Accepted { id: envelope.id, channel: envelope.channel })
+        Ok(ServerFrame::Accepted {
+            id: envelope.id,
+            channel: envelope.channel,
+        })
     }
 
     async fn history(
@@ -147,7 +177,12 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         self.check_member(caller, &channel).await?;
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
         let (messages, more) = history(&self.store, &channel, &state, before, limit, self.world.now()).await?;
-        Ok(ServerFrame::History { channel, epoch: state.epoch, messages, more })
+        Ok(ServerFrame::History {
+            channel,
+            epoch: state.epoch,
+            messages,
+            more,
+        })
     }
 
     async fn who(&self, caller: &Caller, room: RoomId) -> Result<ServerFrame<'static>, Refusal> {
@@ -198,7 +233,10 @@ fn check_allowed(caller: &Caller, channel: &Channel) -> Result<(), Refusal> {
     match channel {
         Channel::User(user) if *user != caller.user => Err(Refusal::new(
             ErrorCode::NotAllowed,
-            format!("`{channel}` belongs to another user: a user reads `user:{}` alone", caller.user),
+            format!(
+                "`{channel}` belongs to another user: a user reads `user:{}` alone",
+                caller.user
+            ),
         )),
         _ => Ok(()),
     }
@@ -237,7 +275,10 @@ mod tests {
     }
 
     fn say(reception: &TestReception, name: &str, text: &str) -> serde_json::Value {
-        let caller = Caller { connection: ConnectionId::new(name), user: user(name) };
+        let caller = Caller {
+            connection: ConnectionId::new(name),
+            user: user(name),
+        };
         serde_json::to_value(block_on(reception.answer(&caller, text))).unwrap()
     }
 
@@ -247,7 +288,15 @@ mod tests {
             envelope.channel = channel.clone();
             let arrivals = [Arrival { envelope, at }];
             let retention = Duration::from_secs(60);
-            block_on(append(&reception.store, &reception.world, channel, &arrivals, false, retention)).unwrap();
+            block_on(append(
+                &reception.store,
+                &reception.world,
+                channel,
+                &arrivals,
+                false,
+                retention,
+            ))
+            .unwrap();
         }
     }
 
@@ -259,18 +308,34 @@ mod tests {
     #[test]
     fn a_member_publishes_and_the_message_is_on_the_queue_before_it_is_accepted() {
         let reception = reception();
-        assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["type"], "joined");
-        let answer = say(&reception, "alice", r#"{"action":"publish","room":"a","body":{"n":1},"id":"m","ref":"r"}"#);
-        assert_eq!(answer.to_string(), r#"{"channel":"room:a","id":"m","ref":"r","type":"accepted"}"#);
+        assert_eq!(
+            say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["type"],
+            "joined"
+        );
+        let answer = say(
+            &reception,
+            "alice",
+            r#"{"action":"publish","room":"a","body":{"n":1},"id":"m","ref":"r"}"#,
+        );
+        assert_eq!(
+            answer.to_string(),
+            r#"{"channel":"room:a","id":"m","ref":"r","type":"accepted"}"#
+        );
         let envelope = reception.queue.seen().enqueued[0].to_json().unwrap();
-        assert_eq!(envelope, r#"{"v":1,"channel":"room:a","id":"m","from":"alice","body":{"n":1}}"#);
+        assert_eq!(
+            envelope,
+            r#"{"v":1,"channel":"room:a","id":"m","from":"alice","body":{"n":1}}"#
+        );
     }
 
     #[test]
     fn a_message_without_an_id_gets_one() {
         let reception = reception();
         let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":"hi"}"#);
-        assert_eq!(answer["id"].as_str(), Some(reception.queue.seen().enqueued[0].id.as_str()));
+        assert_eq!(
+            answer["id"].as_str(),
+            Some(reception.queue.seen().enqueued[0].id.as_str())
+        );
         assert_eq!(answer["channel"], "user:bob");
     }
 
@@ -278,7 +343,11 @@ mod tests {
     fn what_the_queue_did_not_take_is_not_accepted() {
         let reception = reception();
         reception.queue.refuse(Some("enqueue"));
-        let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":1,"id":"m","ref":"r"}"#);
+        let answer = say(
+            &reception,
+            "alice",
+            r#"{"action":"direct","to":"bob","body":1,"id":"m","ref":"r"}"#,
+        );
         let expected = r#"{"code":"unavailable","id":"m","message":"nothing was done: try again after a moment","ref":"r","type":"error"}"#;
         assert_eq!(answer.to_string(), expected);
     }
@@ -293,7 +362,10 @@ mod tests {
         ] {
             let answer = say(&reception, "alice", frame);
             assert_eq!(answer["code"], "not_a_member", "{frame}");
-            assert_eq!(answer["message"], "this connection is not a member of `room:a`: join first");
+            assert_eq!(
+                answer["message"],
+                "this connection is not a member of `room:a`: join first"
+            );
         }
     }
 
@@ -312,7 +384,10 @@ mod tests {
     fn a_connection_that_was_forgotten_can_not_join() {
         let reception = reception();
         block_on(membership::forget(&reception.store, &ConnectionId::new("alice"))).unwrap();
-        assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["code"], "not_connected");
+        assert_eq!(
+            say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["code"],
+            "not_connected"
+        );
     }
 
     #[test]
@@ -322,9 +397,16 @@ mod tests {
         let join = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"join","room":"a"{rest}}}"#));
         let epoch = join("")["epoch"].as_str().unwrap().to_owned();
         let answer = join(&format!(r#","since":2,"epoch":"{epoch}""#));
-        assert_eq!((&answer["recovered"], &answer["more"], &answer["head"]), (&true.into(), &false.into(), &5.into()));
+        assert_eq!(
+            (&answer["recovered"], &answer["more"], &answer["head"]),
+            (&true.into(), &false.into(), &5.into())
+        );
         assert_eq!(ids(&answer), ["m-3", "m-4", "m-5"]);
-        assert_eq!(ids(&join(r#","since":0"#)).len(), 5, "without an epoch, all that is kept");
+        assert_eq!(
+            ids(&join(r#","since":0"#)).len(),
+            5,
+            "without an epoch, all that is kept"
+        );
         let nothing = join(&format!(r#","since":5,"epoch":"{epoch}""#));
         assert_eq!((ids(&nothing).len(), &nothing["recovered"]), (0, &true.into()));
     }
@@ -335,21 +417,32 @@ mod tests {
         publish(&reception, &room("a"), ["m-1".to_owned()]);
         let join = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"join","room":"a"{rest}}}"#));
         let epoch = join("")["epoch"].as_str().unwrap().to_owned();
-        for rest in [r#","since":1,"epoch":"another""#.to_owned(), format!(r#","since":2,"epoch":"{epoch}""#)] {
+        for rest in [
+            r#","since":1,"epoch":"another""#.to_owned(),
+            format!(r#","since":2,"epoch":"{epoch}""#),
+        ] {
             let answer = join(&rest);
             assert_eq!(answer["recovered"], false, "{rest}");
             assert_eq!((&answer["head"], answer.get("messages")), (&1.into(), None));
         }
         reception.world.set(NOW + 60_000);
         publish(&reception, &room("a"), ["m-2".to_owned()]);
-        assert_eq!(join(&format!(r#","since":0,"epoch":"{epoch}""#))["recovered"], false, "retention has passed");
+        assert_eq!(
+            join(&format!(r#","since":0,"epoch":"{epoch}""#))["recovered"],
+            false,
+            "retention has passed"
+        );
         assert_eq!(join(&format!(r#","since":1,"epoch":"{epoch}""#))["recovered"], true);
     }
 
     #[test]
     fn an_inbox_is_recovered_like_a_room() {
         let reception = reception();
-        publish(&reception, &Channel::User(user("bob")), ["d-1".to_owned(), "d-2".to_owned()]);
+        publish(
+            &reception,
+            &Channel::User(user("bob")),
+            ["d-1".to_owned(), "d-2".to_owned()],
+        );
         let answer = say(&reception, "bob", r#"{"action":"join","channel":"user:bob","since":0}"#);
         assert_eq!(ids(&answer), ["d-1", "d-2"]);
     }
@@ -364,14 +457,28 @@ mod tests {
             envelope.body = crate::testing::body(&"x".repeat(10_000));
             let arrivals = [Arrival { envelope, at }];
             let retention = Duration::from_secs(60);
-            block_on(append(&reception.store, &reception.world, &channel, &arrivals, false, retention)).unwrap();
+            block_on(append(
+                &reception.store,
+                &reception.world,
+                &channel,
+                &arrivals,
+                false,
+                retention,
+            ))
+            .unwrap();
         }
         let (mut since, mut read) = (0, Vec::new());
         loop {
-            let answer = say(&reception, "bob", &format!(r#"{{"action":"join","room":"a","since":{since}}}"#));
+            let answer = say(
+                &reception,
+                "bob",
+                &format!(r#"{{"action":"join","room":"a","since":{since}}}"#),
+            );
             assert!(answer.to_string().len() <= crate::frame::MAX_FRAME_BYTES);
             read.extend(ids(&answer).into_iter().map(str::to_owned));
-            since = answer["messages"].as_array().unwrap().last().unwrap()["seq"].as_u64().unwrap();
+            since = answer["messages"].as_array().unwrap().last().unwrap()["seq"]
+                .as_u64()
+                .unwrap();
             if answer["more"] == false {
                 break;
             }
@@ -384,11 +491,20 @@ mod tests {
         let reception = reception();
         say(&reception, "bob", r#"{"action":"join","room":"a"}"#);
         publish(&reception, &room("a"), (1..=5).map(|number| format!("m-{number}")));
-        let history = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"history","room":"a"{rest}}}"#));
+        let history = |rest: &str| {
+            say(
+                &reception,
+                "bob",
+                &format!(r#"{{"action":"history","room":"a"{rest}}}"#),
+            )
+        };
         let newest = history(r#","limit":2"#);
         assert_eq!((ids(&newest), &newest["more"]), (vec!["m-4", "m-5"], &true.into()));
         let older = history(r#","limit":3,"before":4"#);
-        assert_eq!((ids(&older), &older["more"]), (vec!["m-1", "m-2", "m-3"], &false.into()));
+        assert_eq!(
+            (ids(&older), &older["more"]),
+            (vec!["m-1", "m-2", "m-3"], &false.into())
+        );
         assert_eq!(ids(&history("")).len(), 5);
         assert_eq!(ids(&history(r#","before":1"#)).len(), 0);
     }
@@ -399,17 +515,26 @@ mod tests {
         let second = connection("alice-2", "alice", NOW);
         block_on(membership::connect(&reception.store, &reception.world, &second, 2_000)).unwrap();
         for (connection, name) in [("alice", "alice"), ("alice-2", "alice"), ("bob", "bob")] {
-            let caller = Caller { connection: ConnectionId::new(connection), user: user(name) };
+            let caller = Caller {
+                connection: ConnectionId::new(connection),
+                user: user(name),
+            };
             block_on(reception.answer(&caller, r#"{"action":"join","room":"a"}"#));
         }
         let answer = say(&reception, "bob", r#"{"action":"who","room":"a"}"#);
-        assert_eq!(answer.to_string(), r#"{"channel":"room:a","count":3,"type":"members","users":["alice","bob"]}"#);
+        assert_eq!(
+            answer.to_string(),
+            r#"{"channel":"room:a","count":3,"type":"members","users":["alice","bob"]}"#
+        );
         say(&reception, "bob", r#"{"action":"leave","room":"a"}"#);
         assert_eq!(say(&reception, "alice", r#"{"action":"who","room":"a"}"#)["count"], 2);
     }
 
     #[test]
     fn a_ping_is_answered_with_the_time() {
-        assert_eq!(say(&reception(), "bob", r#"{"action":"ping"}"#).to_string(), r#"{"at":1000000,"type":"pong"}"#);
+        assert_eq!(
+            say(&reception(), "bob", r#"{"action":"ping"}"#).to_string(),
+            r#"{"at":1000000,"type":"pong"}"#
+        );
     }
 }

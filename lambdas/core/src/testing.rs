@@ -12,9 +12,7 @@ use crate::id::{ConnectionId, LeaseId, MessageId, RoomId, UserId};
 use crate::member::Connection;
 use crate::message::{Body, Message, Seq};
 use crate::outcome::Outcome;
-use crate::ports::{
-    Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue,
-};
+use crate::ports::{Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue};
 use crate::time::Timestamp;
 
 /// A room's channel.
@@ -50,9 +48,18 @@ pub fn body(text: &str) -> Body {
 /// The message `m-<seq>` of alice, taken at 1,000 ms and its sequence.
 #[must_use]
 pub fn message(seq: u64, text: &str) -> Message {
-    let Arrival { envelope: Envelope { id, from, body, .. }, .. } = arrival("alice", &format!("m-{seq}"));
+    let Arrival {
+        envelope: Envelope { id, from, body, .. },
+        ..
+    } = arrival("alice", &format!("m-{seq}"));
     let body = if text.is_empty() { body } else { self::body(text) };
-    Message { seq: Seq(seq), id, from, body, at: Timestamp(1_000 + seq) }
+    Message {
+        seq: Seq(seq),
+        id,
+        from,
+        body,
+        at: Timestamp(1_000 + seq),
+    }
 }
 
 /// A message to the room `lobby` that says its own id.
@@ -62,15 +69,26 @@ pub fn message(seq: u64, text: &str) -> Message {
 #[must_use]
 #[expect(clippy::expect_used, reason = "only tests call it")]
 pub fn arrival(from: &str, id: &str) -> Arrival {
-    let envelope =
-        Envelope { channel: room("lobby"), id: MessageId::parse(id).expect("an id"), from: user(from), body: body(id) };
-    Arrival { envelope, at: Timestamp(1_000) }
+    let envelope = Envelope {
+        channel: room("lobby"),
+        id: MessageId::parse(id).expect("an id"),
+        from: user(from),
+        body: body(id),
+    };
+    Arrival {
+        envelope,
+        at: Timestamp(1_000),
+    }
 }
 
 /// A connection that was opened at this moment.
 #[must_use]
 pub fn connection(id: &str, user_id: &str, connected_at: u64) -> Connection {
-    Connection { id: ConnectionId::new(id), user: user(user_id), connected_at: Timestamp(connected_at) }
+    Connection {
+        id: ConnectionId::new(id),
+        user: user(user_id),
+        connected_at: Timestamp(connected_at),
+    }
 }
 
 /// Time that is set by hand, and ids that count. Clones share both.
@@ -147,7 +165,11 @@ impl Recorder {
 
     fn check(&self, operation: &'static str) -> PortResult<()> {
         if *self.refusing.lock().unwrap_or_else(PoisonError::into_inner) == Some(operation) {
-            return Err(PortError { operation, detail: "refused by the test".to_owned(), retryable: true });
+            return Err(PortError {
+                operation,
+                detail: "refused by the test".to_owned(),
+                retryable: true,
+            });
         }
         Ok(())
     }

@@ -28,8 +28,8 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Handler<S, Q, E> {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::memory::MemoryStore;
     use hubbub_core::membership;
+    use hubbub_core::memory::MemoryStore;
     use hubbub_core::testing::{Recorder, World, connection};
 
     use super::*;
@@ -52,13 +52,16 @@ mod tests {
             event.body = Some(body.to_owned());
         }
         let response = block_on(handler.handle(event)).unwrap();
-        let Some(Body::Text(text)) = response.body else { panic!("no text") };
+        let Some(Body::Text(text)) = response.body else {
+            panic!("no text")
+        };
         text
     }
 
     #[test]
     fn the_answer_is_the_responses_body() {
-        let expected = r#"{"type":"joined","channel":"room:lobby","epoch":"00000000000000000000000002","head":0,"ref":"1"}"#;
+        let expected =
+            r#"{"type":"joined","channel":"room:lobby","epoch":"00000000000000000000000002","head":0,"ref":"1"}"#;
         assert_eq!(answer(None), expected);
     }
 

@@ -1,5 +1,7 @@
 //! The stack's outputs: what clients, services and tools need to know.
 
+use hubbub_core::names::env;
+
 use crate::broadcast::BROADCAST;
 use crate::model::{Program, Value};
 use crate::names;
@@ -10,7 +12,7 @@ use crate::tokens::TOKEN_KEY_PARAMETER;
 
 /// Declares the outputs.
 pub fn declare(program: &mut Program, settings: &Settings) {
-    let outputs: [(_, Value); 9] = [
+    let outputs: [(_, Value); 10] = [
         ("region", names::REGION.itself().into()),
         ("webSocketUrl", names::web_socket_url(settings).into()),
         ("callbackUrl", names::callback_url(settings).into()),
@@ -20,6 +22,10 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         ("tableName", TABLE.get("name").into()),
         ("stateMachineArn", BROADCAST.get("arn").into()),
         ("tokenKeyParameter", TOKEN_KEY_PARAMETER.get("name").into()),
+        (
+            "inlineLimit",
+            settings.number(env::INLINE_LIMIT).unwrap_or_default().into(),
+        ),
     ];
     program.outputs.extend(outputs);
 }

@@ -12,7 +12,13 @@ use clap::{Parser, Subcommand};
 #[command(name = "hubbub", version)]
 struct Arguments {
     /// The running stack's outputs, as `scripts/up` writes them.
-    #[arg(long, global = true, value_name = "FILE", env = "HUBBUB_OUTPUTS", default_value = "target/local/outputs.json")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "HUBBUB_OUTPUTS",
+        default_value = "target/local/outputs.json"
+    )]
     outputs: PathBuf,
     #[command(subcommand)]
     command: Command,

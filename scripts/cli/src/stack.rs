@@ -22,7 +22,10 @@ impl Stack {
     /// Reads the outputs of a running local stack.
     pub(crate) fn read(outputs: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(outputs).with_context(|| {
-            format!("no stack's outputs at `{}`: start one by scripts/up, or name the file by --outputs", outputs.display())
+            format!(
+                "no stack's outputs at `{}`: start one by scripts/up, or name the file by --outputs",
+                outputs.display()
+            )
         })?;
         serde_json::from_str(&text).with_context(|| format!("`{}` is not a stack's outputs", outputs.display()))
     }

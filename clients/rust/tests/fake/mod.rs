@@ -68,6 +68,11 @@ impl Server {
         soon(accept_hdr_async(stream, refuse)).await.unwrap_err();
     }
 
+    /// Takes the next TCP connection and drops it.
+    pub(crate) async fn hang_up(&self) {
+        drop(soon(self.0.accept()).await.unwrap());
+    }
+
     /// A client and the server's end of its socket.
     pub(crate) async fn connect(&self) -> (Client, Events, Socket) {
         let (client, socket) = tokio::join!(Client::connect(self.options()), self.accept());

@@ -10,6 +10,7 @@
 //! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use hubbub_core::channel::Channel;
@@ -44,9 +45,7 @@ pub(super) mod attribute {
     pub(in super::super) const MEMBERS: &str = "members";
     pub(in super::super) const SHARD: &str = "shard";
 }
-use attribute::{
-    AT, BODY, CONNECTED_AT, EPOCH, FROM, HEAD, ID, LEASE, LEASE_UNTIL, SENT, SHARD, SHARDS, USER,
-};
+use attribute::{AT, BODY, CONNECTED_AT, EPOCH, FROM, HEAD, ID, LEASE, LEASE_UNTIL, SENT, SHARD, SHARDS, USER};
 
 pub(super) fn channel_key(channel: &Channel) -> String {
     format!("CH#{channel}")
@@ -73,7 +72,7 @@ pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-pub(super) fn number(value: impl ToString) -> AttributeValue {
+pub(super) fn number(value: impl Display + Copy) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
@@ -91,7 +90,10 @@ pub(super) fn missing(name: &str) -> PortError {
 }
 
 pub(super) fn read_text<'a>(item: &'a Item, name: &str) -> PortResult<&'a str> {
-    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| missing(name))
+    item.get(name)
+        .and_then(|value| value.as_s().ok())
+        .map(String::as_str)
+        .ok_or_else(|| missing(name))
 }
 
 pub(super) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> PortResult<N> {

@@ -44,7 +44,11 @@ impl Table {
             Way::After(seq) => ("#pk = :pk AND #sk > :sk", seq_key(seq)),
             Way::Before(seq) => ("#pk = :pk AND #sk < :sk", seq_key(seq)),
         };
-        let rows = limit.messages.min(if limit.bytes == usize::MAX { ROWS } else { ROWS_FOR_BYTES });
+        let rows = limit.messages.min(if limit.bytes == usize::MAX {
+            ROWS
+        } else {
+            ROWS_FOR_BYTES
+        });
         let query = self
             .client
             .query()
@@ -71,7 +75,10 @@ impl Table {
                 if messages.len() >= limit.messages || bytes >= limit.bytes {
                     return Ok(messages);
                 }
-                if row.get(EPOCH).and_then(|value| value.as_s().ok()).is_some_and(|of| of == epoch.as_str())
+                if row
+                    .get(EPOCH)
+                    .and_then(|value| value.as_s().ok())
+                    .is_some_and(|of| of == epoch.as_str())
                     && !is_expired(row, now)
                 {
                     let message = read_message(row)?;
@@ -119,10 +126,14 @@ impl Log for Table {
         match put {
             Ok(_) => Ok(state),
             Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
                 // Somebody else was faster.
-                self.state(channel).await?.ok_or_else(|| malformed("open channel", "the channel was erased meanwhile"))
+                self.state(channel)
+                    .await?
+                    .ok_or_else(|| malformed("open channel", "the channel was erased meanwhile"))
             }
             Err(error) => Err(port_error("dynamodb:PutItem", &error)),
         }

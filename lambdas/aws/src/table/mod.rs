@@ -47,5 +47,7 @@ async fn update_if(update: UpdateItemFluentBuilder) -> PortResult<bool> {
 }
 
 fn is_condition_failed(error: &SdkError<UpdateItemError>) -> bool {
-    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+    error
+        .as_service_error()
+        .is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }

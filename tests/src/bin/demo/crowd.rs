@@ -112,7 +112,10 @@ impl Crowd {
         let joining = self.members.iter().map(|(socket, member)| {
             let seen = Arc::clone(&self.seen);
             async move {
-                try_often(&seen, "joins", async || member.client.join_room(ROOM).await).await?;
+                try_often(&seen, "failed join attempt", async || {
+                    member.client.join_room(ROOM).await
+                })
+                .await?;
                 anyhow::Ok(*socket)
             }
         });
@@ -131,7 +134,7 @@ impl Crowd {
         let client = &self.member(socket)?.client;
         let id = Topic::Room(number).id(&self.run);
         let body = serde_json::json!({"text": format!("message {number} of the room"), "number": number});
-        try_often(&self.seen, "publishes", async || {
+        try_often(&self.seen, "failed publish attempt", async || {
             self.seen().ledger.publish(number, Instant::now());
             client.publish(ROOM, &body, Some(&id)).await
         })
@@ -170,9 +173,11 @@ impl Crowd {
 
 async fn open(options: Options, seen: &Arc<Mutex<Seen>>) -> anyhow::Result<(Member, Events)> {
     let user = options.user.clone();
-    let (client, events) = try_often(seen, "connects", async || Client::connect(options.clone()).await)
-        .await
-        .with_context(|| format!("`{user}` can't connect"))?;
+    let (client, events) = try_often(seen, "failed connection attempt", async || {
+        Client::connect(options.clone()).await
+    })
+    .await
+    .with_context(|| format!("`{user}` can't connect"))?;
     Ok((
         Member {
             client,
@@ -193,16 +198,16 @@ async fn try_often<T>(
         match call().await {
             Err(error) if error.is_retryable() && tries < TRIES => {
                 tries += 1;
-                note(seen, what, &error);
+                note(seen, what, error.to_string());
             }
             result => return result,
         }
     }
 }
 
-fn note(seen: &Mutex<Seen>, kind: &'static str, example: impl ToString) {
+fn note(seen: &Mutex<Seen>, kind: &'static str, example: String) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.odd.entry(kind).or_insert_with(|| (0, example.to_string())).0 += 1;
+    seen.odd.entry(kind).or_insert_with(|| (0, example)).0 += 1;
 }
 
 /// Writes down what comes out of a client until it ends.
@@ -216,12 +221,16 @@ async fn watch(run: String, seen: Arc<Mutex<Seen>>, socket: u32, mut events: Eve
                 }
             }
             Event::Reset { channel, epoch, head } => {
-                note(&seen, "resets", format!("`{channel}` went on from {head} in `{epoch}`"))
+                note(
+                    &seen,
+                    "log reset",
+                    format!("`{channel}` went on from {head} in `{epoch}`"),
+                );
             }
-            Event::Dropped { channel, error } => note(&seen, "dropped channels", format!("`{channel}`: {error}")),
-            Event::Unexpected(frame) => note(&seen, "unexpected frames", format!("{frame:?}")),
+            Event::Dropped { channel, error } => note(&seen, "dropped channel", format!("`{channel}`: {error}")),
+            Event::Unexpected(frame) => note(&seen, "unexpected frame", format!("{frame:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
-            Event::Closed(reason) => note(&seen, "lost connections", reason),
+            Event::Closed(reason) => note(&seen, "lost connection", reason.to_string()),
         }
     }
 }

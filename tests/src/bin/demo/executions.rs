@@ -9,6 +9,8 @@ use hubbub_core::channel::Channel;
 use hubbub_tests::inspect::{self, Execution};
 use hubbub_tests::stack::Stack;
 
+use crate::report::counted;
+
 /// The executions that were there before the demo, so that they aren't counted.
 pub(crate) struct Executions {
     before: BTreeSet<String>,
@@ -83,22 +85,44 @@ impl Summary {
         let Totals {
             failed_pages, tally, ..
         } = self.totals;
+        let (running, failed, lost) = (self.running as u64, self.failed as u64, self.lost_lease as u64);
         let sentences = [
             (
-                self.running as u64,
-                "executions had not ended when the demo stopped waiting",
+                running,
+                format!(
+                    "{} had not ended when the demo stopped waiting",
+                    counted(running, "execution")
+                ),
             ),
-            (self.failed as u64, "executions failed"),
-            (self.lost_lease as u64, "executions lost their lease to another"),
-            (failed_pages, "pages failed; their members had to recover by the gap"),
+            (failed, format!("{} failed", counted(failed, "execution"))),
+            (
+                lost,
+                format!("{} lost the lease to another one", counted(lost, "execution")),
+            ),
+            (
+                failed_pages,
+                format!(
+                    "{} failed, and the members there must recover by the gap",
+                    counted(failed_pages, "page")
+                ),
+            ),
             (
                 tally.throttled,
-                "posts were throttled to the end; their members had to recover by the gap",
+                format!(
+                    "{} kept being throttled and must recover by the gap",
+                    counted(tally.throttled, "member")
+                ),
             ),
-            (tally.failed, "posts failed; their members had to recover by the gap"),
+            (
+                tally.failed,
+                format!(
+                    "posts to {} failed, which must recover by the gap",
+                    counted(tally.failed, "member")
+                ),
+            ),
         ];
         let real = sentences.into_iter().filter(|(count, _)| *count > 0);
-        real.map(|(count, what)| format!("Broadcasting `{channel}`: {count} {what}."))
+        real.map(|(_, what)| format!("Broadcasting to `{channel}`: {what}."))
             .collect()
     }
 }

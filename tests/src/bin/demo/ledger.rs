@@ -120,7 +120,8 @@ impl Ledger {
         let mut pairs = Pairs::default();
         for socket in self.sockets.values() {
             let topics = socket.expected.iter().filter(|topic| is_meant(**topic));
-            let (received, lacking): (Vec<_>, Vec<_>) = topics.partition(|topic| socket.received.contains_key(topic));
+            let (received, lacking): (Vec<&Topic>, Vec<&Topic>) =
+                topics.partition(|topic| socket.received.contains_key(topic));
             // Only what can still be expected of a socket that is cut.
             let expected = received.len() + if socket.is_cut { 0 } else { lacking.len() };
             pairs.add(expected as u64, received.len() as u64);
@@ -131,13 +132,6 @@ impl Ledger {
     /// Messages of the room that came out of a client behind a later one, or twice.
     pub(crate) fn out_of_order(&self) -> u64 {
         self.sockets.values().map(|socket| socket.out_of_order).sum()
-    }
-
-    /// Direct messages that a user's sockets have, of those that they should have.
-    pub(crate) fn has(&self, socket: u32, topic: Topic) -> bool {
-        self.sockets
-            .get(&socket)
-            .is_some_and(|socket| socket.received.contains_key(&topic))
     }
 
     /// Which of the room's messages some sockets lack: the message's number and how many sockets.
@@ -243,7 +237,6 @@ mod tests {
         ledger.expect(1, Topic::Direct(4));
         ledger.record(1, Topic::Direct(4), Instant::now());
         assert_eq!(ledger.direct(), pairs(2, 1));
-        assert!(ledger.has(1, Topic::Direct(4)) && !ledger.has(0, Topic::Direct(4)));
         assert_eq!(ledger.room(), Pairs::default());
     }
 

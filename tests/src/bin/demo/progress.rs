@@ -38,9 +38,9 @@ impl Progress {
         (self.name, self.total) = (name.to_owned(), total);
         match &self.bar {
             Some(bar) => {
-                bar.reset();
-                bar.set_length(total);
                 bar.set_message(self.name.clone());
+                bar.set_length(total);
+                bar.reset();
             }
             None => self.write_line(0),
         }

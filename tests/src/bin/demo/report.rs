@@ -52,6 +52,14 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
+/// A number of things, as one says it.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    }
+}
+
 /// The figures, and what was surprising.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {

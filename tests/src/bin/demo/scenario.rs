@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use aws_sdk_sfn::types::ExecutionStatus;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{RoomId, UserId};
@@ -19,7 +20,7 @@ use crate::executions::{Executions, Summary};
 use crate::ledger::Pairs;
 use crate::names::{AWAY, ROOM, SERVICE, Topic, user_of};
 use crate::progress::Progress;
-use crate::report::{Figures, Report};
+use crate::report::{Figures, Report, counted};
 
 /// Users who get a direct message, at most, besides the one who is away.
 const DIRECT: u32 = 19;
@@ -29,6 +30,8 @@ const AT_ONCE: usize = 8;
 const PUBLISHER: u32 = 0;
 /// How long the demo waits while nothing at all happens.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Messages that are named, of those that are missing.
+const EXAMPLES: usize = 3;
 /// How often it looks.
 const GLANCE: Duration = Duration::from_millis(200);
 /// How often it asks the stack.
@@ -274,7 +277,10 @@ impl Play<'_> {
         let members = inspect::members(self.stack, &self.room).await?;
         self.pruned = !members.iter().any(|member| member.user.as_str() == doomed);
         let executions = self.executions.read(self.stack).await?;
-        Ok(self.pruned && executions.iter().all(|execution| execution.plan.is_some()))
+        Ok(self.pruned
+            && executions
+                .iter()
+                .all(|execution| execution.status != ExecutionStatus::Running))
     }
 
     async fn report(&mut self) -> anyhow::Result<Report> {
@@ -319,7 +325,7 @@ impl Play<'_> {
         }
         let dead = inspect::dead_letters(self.stack).await?;
         if dead > 0 {
-            surprises.push(format!("{dead} messages lie in the dead-letter queue."));
+            surprises.push(format!("The dead-letter queue holds {}.", counted(dead, "message")));
         }
         Ok(Report { figures, surprises })
     }
@@ -353,43 +359,33 @@ impl Play<'_> {
         let mut sentences = Vec::new();
         let seen = self.crowd.seen();
         let lacking = seen.ledger.lacking();
-        for (number, sockets) in lacking.iter().take(3) {
-            sentences.push(format!("{sockets} sockets lack the room's message {number}."));
-        }
-        if lacking.len() > 3 {
+        for (number, sockets) in lacking.iter().take(EXAMPLES) {
             sentences.push(format!(
-                "{} more of the room's messages are lacking somewhere.",
-                lacking.len() - 3
+                "Message {number} of the room is missing at {}.",
+                counted(*sockets, "socket")
             ));
+        }
+        let more = lacking.len().saturating_sub(EXAMPLES) as u64;
+        if more > 0 {
+            sentences.push(format!("So it is with {} more.", counted(more, "message")));
         }
         if !self.pruned {
             sentences.push("The client that was cut off is still a member of the room.".to_owned());
         }
         if figures.duplicates > 0 {
-            sentences.push(format!(
-                "{} messages came more than once; the clients dropped them.",
-                figures.duplicates
-            ));
+            let count = counted(figures.duplicates, "message");
+            sentences.push(format!("Clients dropped {count} that they had already."));
         }
         if counters.early > 0 {
-            sentences.push(format!(
-                "{} messages came before their turn; the clients held them back.",
-                counters.early
-            ));
+            let count = counted(counters.early, "message");
+            sentences.push(format!("Clients held back {count} that came before an earlier one."));
         }
         if counters.recovered > 0 {
-            sentences.push(format!(
-                "{} messages were not posted, or came late; the clients asked for them.",
-                counters.recovered
-            ));
+            let count = counted(counters.recovered, "message");
+            sentences.push(format!("Clients asked for {count} that had not come by themselves."));
         }
-        for (kind, (count, example)) in &seen.odd {
-            sentences.push(match *kind {
-                "connects" | "joins" | "publishes" => {
-                    format!("{count} {kind} had to be tried again; one because {example}.")
-                }
-                _ => format!("{count} {kind}; one of them: {example}."),
-            });
+        for (odd, (count, example)) in &seen.odd {
+            sentences.push(format!("{}; one of them: {example}.", counted(*count, odd)));
         }
         sentences
     }

@@ -1,0 +1,184 @@
+//! How messages reach members.
+
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use hubbub_aws::system::System;
+use hubbub_core::broadcast::Next;
+use hubbub_core::channel::Channel;
+use hubbub_core::id::{ConnectionId, RoomId, UserId};
+use hubbub_core::member::Connection;
+use hubbub_core::membership;
+use hubbub_core::ports::{Clock, Members};
+use hubbub_core::time::Timestamp;
+use hubbub_tests::inspect::{self, Execution};
+use hubbub_tests::service::Service;
+use hubbub_tests::stack::Stack;
+use serde_json::json;
+
+use crate::scene::{Member, Scene, eventually};
+
+fn channel(room: &str) -> Channel {
+    Channel::Room(RoomId::parse(room).unwrap())
+}
+
+async fn executions(stack: &Stack, channel: &Channel) -> Vec<Execution> {
+    let mut found = Vec::new();
+    for arn in inspect::execution_arns(stack).await.unwrap() {
+        let execution = inspect::execution(stack, &arn).await.unwrap();
+        if execution.input.channel == *channel {
+            found.push(execution);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_direct_message_reaches_all_devices_and_waits_for_one_who_is_away() {
+    let scene = Scene::set().await;
+    let (ana, ben) = (scene.own("ana"), scene.own("ben"));
+    let sender = scene.connect(&scene.own("sender")).await;
+    let mut devices = [scene.open_inbox(&ana).await, scene.open_inbox(&ana).await];
+    sender
+        .client
+        .direct(&ana, &json!({"text": "hi"}), Some("d-1"))
+        .await
+        .unwrap();
+    sender
+        .client
+        .direct(&ben, &json!({"text": "later"}), Some("d-2"))
+        .await
+        .unwrap();
+    sender
+        .client
+        .direct(&ben, &json!({"text": "later still"}), Some("d-3"))
+        .await
+        .unwrap();
+    for device in &mut devices {
+        let delivery = device.next().await;
+        assert_eq!(
+            (delivery.message.id.as_str(), delivery.channel.to_string()),
+            ("d-1", format!("user:{ana}"))
+        );
+        assert_eq!(delivery.message.body.get(), r#"{"text":"hi"}"#);
+    }
+    let user = Channel::User(UserId::parse(&ben).unwrap());
+    eventually("both are in the log", async || {
+        inspect::head(&scene.stack, &user).await.unwrap() == 2
+    })
+    .await;
+    let mut away = scene.open_inbox(&ben).await;
+    assert_eq!(away.next_ids(2).await, ["d-2", "d-3"]);
+}
+
+#[tokio::test]
+async fn a_small_room_needs_no_state_machine() {
+    let scene = Scene::set().await;
+    let room = scene.own("small");
+    let mut a = scene.join(&scene.own("ana"), &room).await;
+    let b = scene.join(&scene.own("ben"), &room).await;
+    b.client.publish(&room, &1, Some("m")).await.unwrap();
+    assert_eq!(a.next_ids(1).await, ["m"]);
+    assert!(executions(&scene.stack, &channel(&room)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_large_room_is_delivered_by_the_map_over_several_pages() {
+    let scene = Scene::set().await;
+    let room = scene.own("large");
+    let size = usize::try_from(scene.stack.outputs.inline_limit).unwrap() * 2;
+    let mut members: Vec<Member> = Vec::new();
+    for number in 0..size {
+        members.push(scene.join(&scene.own(&format!("user-{number}")), &room).await);
+    }
+    let service = Service::new(&scene.stack, "orders");
+    let ids: Vec<String> = (0..12).map(|number| format!("m-{number}")).collect();
+    for id in &ids {
+        service
+            .send(&format!("room:{room}"), id, &json!({"of": id}))
+            .await
+            .unwrap();
+    }
+    for member in &mut members {
+        assert_eq!(member.next_ids(ids.len()).await, ids);
+    }
+    let channel = channel(&room);
+    eventually("the executions have ended", async || {
+        let all = executions(&scene.stack, &channel).await;
+        all.iter().all(|execution| execution.status != ExecutionStatus::Running)
+    })
+    .await;
+    let all = executions(&scene.stack, &channel).await;
+    assert!(!all.is_empty());
+    let mut posts = 0;
+    for execution in all {
+        assert_eq!(execution.status, ExecutionStatus::Succeeded, "{}", execution.arn);
+        let plan = execution.plan.unwrap();
+        assert_eq!(plan.next, Next::Settled, "{}", execution.arn);
+        assert!(plan.totals.pages >= 2 * plan.totals.rounds, "{plan:?}");
+        assert_eq!(plan.totals.failed_pages, 0, "{plan:?}");
+        posts += plan.totals.tally.posts;
+    }
+    assert!(
+        posts < (size * ids.len()) as u64,
+        "messages that wait together share a post: {posts}"
+    );
+}
+
+#[tokio::test]
+async fn a_message_to_everyone_reaches_every_connection() {
+    let scene = Scene::set().await;
+    let mut members = [
+        scene.connect(&scene.own("ana")).await,
+        scene.connect(&scene.own("ben")).await,
+    ];
+    let id = scene.own("all");
+    Service::new(&scene.stack, "news")
+        .send("everyone", &id, &json!("hear, hear"))
+        .await
+        .unwrap();
+    for member in &mut members {
+        member.next_where(|delivery| delivery.message.id == id).await;
+    }
+}
+
+/// A connection whose `$disconnect` never came: its rows are there, its socket is not.
+async fn vanished(scene: &Scene, room: &str, name: &str, age: Duration) -> Connection {
+    let connected_at = Timestamp(System.now().0 - u64::try_from(age.as_millis()).unwrap());
+    let user = UserId::parse(&scene.own(name)).unwrap();
+    let connection = Connection {
+        id: ConnectionId::new(scene.own(name)),
+        user,
+        connected_at,
+    };
+    let table = scene.stack.table();
+    membership::connect(&table, &System, &connection, 2_000).await.unwrap();
+    membership::join(&table, &System, &connection, &channel(room), 2_000)
+        .await
+        .unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn a_connection_that_has_gone_is_pruned_everywhere_but_a_young_one_is_not() {
+    let scene = Scene::set().await;
+    let room = scene.own("pruned");
+    let mut present = scene.join(&scene.own("present"), &room).await;
+    let old = vanished(&scene, &room, "old", Duration::from_secs(60)).await;
+    let young = vanished(&scene, &room, "young", Duration::ZERO).await;
+    present.client.publish(&room, &1, Some("m")).await.unwrap();
+    assert_eq!(present.next_ids(1).await, ["m"], "the others hold up nobody");
+    let table = scene.stack.table();
+    eventually("the old one is forgotten", async || {
+        table.memberships(&old.id).await.unwrap().is_empty()
+    })
+    .await;
+    let left = inspect::members(&scene.stack, &channel(&room)).await.unwrap();
+    assert!(left.iter().any(|member| member.id == young.id), "{left:?}");
+    assert!(!left.iter().any(|member| member.id == old.id), "{left:?}");
+    assert_eq!(table.connection(&old.id, System.now()).await.unwrap(), None);
+    eventually("the count is right", async || {
+        present.client.who(&room).await.unwrap().count == 2
+    })
+    .await;
+}

@@ -1,0 +1,16 @@
+//! End-to-end tests: real sockets, real functions, on the local stack that `HUBBUB_OUTPUTS` names. scripts/test starts one.
+//!
+//! Each test has rooms and users of its own, so that they run side by side. None sleeps and hopes: each waits for a condition until a
+//! deadline.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod connecting;
+mod delivery;
+mod queue;
+mod scene;
+mod talking;

@@ -1,0 +1,169 @@
+//! What a client says, and what it is answered.
+
+use hubbub_client::{Channel, Error, Start};
+use hubbub_core::names::routes;
+use serde_json::json;
+
+use crate::scene::{Scene, eventually};
+
+#[tokio::test]
+async fn a_member_joins_sees_who_is_there_reads_back_and_leaves() {
+    let scene = Scene::set().await;
+    let (room, ana, ben) = (scene.own("room"), scene.own("ana"), scene.own("ben"));
+    let mut a = scene.join(&ana, &room).await;
+    let caught = a.client.join_room(&room).await.unwrap();
+    assert_eq!((caught.head, caught.messages), (0, 0));
+    let b = scene.join(&ben, &room).await;
+
+    let members = a.client.who(&room).await.unwrap();
+    let mut users = members.users;
+    users.sort();
+    assert_eq!((members.count, users), (2, vec![ana.clone(), ben.clone()]));
+
+    for number in 1..=3 {
+        let id = format!("m-{number}");
+        let accepted = b.client.publish(&room, &json!({"n": number}), Some(&id)).await.unwrap();
+        assert_eq!((accepted.id, accepted.channel), (id, Channel::room(&room)));
+    }
+    assert_eq!(a.next_ids(3).await, ["m-1", "m-2", "m-3"]);
+
+    let page = a.client.history(Channel::room(&room), None, Some(2)).await.unwrap();
+    let ids: Vec<&str> = page.messages.iter().map(|message| message.id.as_str()).collect();
+    assert_eq!((ids, page.more), (vec!["m-2", "m-3"], true));
+    let page = a.client.history(Channel::room(&room), Some(2), None).await.unwrap();
+    assert_eq!((page.messages.len(), page.more), (1, false));
+    assert_eq!(page.messages[0].from, ben);
+
+    b.client.leave(&room).await.unwrap();
+    eventually("the count went down", async || {
+        a.client.who(&room).await.unwrap().count == 1
+    })
+    .await;
+    let Err(Error::Server(error)) = b.client.publish(&room, &1, None).await else {
+        panic!("not refused")
+    };
+    assert_eq!(error.code, "not_a_member");
+    a.client.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn bad_input_is_answered_with_a_code_and_what_to_change() {
+    let scene = Scene::set().await;
+    let member = scene.connect(&scene.own("user")).await;
+    let large = "x".repeat(24_577);
+    for (text, code, says) in [
+        ("hello", "not_json", "not a JSON object"),
+        ("[1]", "not_json", "not a JSON object"),
+        ("{}", "unknown_action", "join, leave, publish"),
+        (r#"{"action":"shout"}"#, "unknown_action", "join, leave, publish"),
+        (r#"{"action":["join"]}"#, "unknown_action", "join, leave, publish"),
+        (r#"{"action":"join"}"#, "missing_field", "`room` is missing"),
+        (
+            r#"{"action":"join","room":7}"#,
+            "wrong_field",
+            "`room` must be a string",
+        ),
+        (
+            r#"{"action":"join","room":"two words"}"#,
+            "invalid_id",
+            "`two words` is not an id",
+        ),
+        (
+            r#"{"action":"join","channel":"user:somebody-else"}"#,
+            "not_allowed",
+            "belongs to another user",
+        ),
+        (
+            r#"{"action":"publish","room":"a"}"#,
+            "missing_field",
+            "`body` is missing",
+        ),
+        (
+            r#"{"action":"publish","room":"nowhere","body":1}"#,
+            "not_a_member",
+            "join first",
+        ),
+        (
+            r#"{"action":"history","room":"a","limit":0}"#,
+            "wrong_field",
+            "from 1 to 200",
+        ),
+        (
+            &format!(r#"{{"action":"direct","to":"a","body":"{large}"}}"#),
+            "body_too_large",
+            "24579 bytes",
+        ),
+    ] {
+        let answer = member.say(text).await;
+        assert_eq!(answer["code"], code, "{text:.60}: {answer}");
+        assert!(
+            answer["message"].as_str().unwrap().contains(says),
+            "{text:.60}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_action_has_a_route() {
+    let scene = Scene::set().await;
+    let member = scene.connect(&scene.own("user")).await;
+    for action in routes::ACTIONS.into_iter().filter(|action| *action != "ping") {
+        let answer = member.say(&format!(r#"{{"action":"{action}","room":5,"to":5}}"#)).await;
+        assert_eq!(answer["code"], "wrong_field", "{action}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_clients_messages_keep_their_order_and_the_same_id_is_the_same_message() {
+    let scene = Scene::set().await;
+    let room = scene.own("room");
+    let mut reader = scene.join(&scene.own("reader"), &room).await;
+    let writer = scene.join(&scene.own("writer"), &room).await;
+    let ids: Vec<String> = (0..15).map(|number| format!("m-{number}")).collect();
+    for id in &ids {
+        for _ in 0..2 {
+            writer
+                .client
+                .publish(&room, &json!({"of": id}), Some(id))
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(reader.next_ids(ids.len()).await, ids);
+    let last = writer.client.publish(&room, &"end", None).await.unwrap();
+    assert_eq!(
+        reader.next().await.message.id,
+        last.id,
+        "there is no second copy of any"
+    );
+    let log = reader
+        .client
+        .history(Channel::room(&room), None, Some(200))
+        .await
+        .unwrap();
+    let seqs: Vec<u64> = log.messages.iter().map(|message| message.seq).collect();
+    assert_eq!(seqs, (1..=16).collect::<Vec<_>>(), "sequences have no holes");
+}
+
+#[tokio::test]
+async fn who_comes_back_gets_what_was_missed_and_then_what_is_new() {
+    let scene = Scene::set().await;
+    let (room, user) = (scene.own("room"), scene.own("away"));
+    let writer = scene.join(&scene.own("writer"), &room).await;
+    let mut before = scene.join(&user, &room).await;
+    writer.client.publish(&room, &1, Some("seen")).await.unwrap();
+    assert_eq!(before.next_ids(1).await, ["seen"]);
+    let state = before.client.state();
+    before.client.cut().await;
+    for id in ["missed-1", "missed-2"] {
+        writer.client.publish(&room, &1, Some(id)).await.unwrap();
+    }
+    let (client, events) = hubbub_client::Client::resume(scene.options(&user), state)
+        .await
+        .unwrap();
+    let mut after = crate::scene::Member { client, events };
+    writer.client.publish(&room, &1, Some("new")).await.unwrap();
+    assert_eq!(after.next_ids(3).await, ["missed-1", "missed-2", "new"]);
+    let caught = after.client.join(Channel::room(&room), Start::Known).await.unwrap();
+    assert_eq!(caught.recovered, Some(true));
+}
