@@ -14,10 +14,7 @@ use serde_json::{Value, json};
 use crate::token::verify;
 
 /// Where the key comes from by which tokens are signed.
-#[expect(
-    async_fn_in_trait,
-    reason = "callers are generic over it, so that the compiler sees which futures are Send"
-)]
+#[expect(async_fn_in_trait, reason = "callers are generic over it, so that the compiler sees which futures are Send")]
 pub trait Keys {
     /// The key.
     async fn key(&self) -> PortResult<String>;
@@ -47,10 +44,7 @@ impl<K: Keys, E: Clock> Handler<K, E> {
         &self,
         event: ApiGatewayCustomAuthorizerRequestTypeRequest,
     ) -> Result<ApiGatewayCustomAuthorizerResponse, Fault> {
-        let arn = event
-            .method_arn
-            .clone()
-            .ok_or_else(|| Fault::WrongEvent("it has no method ARN".to_owned()))?;
+        let arn = event.method_arn.clone().ok_or_else(|| Fault::WrongEvent("it has no method ARN".to_owned()))?;
         let Some(token) = token(&event) else {
             tracing::info!(reason = "there is no token", "refused");
             return Ok(deny(arn));
@@ -69,9 +63,8 @@ impl<K: Keys, E: Clock> Handler<K, E> {
 /// The token: from `Authorization: Bearer`, else from `?token=`.
 fn token(event: &ApiGatewayCustomAuthorizerRequestTypeRequest) -> Option<&str> {
     let header = event.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let bearer = header
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let bearer =
+        header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match bearer {
         Some((_, token)) => Some(token.trim()),
         None => event.query_string_parameters.first("token"),

@@ -11,9 +11,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: AuthorizeConfig = read_config()?;
     let key = Clients::from_environment().parameter(config.token_key_parameter);
-    let handler = Handler {
-        keys: key,
-        world: System,
-    };
+    let handler = Handler { keys: key, world: System };
     serve(|event| handler.handle(event)).await
 }

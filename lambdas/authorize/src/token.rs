@@ -64,11 +64,7 @@ pub fn verify(token: &str, key: &str, now: Timestamp) -> Result<UserId, TokenErr
 /// # Errors
 /// None that is known: the claims are strings and numbers. The type is jsonwebtoken's.
 pub fn sign(claims: &Claims, key: &str) -> Result<String, jsonwebtoken::errors::Error> {
-    jsonwebtoken::encode(
-        &Header::new(Algorithm::HS256),
-        claims,
-        &EncodingKey::from_secret(key.as_bytes()),
-    )
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(key.as_bytes()))
 }
 
 #[cfg(test)]
@@ -79,17 +75,11 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
     fn claims(sub: &str, exp: u64, nbf: Option<u64>) -> Claims {
-        Claims {
-            sub: sub.to_owned(),
-            exp,
-            nbf,
-        }
+        Claims { sub: sub.to_owned(), exp, nbf }
     }
 
     fn check(token: &str, expected: Result<&str, &str>) {
-        let verified = verify(token, KEY, NOW)
-            .map(String::from)
-            .map_err(|error| error.to_string());
+        let verified = verify(token, KEY, NOW).map(String::from).map_err(|error| error.to_string());
         match (verified, expected) {
             (Ok(user), Ok(expected)) => assert_eq!(user, expected),
             (Err(error), Err(expected)) => assert!(error.starts_with(expected), "{error}"),
@@ -104,18 +94,9 @@ mod tests {
         check(&sign(claims("alice", 999_971, None)), Ok("alice"));
         check(&sign(claims("alice", 999_970, None)), Err("the token has expired"));
         check(&sign(claims("alice", 2_000_000, Some(1_000_030))), Ok("alice"));
-        check(
-            &sign(claims("alice", 2_000_000, Some(1_000_031))),
-            Err("the token is not valid yet"),
-        );
-        check(
-            &sign(claims("al ice", 2_000_000, None)),
-            Err("the token's subject is not a user's id"),
-        );
-        check(
-            &sign(claims("", 2_000_000, None)),
-            Err("the token's subject is not a user's id"),
-        );
+        check(&sign(claims("alice", 2_000_000, Some(1_000_031))), Err("the token is not valid yet"));
+        check(&sign(claims("al ice", 2_000_000, None)), Err("the token's subject is not a user's id"));
+        check(&sign(claims("", 2_000_000, None)), Err("the token's subject is not a user's id"));
     }
 
     #[test]
@@ -127,10 +108,7 @@ mod tests {
         let other_algorithm = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &good, &secret).unwrap();
         check(&other_algorithm, Err("the token is not valid"));
         // {"alg":"none"}.{"sub":"alice","exp":2000000}
-        check(
-            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MjAwMDAwMH0.",
-            Err("the token is not valid"),
-        );
+        check("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MjAwMDAwMH0.", Err("the token is not valid"));
         check("", Err("the token is not valid"));
         check("a.b.c", Err("the token is not valid"));
     }

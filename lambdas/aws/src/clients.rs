@@ -29,9 +29,7 @@ impl Clients {
     #[must_use]
     pub fn local(endpoint: String, region: String) -> Self {
         let credentials = Credentials::new("test", "test", None, None, "local stack");
-        Self {
-            config: sdk_config_for(Some(region), Some(endpoint), Some(credentials)),
-        }
+        Self { config: sdk_config_for(Some(region), Some(endpoint), Some(credentials)) }
     }
 
     /// The store.
@@ -62,12 +60,7 @@ impl Clients {
     #[must_use]
     pub fn poster(&self, callback_url: &str, concurrency: u64, timeout_ms: u64) -> SdkPoster {
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
-        SdkPoster::new(
-            &self.config,
-            callback_url,
-            concurrency,
-            Duration::from_millis(timeout_ms),
-        )
+        SdkPoster::new(&self.config, callback_url, concurrency, Duration::from_millis(timeout_ms))
     }
 
     /// A secret.

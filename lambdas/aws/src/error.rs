@@ -31,18 +31,10 @@ where
         // No answer, or half of one: it isn't known whether the call was carried out.
         _ => true,
     };
-    PortError {
-        operation,
-        detail: DisplayErrorContext(error).to_string(),
-        retryable,
-    }
+    PortError { operation, detail: DisplayErrorContext(error).to_string(), retryable }
 }
 
 /// A value that was built here lacks a field that the SDK requires, or an answer lacks one that the service promises.
 pub(crate) fn malformed(operation: &'static str, detail: impl Display) -> PortError {
-    PortError {
-        operation,
-        detail: detail.to_string(),
-        retryable: false,
-    }
+    PortError { operation, detail: detail.to_string(), retryable: false }
 }

@@ -25,11 +25,7 @@ impl Parameter {
     /// The parameter of this name.
     #[must_use]
     pub fn new(client: Client, name: String) -> Self {
-        Self {
-            client,
-            name,
-            cached: Mutex::new(None),
-        }
+        Self { client, name, cached: Mutex::new(None) }
     }
 
     /// The value, decrypted.

@@ -30,30 +30,19 @@ impl SdkPoster {
     /// Posts to the stage at `callback_url`, at most `concurrency` posts at once, each given up after `timeout`.
     #[must_use]
     pub fn new(config: &SdkConfig, callback_url: &str, concurrency: usize, timeout: Duration) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(timeout)
-            .operation_attempt_timeout(timeout)
-            .build();
+        let timeouts = TimeoutConfig::builder().connect_timeout(timeout).operation_attempt_timeout(timeout).build();
         let config = Builder::from(config)
             .endpoint_url(callback_url)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts)
             .build();
-        Self {
-            client: Client::from_conf(config),
-            concurrency,
-        }
+        Self { client: Client::from_conf(config), concurrency }
     }
 
     async fn post_all(&self, frames: &[Blob], connection: &ConnectionId) -> Outcome {
         for frame in frames {
-            let posted = self
-                .client
-                .post_to_connection()
-                .connection_id(connection.as_str())
-                .data(frame.clone())
-                .send()
-                .await;
+            let posted =
+                self.client.post_to_connection().connection_id(connection.as_str()).data(frame.clone()).send().await;
             if let Err(error) = posted {
                 return outcome(connection, &error);
             }

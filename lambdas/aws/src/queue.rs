@@ -2,7 +2,8 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use hubbub_core::envelope::Envelope;
+use hubbub_core::channel::Channel;
+use hubbub_core::envelope::{Envelope, wake_deduplication_id, wake_to_json};
 use hubbub_core::names::dead_letter;
 use hubbub_core::ports::{DeadLetter, DeadLetters, PortResult, PublishQueue};
 
@@ -23,19 +24,30 @@ impl SqsPublishQueue {
     }
 }
 
-impl PublishQueue for SqsPublishQueue {
-    async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
-        let body = envelope.to_json().map_err(|error| malformed("write envelope", error))?;
+impl SqsPublishQueue {
+    async fn send(&self, channel: &Channel, deduplication_id: String, body: String) -> PortResult<()> {
         self.client
             .send_message()
             .queue_url(&self.url)
-            .message_group_id(envelope.channel.to_string())
-            .message_deduplication_id(envelope.deduplication_id())
+            .message_group_id(channel.to_string())
+            .message_deduplication_id(deduplication_id)
             .message_body(body)
             .send()
             .await
             .map_err(|error| port_error("sqs:SendMessage", &error))?;
         Ok(())
+    }
+}
+
+impl PublishQueue for SqsPublishQueue {
+    async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
+        let body = envelope.to_json().map_err(|error| malformed("write envelope", error))?;
+        self.send(&envelope.channel, envelope.deduplication_id(), body).await
+    }
+
+    async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {
+        let body = wake_to_json(channel).map_err(|error| malformed("write envelope", error))?;
+        self.send(channel, wake_deduplication_id(reason), body).await
     }
 }
 
@@ -78,10 +90,7 @@ impl DeadLetters for SqsDeadLetters {
                 .map_err(|error| malformed("write dead letter", error))?;
             request = request.message_attributes(name, attribute);
         }
-        request
-            .send()
-            .await
-            .map_err(|error| port_error("sqs:SendMessage", &error))?;
+        request.send().await.map_err(|error| port_error("sqs:SendMessage", &error))?;
         Ok(())
     }
 }

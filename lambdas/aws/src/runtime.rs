@@ -80,13 +80,9 @@ pub fn sdk_config() -> SdkConfig {
 /// The SDK's configuration for a Region, an endpoint other than the Region's own, and credentials.
 #[must_use]
 pub fn sdk_config_for(region: Option<String>, endpoint: Option<String>, credentials: Option<Credentials>) -> SdkConfig {
-    let http = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .build();
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
@@ -121,9 +117,6 @@ impl From<Fault> for Diagnostic {
             Fault::InvalidInput(_) | Fault::WrongEvent(_) => errors::INVALID_INPUT,
         };
         tracing::error!(error.type = error_type, error = %fault, "failed");
-        Self {
-            error_type: error_type.to_owned(),
-            error_message: fault.to_string(),
-        }
+        Self { error_type: error_type.to_owned(), error_message: fault.to_string() }
     }
 }

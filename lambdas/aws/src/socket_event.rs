@@ -13,8 +13,7 @@ use crate::runtime::Fault;
 /// When the event has none: it isn't a WebSocket API's.
 pub fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<ConnectionId, Fault> {
     let id = event.request_context.connection_id.as_deref();
-    id.map(ConnectionId::new)
-        .ok_or_else(|| Fault::WrongEvent("it has no connection id".to_owned()))
+    id.map(ConnectionId::new).ok_or_else(|| Fault::WrongEvent("it has no connection id".to_owned()))
 }
 
 /// The event's connection and its user, as the authorizer named it.
@@ -22,12 +21,7 @@ pub fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connecti
 /// # Errors
 /// When the event lacks one of them: the route `$connect` has no authorizer.
 pub fn caller(event: &ApiGatewayWebsocketProxyRequest) -> Result<Caller, Fault> {
-    let user = event
-        .request_context
-        .authorizer
-        .fields
-        .get(context::USER)
-        .and_then(|user| user.as_str());
+    let user = event.request_context.authorizer.fields.get(context::USER).and_then(|user| user.as_str());
     let user = user.ok_or_else(|| Fault::WrongEvent("the authorizer named no user".to_owned()))?;
     Ok(Caller {
         connection: connection_id(event)?,

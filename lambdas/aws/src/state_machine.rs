@@ -25,29 +25,14 @@ impl StateMachine {
 
 impl Broadcasts for StateMachine {
     async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()> {
-        let input = BroadcastInput {
-            channel: channel.clone(),
-            lease: lease.clone(),
-        };
+        let input = BroadcastInput { channel: channel.clone(), lease: lease.clone() };
         let input = serde_json::to_string(&input).map_err(|error| malformed("write execution input", error))?;
-        let started = self
-            .client
-            .start_execution()
-            .state_machine_arn(&self.arn)
-            .name(lease.as_str())
-            .input(input)
-            .send()
-            .await;
+        let started =
+            self.client.start_execution().state_machine_arn(&self.arn).name(lease.as_str()).input(input).send().await;
         match started {
             Ok(_) => Ok(()),
             // The name was used within the last 90 days: this very broadcast was started before.
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_execution_already_exists()) =>
-            {
-                Ok(())
-            }
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_already_exists()) => Ok(()),
             Err(error) => Err(port_error("states:StartExecution", &error)),
         }
     }

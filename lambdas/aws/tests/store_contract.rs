@@ -25,19 +25,12 @@ async fn dynamodb() -> Client {
 }
 
 async fn table(client: &Client) -> Table {
-    let mut create = client
-        .create_table()
-        .table_name("hubbub")
-        .billing_mode(BillingMode::PayPerRequest);
+    let mut create = client.create_table().table_name("hubbub").billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S)
-            .build();
+        let definition =
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
         let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        create = create
-            .attribute_definitions(definition.unwrap())
-            .key_schema(key.unwrap());
+        create = create.attribute_definitions(definition.unwrap()).key_schema(key.unwrap());
     }
     create.send().await.unwrap();
     Table::new(client.clone(), "hubbub".to_owned())

@@ -27,11 +27,7 @@ impl<S: Log + Members, E: Ids> Handler<S, E> {
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Result<ApiGatewayProxyResponse, Fault> {
         let caller = caller(&event)?;
         let connected_at = u64::try_from(event.request_context.connected_at).unwrap_or_default();
-        let connection = Connection {
-            id: caller.connection,
-            user: caller.user,
-            connected_at: Timestamp(connected_at),
-        };
+        let connection = Connection { id: caller.connection, user: caller.user, connected_at: Timestamp(connected_at) };
         membership::connect(&self.store, &self.world, &connection, self.shard_members).await?;
         Ok(ok())
     }
@@ -52,19 +48,12 @@ mod tests {
     #[test]
     fn a_connection_is_recorded_and_is_a_member_of_its_user_and_of_everyone() {
         let store = MemoryStore::default();
-        let handler = Handler {
-            store: store.clone(),
-            world: World::default(),
-            shard_members: 2_000,
-        };
+        let handler = Handler { store: store.clone(), world: World::default(), shard_members: 2_000 };
         let response = block_on(handler.handle(serde_json::from_str(EVENT).unwrap())).unwrap();
         assert_eq!(response.status_code, 200);
         let id = ConnectionId::new("L0SM9cOFvHcCIhw=");
         let expected = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
-        assert_eq!(
-            block_on(store.connection(&id, Timestamp(1_700_000_000_123))).unwrap(),
-            Some(expected)
-        );
+        assert_eq!(block_on(store.connection(&id, Timestamp(1_700_000_000_123))).unwrap(), Some(expected));
         let memberships = block_on(store.memberships(&id)).unwrap();
         assert_eq!(memberships, [(Channel::User(user("alice")), 0), (Channel::Everyone, 0)]);
     }
@@ -73,15 +62,8 @@ mod tests {
     fn without_an_authorizer_nobody_gets_in() {
         let mut event: serde_json::Value = serde_json::from_str(EVENT).unwrap();
         event["requestContext"]["authorizer"] = serde_json::json!({});
-        let handler = Handler {
-            store: MemoryStore::default(),
-            world: World::default(),
-            shard_members: 2_000,
-        };
+        let handler = Handler { store: MemoryStore::default(), world: World::default(), shard_members: 2_000 };
         let fault = block_on(handler.handle(serde_json::from_value(event).unwrap())).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "the event is not what this function takes: the authorizer named no user"
-        );
+        assert_eq!(fault.to_string(), "the event is not what this function takes: the authorizer named no user");
     }
 }

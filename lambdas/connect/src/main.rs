@@ -11,10 +11,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: ConnectConfig = read_config()?;
     let clients = Clients::from_environment();
-    let handler = Handler {
-        store: clients.table(config.table),
-        world: System,
-        shard_members: config.shard_members,
-    };
+    let handler = Handler { store: clients.table(config.table), world: System, shard_members: config.shard_members };
     serve(|event| handler.handle(event)).await
 }

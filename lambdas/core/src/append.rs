@@ -7,7 +7,7 @@ use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::id::{Epoch, MessageId, UserId};
 use crate::message::{Message, Seq};
-use crate::ports::{Appended, Clock, Ids, Log, PortError, PortResult, ReadLimit};
+use crate::ports::{Append, Appended, Clock, Ids, Log, PortError, PortResult, ReadLimit};
 use crate::time::Timestamp;
 
 /// How many of the newest messages are read to see whether a redelivered one is in the log already.
@@ -29,9 +29,31 @@ pub struct Arrival {
     pub at: Timestamp,
 }
 
+/// Where a message may be that isn't new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LookBack {
+    /// Nowhere: it was never received before.
+    Nowhere,
+    /// Among the newest: it was received before, and held up its group since.
+    Newest,
+    /// Anywhere in what is kept of the log: it has been a dead letter for a while.
+    Anywhere,
+}
+
+impl LookBack {
+    /// How many messages to look through.
+    const fn messages(self) -> Option<usize> {
+        match self {
+            Self::Nowhere => None,
+            Self::Newest => Some(REDELIVERY_WINDOW),
+            Self::Anywhere => Some(usize::MAX),
+        }
+    }
+}
+
 /// Appends messages that were taken from the queue, all of one channel.
 ///
-/// With `redelivered`, or when another run moves the head, those that are in the log already are left out. After an error it isn't
+/// Those that are found where `look_back` says, and among the newest when another run moves the head, are left out. After an error it isn't
 /// known whether they were written: the queue delivers them again, and then they are looked for.
 ///
 /// # Errors
@@ -41,37 +63,34 @@ pub async fn append<S: Log, E: Clock + Ids>(
     world: &E,
     channel: &Channel,
     arrivals: &[Arrival],
-    redelivered: bool,
+    look_back: LookBack,
     retention: Duration,
 ) -> PortResult<()> {
-    let mut look_back = redelivered;
+    let mut look_back = look_back;
     for _ in 0..ATTEMPTS {
         let state = log.open(channel, &Epoch::new(world.fresh())).await?;
         let now = world.now();
         let mut known = HashSet::new();
-        if look_back && state.head > Seq::ZERO {
-            let limit = ReadLimit {
-                messages: REDELIVERY_WINDOW,
-                bytes: usize::MAX,
-            };
-            let newest = log
-                .read_back(channel, &state.epoch, state.head.next(), limit, now)
-                .await?;
+        if let Some(messages) = look_back.messages()
+            && state.head > Seq::ZERO
+        {
+            let limit = ReadLimit { messages, bytes: usize::MAX };
+            let newest = log.read_back(channel, &state.epoch, state.head.next(), limit, now).await?;
             known.extend(newest.into_iter().map(|message| (message.from, message.id)));
         }
         let messages = number(arrivals, state.head, known);
         if messages.is_empty() {
             return Ok(());
         }
-        let appended = log
-            .append(channel, &state.epoch, state.head, &messages, now.plus(retention))
-            .await?;
+        let expires = now.plus(retention);
+        let append = Append { epoch: &state.epoch, head: state.head, messages: &messages, now, expires };
+        let appended = log.append(channel, &append).await?;
         if appended == Appended::Done {
             let last = messages.last().map_or(state.head, |message| message.seq);
             tracing::debug!(%channel, seq = last.0, messages = messages.len(), "appended");
             return Ok(());
         }
-        look_back = true;
+        look_back = look_back.max(LookBack::Newest);
     }
     Err(PortError {
         operation: "append",
@@ -85,21 +104,10 @@ fn number(arrivals: &[Arrival], head: Seq, mut known: HashSet<(UserId, MessageId
     let mut last = head;
     let mut messages = Vec::with_capacity(arrivals.len());
     for Arrival { envelope, at } in arrivals {
-        let Envelope {
-            channel: _,
-            id,
-            from,
-            body,
-        } = envelope.clone();
+        let Envelope { channel: _, id, from, body, receipt } = envelope.clone();
         if known.insert((from.clone(), id.clone())) {
             last = last.next();
-            messages.push(Message {
-                seq: last,
-                id,
-                from,
-                body,
-                at: *at,
-            });
+            messages.push(Message { seq: last, id, from, body, at: *at, receipt });
         }
     }
     messages
@@ -111,44 +119,26 @@ mod tests {
     use crate::testing::arrival;
 
     fn check(arrivals: &[Arrival], known: &[(&str, &str)], expected: &[(u64, &str)]) {
-        let known = known
-            .iter()
-            .map(|(from, id)| (UserId::parse(from).unwrap(), MessageId::parse(id).unwrap()))
-            .collect();
+        let known =
+            known.iter().map(|(from, id)| (UserId::parse(from).unwrap(), MessageId::parse(id).unwrap())).collect();
         let messages = number(arrivals, Seq(7), known);
-        let numbered: Vec<_> = messages
-            .iter()
-            .map(|message| (message.seq.0, message.id.as_str()))
-            .collect();
+        let numbered: Vec<_> = messages.iter().map(|message| (message.seq.0, message.id.as_str())).collect();
         assert_eq!(numbered, expected);
     }
 
     #[test]
     fn messages_are_numbered_behind_the_head() {
-        check(
-            &[arrival("alice", "a"), arrival("alice", "b")],
-            &[],
-            &[(8, "a"), (9, "b")],
-        );
+        check(&[arrival("alice", "a"), arrival("alice", "b")], &[], &[(8, "a"), (9, "b")]);
     }
 
     #[test]
     fn a_message_that_is_in_the_log_or_twice_in_the_batch_is_left_out_without_a_hole() {
-        let batch = [
-            arrival("alice", "a"),
-            arrival("alice", "b"),
-            arrival("alice", "b"),
-            arrival("alice", "c"),
-        ];
+        let batch = [arrival("alice", "a"), arrival("alice", "b"), arrival("alice", "b"), arrival("alice", "c")];
         check(&batch, &[("alice", "a")], &[(8, "b"), (9, "c")]);
     }
 
     #[test]
     fn two_senders_may_use_the_same_id() {
-        check(
-            &[arrival("alice", "a"), arrival("bob", "a")],
-            &[],
-            &[(8, "a"), (9, "a")],
-        );
+        check(&[arrival("alice", "a"), arrival("bob", "a")], &[], &[(8, "a"), (9, "a")]);
     }
 }

@@ -16,7 +16,8 @@ use crate::lease::{self, Lease};
 use crate::message::Seq;
 use crate::outcome::Tally;
 use crate::page::{Page, plan_pages};
-use crate::ports::{Broadcasts, ChannelState, Clock, Log, Members, PortError, PortResult, Poster, ReadLimit};
+use crate::ports::{Broadcasts, ChannelState, Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Receipts};
+use crate::settlement::{Settlement, settle};
 
 /// History events of a round besides its pages': the plan, the choice and the Map (docs.aws.amazon.com/step-functions, quotas).
 const EVENTS_OF_A_ROUND: u64 = 12;
@@ -51,6 +52,9 @@ pub struct Round {
     pub frames: u32,
     /// About how many history events the execution has when the round is done.
     pub events: u64,
+    /// Whether any of its messages wants a receipt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipts: bool,
 }
 
 /// What became of a page: its report, or the error by which it failed.
@@ -149,11 +153,13 @@ pub struct PageInput {
 
 /// Plans a channel's broadcast.
 #[derive(Clone, Debug)]
-pub struct Planner<S, B, E> {
+pub struct Planner<S, B, P, E> {
     /// The log, the lease and the counts.
     pub store: S,
     /// For the handover to a fresh execution.
     pub broadcasts: B,
+    /// For receipts.
+    pub poster: P,
     /// Time.
     pub world: E,
     /// How long a lease lasts; longer than a round's slowest page.
@@ -164,32 +170,35 @@ pub struct Planner<S, B, E> {
     pub round_frames: u64,
     /// History events after which a fresh execution takes over.
     pub history_events: u64,
+    /// How long receipts are kept.
+    pub retention: Duration,
 }
 
-impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
+impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S, B, P, E> {
     /// Settles the round that is done, and plans the next. Doing it twice is harmless.
     ///
     /// # Errors
     /// When the store or the state machine can't be reached.
     pub async fn plan(&self, input: PlanInput) -> PortResult<Plan> {
-        let PlanInput {
-            channel,
-            lease,
-            round,
-            reports,
-            totals,
-        } = input;
+        let PlanInput { channel, lease, round, reports, totals } = input;
         let totals = add_round(totals, round.as_ref(), &reports);
         if let Some(round) = &round {
-            self.store.settle(&channel, &round.epoch, round.to).await?;
+            self.settle(&channel, round, &reports).await?;
         }
         let next = self.next(&channel, &lease, round.as_ref()).await?;
-        Ok(Plan {
-            next,
-            channel,
-            lease,
-            totals,
-        })
+        Ok(Plan { next, channel, lease, totals })
+    }
+
+    async fn settle(&self, channel: &Channel, round: &Round, reports: &[PageReport]) -> PortResult<()> {
+        let Round { epoch, from, to, .. } = round;
+        let messages = if round.receipts {
+            read_range(&self.store, &self.world, channel, epoch, (*from, *to)).await?
+        } else {
+            Vec::new()
+        };
+        let tally = reports.iter().map(|report| report.tally).sum();
+        let settlement = Settlement { channel, epoch, to: *to, messages: &messages, tally, retention: self.retention };
+        settle(&self.store, &self.poster, &self.world, settlement).await
     }
 
     async fn next(&self, channel: &Channel, lease: &LeaseId, done: Option<&Round>) -> PortResult<Next> {
@@ -213,10 +222,7 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
             if done.is_some() && events > self.history_events {
                 return self.hand_over(channel, lease).await;
             }
-            let renewed = Lease {
-                id: lease.clone(),
-                until: self.world.now().plus(self.lease),
-            };
+            let renewed = Lease { id: lease.clone(), until: self.world.now().plus(self.lease) };
             if !self.store.replace_lease(channel, lease, &renewed).await? {
                 continue;
             }
@@ -225,11 +231,7 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
                 self.store.settle(channel, &state.epoch, state.head).await?;
                 continue;
             };
-            return Ok(Next::Round {
-                round,
-                pages,
-                concurrency: MAP_CONCURRENCY,
-            });
+            return Ok(Next::Round { round, pages, concurrency: MAP_CONCURRENCY });
         }
         Err(PortError {
             operation: "plan broadcast",
@@ -247,14 +249,8 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
         events: u64,
     ) -> PortResult<Option<Round>> {
         let round_frames = usize::try_from(self.round_frames).unwrap_or(usize::MAX);
-        let limit = ReadLimit {
-            messages: usize::MAX,
-            bytes: round_frames.saturating_mul(MAX_FRAME_BYTES),
-        };
-        let mut messages = self
-            .store
-            .read(channel, &state.epoch, state.sent, limit, self.world.now())
-            .await?;
+        let limit = ReadLimit { messages: usize::MAX, bytes: round_frames.saturating_mul(MAX_FRAME_BYTES) };
+        let mut messages = self.store.read(channel, &state.epoch, state.sent, limit, self.world.now()).await?;
         messages.retain(|message| message.seq <= state.head);
         let frames = frames(channel, &state.epoch, &messages)?;
         let count = frames.len().min(round_frames);
@@ -265,14 +261,12 @@ impl<S: Log + Members, B: Broadcasts, E: Clock> Planner<S, B, E> {
             to: last.last,
             frames: u32::try_from(count).unwrap_or(u32::MAX),
             events,
+            receipts: messages.iter().any(|message| message.seq <= last.last && message.receipt.is_some()),
         }))
     }
 
     async fn hand_over(&self, channel: &Channel, lease: &LeaseId) -> PortResult<Next> {
-        let next = Lease {
-            id: lease::successor(lease),
-            until: self.world.now().plus(self.lease),
-        };
+        let next = Lease { id: lease::successor(lease), until: self.world.now().plus(self.lease) };
         if !self.store.replace_lease(channel, lease, &next).await? {
             return Ok(Next::LostLease);
         }
@@ -325,20 +319,11 @@ impl<S: Log + Members, P: Poster, E: Clock> PageDelivery<S, P, E> {
     /// # Errors
     /// When the log or the members can't be read.
     pub async fn deliver(&self, input: PageInput) -> PortResult<PageReport> {
-        let PageInput {
-            channel,
-            lease: _,
-            round,
-            page,
-        } = input;
+        let PageInput { channel, lease: _, round, page } = input;
         let messages = read_range(&self.store, &self.world, &channel, &round.epoch, (round.from, round.to)).await?;
         let frames = frames(&channel, &round.epoch, &messages)?;
         let tally = fan_out(&self.store, &self.poster, &self.world, &channel, &page.shards, &frames).await?;
-        Ok(PageReport {
-            index: page.index,
-            tally,
-            error: None,
-        })
+        Ok(PageReport { index: page.index, tally, error: None })
     }
 }
 
@@ -351,11 +336,11 @@ mod tests {
     use crate::member::Connection;
     use crate::membership;
     use crate::memory::MemoryStore;
-    use crate::ports::Appended;
+    use crate::ports::{Append, Appended};
     use crate::testing::{Recorder, World, connection, message, room};
     use crate::time::Timestamp;
 
-    type TestPlanner = Planner<MemoryStore, Recorder, World>;
+    type TestPlanner = Planner<MemoryStore, Recorder, Recorder, World>;
 
     const NOW: u64 = 1_000_000;
 
@@ -364,45 +349,35 @@ mod tests {
         let planner = Planner {
             store: MemoryStore::default(),
             broadcasts: Recorder::default(),
+            poster: Recorder::default(),
             world: World::at(NOW),
             lease: Duration::from_secs(60),
             page_members: 10,
             round_frames: 2,
             history_events: 15_000,
+            retention: Duration::from_secs(60),
         };
         for number in 0..members {
             let one: Connection = connection(&format!("connection-{number:03}"), "alice", NOW);
-            block_on(membership::join(
-                &planner.store,
-                &planner.world,
-                &one,
-                &room("lobby"),
-                10,
-            ))
-            .unwrap();
+            block_on(membership::join(&planner.store, &planner.world, &one, &room("lobby"), 10)).unwrap();
         }
         block_on(planner.store.open(&room("lobby"), &Epoch::new("E"))).unwrap();
-        let lease = Lease {
-            id: LeaseId::new("room_lobby-X-1"),
-            until: Timestamp(NOW + 60_000),
-        };
+        let lease = Lease { id: LeaseId::new("room_lobby-X-1"), until: Timestamp(NOW + 60_000) };
         assert!(block_on(planner.store.take_lease(&room("lobby"), &lease, Timestamp(NOW))).unwrap());
         planner
     }
 
     fn append(planner: &TestPlanner, texts: &[&str]) {
         let state = state(planner);
-        let messages: Vec<_> = (state.head.0 + 1..)
-            .zip(texts)
-            .map(|(seq, text)| message(seq, text))
-            .collect();
-        let appended = block_on(planner.store.append(
-            &room("lobby"),
-            &state.epoch,
-            state.head,
-            &messages,
-            Timestamp(NOW + 60_000),
-        ));
+        let messages: Vec<_> = (state.head.0 + 1..).zip(texts).map(|(seq, text)| message(seq, text)).collect();
+        let append = Append {
+            epoch: &state.epoch,
+            head: state.head,
+            messages: &messages,
+            now: Timestamp(NOW),
+            expires: Timestamp(NOW + 60_000),
+        };
+        let appended = block_on(planner.store.append(&room("lobby"), &append));
         assert_eq!(appended, Ok(Appended::Done));
     }
 
@@ -421,16 +396,8 @@ mod tests {
     }
 
     fn after(plan: Plan, reports: Vec<PageReport>) -> PlanInput {
-        let Next::Round { round, .. } = plan.next else {
-            panic!("{plan:?}")
-        };
-        PlanInput {
-            channel: plan.channel,
-            lease: plan.lease,
-            round: Some(round),
-            reports,
-            totals: plan.totals,
-        }
+        let Next::Round { round, .. } = plan.next else { panic!("{plan:?}") };
+        PlanInput { channel: plan.channel, lease: plan.lease, round: Some(round), reports, totals: plan.totals }
     }
 
     fn plan(planner: &TestPlanner, input: PlanInput) -> Plan {
@@ -442,21 +409,12 @@ mod tests {
         let planner = planner(40);
         append(&planner, &["a", "b", "c"]);
         let plan = plan(&planner, start("room_lobby-X-1"));
-        let Next::Round { round, pages, .. } = plan.next else {
-            panic!("{plan:?}")
-        };
-        assert_eq!(
-            (round.number, round.from, round.to, round.frames),
-            (1, Seq(0), Seq(3), 1)
-        );
+        let Next::Round { round, pages, .. } = plan.next else { panic!("{plan:?}") };
+        assert_eq!((round.number, round.from, round.to, round.frames), (1, Seq(0), Seq(3), 1));
         let shards: Vec<u32> = pages.iter().flat_map(|page| page.shards.clone()).collect();
         assert_eq!(shards, (0..state(&planner).shards).collect::<Vec<_>>());
         assert!(pages.len() >= 2, "{pages:?}");
-        assert_eq!(
-            state(&planner).sent,
-            Seq(0),
-            "nothing is sent before the pages are done"
-        );
+        assert_eq!(state(&planner).sent, Seq(0), "nothing is sent before the pages are done");
     }
 
     #[test]
@@ -465,14 +423,10 @@ mod tests {
         let large = "x".repeat(20_000);
         append(&planner, &[large.as_str(); 5]);
         let first = plan(&planner, start("room_lobby-X-1"));
-        let Next::Round { round, .. } = &first.next else {
-            panic!("{first:?}")
-        };
+        let Next::Round { round, .. } = &first.next else { panic!("{first:?}") };
         assert_eq!((round.to, round.frames), (Seq(2), 2));
         let second = plan(&planner, after(first, Vec::new()));
-        let Next::Round { round, .. } = &second.next else {
-            panic!("{second:?}")
-        };
+        let Next::Round { round, .. } = &second.next else { panic!("{second:?}") };
         assert_eq!((round.number, round.from, round.to), (2, Seq(2), Seq(4)));
     }
 
@@ -484,33 +438,17 @@ mod tests {
         append(&planner, &["b"]);
         let report = PageReport {
             index: 0,
-            tally: Tally {
-                members: 1,
-                delivered: 1,
-                posts: 1,
-                ..Tally::default()
-            },
+            tally: Tally { members: 1, delivered: 1, posts: 1, ..Tally::default() },
             error: None,
         };
         let second = plan(&planner, after(first, vec![report.clone()]));
-        let Next::Round { round, .. } = &second.next else {
-            panic!("{second:?}")
-        };
+        let Next::Round { round, .. } = &second.next else { panic!("{second:?}") };
         assert_eq!((round.from, round.to), (Seq(1), Seq(2)));
-        let failed = PageReport {
-            index: 1,
-            tally: Tally::default(),
-            error: Some("Lambda.Unknown".to_owned()),
-        };
+        let failed = PageReport { index: 1, tally: Tally::default(), error: Some("Lambda.Unknown".to_owned()) };
         let done = plan(&planner, after(second, vec![report, failed]));
         assert_eq!(done.next, Next::Settled);
         assert_eq!(
-            (
-                done.totals.rounds,
-                done.totals.pages,
-                done.totals.failed_pages,
-                done.totals.tally.posts
-            ),
+            (done.totals.rounds, done.totals.pages, done.totals.failed_pages, done.totals.tally.posts),
             (2, 2, 1, 2)
         );
         assert_eq!(state(&planner).lease, None);
@@ -536,10 +474,7 @@ mod tests {
 
     #[test]
     fn a_long_broadcast_hands_over_to_a_fresh_execution() {
-        let planner = TestPlanner {
-            history_events: 30,
-            ..planner(1)
-        };
+        let planner = TestPlanner { history_events: 30, ..planner(1) };
         append(&planner, &["a"]);
         let first = plan(&planner, start("room_lobby-X-1"));
         append(&planner, &["b"]);
@@ -548,24 +483,15 @@ mod tests {
         let successor = LeaseId::new("room_lobby-X-2");
         assert_eq!(planner.broadcasts.seen().started, [(room("lobby"), successor.clone())]);
         assert_eq!(state(&planner).lease.unwrap().id, successor);
-        assert_eq!(
-            plan(&planner, second).next,
-            Next::HandedOver,
-            "a plan that is repeated starts it again"
-        );
+        assert_eq!(plan(&planner, second).next, Next::HandedOver, "a plan that is repeated starts it again");
         let next = plan(&planner, start("room_lobby-X-2"));
-        let Next::Round { round, .. } = next.next else {
-            panic!("{next:?}")
-        };
+        let Next::Round { round, .. } = next.next else { panic!("{next:?}") };
         assert_eq!((round.number, round.from, round.to), (1, Seq(1), Seq(2)));
     }
 
     #[test]
     fn a_handover_that_was_cut_short_is_finished_by_the_repeated_plan() {
-        let planner = TestPlanner {
-            history_events: 30,
-            ..planner(1)
-        };
+        let planner = TestPlanner { history_events: 30, ..planner(1) };
         append(&planner, &["a"]);
         let first = plan(&planner, start("room_lobby-X-1"));
         append(&planner, &["b"]);
@@ -590,29 +516,16 @@ mod tests {
     fn the_pages_of_a_round_reach_every_member_once() {
         let planner = planner(40);
         append(&planner, &["a", "b"]);
-        let Plan {
-            next: Next::Round { round, pages, .. },
-            channel,
-            lease,
-            ..
-        } = plan(&planner, start("room_lobby-X-1"))
+        let Plan { next: Next::Round { round, pages, .. }, channel, lease, .. } =
+            plan(&planner, start("room_lobby-X-1"))
         else {
             panic!("no round")
         };
         let poster = Recorder::default();
-        let delivery = PageDelivery {
-            store: planner.store.clone(),
-            poster: poster.clone(),
-            world: planner.world,
-        };
+        let delivery = PageDelivery { store: planner.store.clone(), poster: poster.clone(), world: planner.world };
         let mut delivered = 0;
         for page in pages {
-            let input = PageInput {
-                channel: channel.clone(),
-                lease: lease.clone(),
-                round: round.clone(),
-                page,
-            };
+            let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
             delivered += block_on(delivery.deliver(input)).unwrap().tally.delivered;
         }
         assert_eq!(delivered, 40);
@@ -620,6 +533,43 @@ mod tests {
         assert_eq!(seen.posted.len(), 40);
         assert!(seen.posted.values().all(|frames| frames.len() == 1));
         assert!(seen.posted.contains_key(&ConnectionId::new("connection-039")));
+    }
+
+    #[test]
+    fn a_round_gives_the_receipts_that_were_asked_for_before_it_is_settled() {
+        use crate::message::ReceiptTo;
+        let planner = planner(1);
+        let state = state(&planner);
+        let asked = [ReceiptTo::Service, ReceiptTo::Connection(ConnectionId::new("publisher"))];
+        let messages: Vec<_> = (1..)
+            .zip(asked)
+            .map(|(seq, to)| crate::message::Message { receipt: Some(to), ..message(seq, "x") })
+            .collect();
+        let append = Append {
+            epoch: &state.epoch,
+            head: Seq(0),
+            messages: &messages,
+            now: Timestamp(NOW),
+            expires: Timestamp(NOW + 60_000),
+        };
+        block_on(planner.store.append(&room("lobby"), &append)).unwrap();
+        let first = plan(&planner, start("room_lobby-X-1"));
+        let tally = Tally { members: 3, delivered: 1, gone: 1, throttled: 1, ..Tally::default() };
+        let report = PageReport { index: 0, tally, error: None };
+        assert_eq!(plan(&planner, after(first, vec![report])).next, Next::Settled);
+        for message in &messages {
+            let found = block_on(planner.store.receipt(&room("lobby"), &message.from, &message.id, Timestamp(NOW)));
+            let receipt = found.unwrap().unwrap();
+            assert_eq!((receipt.seq, receipt.members, receipt.delivered), (message.seq, 3, 1));
+            assert_eq!((receipt.gone, receipt.failed, receipt.ms), (1, 1, NOW - message.at.0));
+        }
+        let seen = planner.poster.seen();
+        assert_eq!(seen.posted.len(), 1, "only a client is posted to");
+        let frame = &seen.posted[&ConnectionId::new("publisher")][0];
+        assert!(
+            frame.starts_with(r#"{"type":"receipt","channel":"room:lobby","id":"m-2","seq":2,"members":3"#),
+            "{frame}"
+        );
     }
 
     #[test]

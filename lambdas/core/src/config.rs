@@ -139,23 +139,17 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&self, variable: &'static str) -> Result<String, ConfigError> {
-        (self.lookup)(variable)
-            .filter(|value| !value.is_empty())
-            .ok_or(ConfigError::Missing(variable))
+        (self.lookup)(variable).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(variable))
     }
 
     fn number(&self, setting: &Setting) -> Result<u64, ConfigError> {
         let value = self.text(setting.variable)?;
-        value
-            .parse()
-            .ok()
-            .filter(|number| setting.range.contains(number))
-            .ok_or_else(|| ConfigError::OutOfRange {
-                variable: setting.variable,
-                value,
-                min: *setting.range.start(),
-                max: *setting.range.end(),
-            })
+        value.parse().ok().filter(|number| setting.range.contains(number)).ok_or_else(|| ConfigError::OutOfRange {
+            variable: setting.variable,
+            value,
+            min: *setting.range.start(),
+            max: *setting.range.end(),
+        })
     }
 }
 
@@ -272,6 +266,8 @@ config! {
     PlanBroadcastConfig {
         /// The table's name.
         table: text(env::TABLE),
+        /// Where receipts are posted.
+        callback_url: text(env::CALLBACK_URL),
         /// The broadcast state machine, for the handover to a fresh execution.
         state_machine_arn: text(env::STATE_MACHINE_ARN),
         /// Members for each page, about.
@@ -282,6 +278,12 @@ config! {
         round_frames: number(settings::ROUND_FRAMES),
         /// History events after which a fresh execution takes over.
         history_events: number(settings::HISTORY_EVENTS),
+        /// How long a receipt is kept, in seconds: as long as its message.
+        retention_seconds: number(settings::RETENTION_SECONDS),
+        /// Posts under way at once.
+        post_concurrency: number(settings::POST_CONCURRENCY),
+        /// The time that a post may take, in milliseconds.
+        post_timeout_ms: number(settings::POST_TIMEOUT_MS),
     }
 }
 

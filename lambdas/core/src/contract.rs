@@ -10,23 +10,21 @@
 use std::collections::BTreeSet;
 
 use crate::channel::Channel;
-use crate::id::{ConnectionId, Epoch, LeaseId};
+use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
 use crate::lease::Lease;
 use crate::member::Connection;
-use crate::message::{Message, Seq};
-use crate::ports::{Appended, Log, Members, ReadLimit};
-use crate::testing::{connection, message, room};
+use crate::message::{Message, ReceiptTo, Seq};
+use crate::ports::{Append, Appended, Log, Members, PortResult, ReadLimit, Receipts};
+use crate::protocol::Receipt;
+use crate::testing::{connection, message, room, user};
 use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const LATER: Timestamp = Timestamp(2_000_000);
-const ALL: ReadLimit = ReadLimit {
-    messages: usize::MAX,
-    bytes: usize::MAX,
-};
+const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 
 /// Runs every rule of the contract.
-pub async fn check<S: Log + Members>(store: &S) {
+pub async fn check<S: Log + Members + Receipts>(store: &S) {
     opening_a_channel_makes_it_once(store).await;
     an_append_moves_the_head_and_writes_the_messages(store).await;
     an_append_at_another_head_writes_nothing(store).await;
@@ -47,6 +45,8 @@ pub async fn check<S: Log + Members>(store: &S) {
     shards_grow_once(store).await;
     a_shard_is_read_in_parts_without_omission(store).await;
     expired_members_are_not_read(store).await;
+    a_message_keeps_its_wish_for_a_receipt(store).await;
+    a_receipt_is_found_under_its_message_until_it_expires(store).await;
 }
 
 fn epoch(name: &str) -> Epoch {
@@ -61,14 +61,23 @@ fn seqs(messages: &[Message]) -> Vec<u64> {
     messages.iter().map(|message| message.seq.0).collect()
 }
 
+async fn append<S: Log>(
+    store: &S,
+    channel: &Channel,
+    epoch: &str,
+    head: u64,
+    messages: &[Message],
+    expires: Timestamp,
+) -> PortResult<Appended> {
+    let append = Append { epoch: &self::epoch(epoch), head: Seq(head), messages, now: NOW, expires };
+    store.append(channel, &append).await
+}
+
 async fn channel_with_log<S: Log>(store: &S, name: &str, messages: u64) -> Channel {
     let channel = room(name);
     store.open(&channel, &epoch("A")).await.unwrap();
     for seq in 0..messages {
-        let appended = store
-            .append(&channel, &epoch("A"), Seq(seq), &numbered([seq + 1]), LATER)
-            .await
-            .unwrap();
+        let appended = append(store, &channel, "A", seq, &numbered([seq + 1]), LATER).await.unwrap();
         assert_eq!(appended, Appended::Done);
     }
     channel
@@ -78,10 +87,7 @@ async fn opening_a_channel_makes_it_once<S: Log>(store: &S) {
     let channel = room("open");
     assert_eq!(store.state(&channel).await.unwrap(), None);
     let first = store.open(&channel, &epoch("A")).await.unwrap();
-    assert_eq!(
-        (first.epoch.as_str(), first.head, first.sent, first.shards),
-        ("A", Seq(0), Seq(0), 1)
-    );
+    assert_eq!((first.epoch.as_str(), first.head, first.sent, first.shards), ("A", Seq(0), Seq(0), 1));
     assert_eq!(first.lease, None);
     let second = store.open(&channel, &epoch("B")).await.unwrap();
     assert_eq!(second, first);
@@ -91,64 +97,34 @@ async fn opening_a_channel_makes_it_once<S: Log>(store: &S) {
 async fn an_append_moves_the_head_and_writes_the_messages<S: Log>(store: &S) {
     let channel = channel_with_log(store, "append", 0).await;
     let messages = numbered(1..=10);
-    let appended = store
-        .append(&channel, &epoch("A"), Seq(0), &messages, LATER)
-        .await
-        .unwrap();
+    let appended = append(store, &channel, "A", 0, &messages, LATER).await.unwrap();
     assert_eq!(appended, Appended::Done);
     let state = store.state(&channel).await.unwrap().unwrap();
-    assert_eq!((state.head, state.sent), (Seq(10), Seq(0)));
-    assert_eq!(
-        store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap(),
-        messages
-    );
+    assert_eq!((state.head, state.sent, state.moved_at), (Seq(10), Seq(0), NOW));
+    assert_eq!(store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap(), messages);
 }
 
 async fn an_append_at_another_head_writes_nothing<S: Log>(store: &S) {
     let channel = channel_with_log(store, "moved", 2).await;
     for head in [1, 3] {
         let messages = numbered([head + 1, head + 2]);
-        let appended = store
-            .append(&channel, &epoch("A"), Seq(head), &messages, LATER)
-            .await
-            .unwrap();
+        let appended = append(store, &channel, "A", head, &messages, LATER).await.unwrap();
         assert_eq!(appended, Appended::HeadMoved);
     }
-    let appended = store
-        .append(&channel, &epoch("B"), Seq(2), &numbered([3]), LATER)
-        .await
-        .unwrap();
+    let appended = append(store, &channel, "B", 2, &numbered([3]), LATER).await.unwrap();
     assert_eq!(appended, Appended::HeadMoved, "another epoch");
-    let appended = store
-        .append(&room("never-opened"), &epoch("A"), Seq(0), &numbered([1]), LATER)
-        .await
-        .unwrap();
+    let appended = append(store, &room("never-opened"), "A", 0, &numbered([1]), LATER).await.unwrap();
     assert_eq!(appended, Appended::HeadMoved, "a channel that is not there");
-    assert_eq!(
-        seqs(&store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap()),
-        [1, 2]
-    );
+    assert_eq!(seqs(&store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap()), [1, 2]);
 }
 
 async fn a_log_is_read_in_order_within_limits<S: Log>(store: &S) {
     let channel = channel_with_log(store, "read", 12).await;
     let read = async |after, limit| seqs(&store.read(&channel, &epoch("A"), Seq(after), limit, NOW).await.unwrap());
-    let back = async |before, limit| {
-        seqs(
-            &store
-                .read_back(&channel, &epoch("A"), Seq(before), limit, NOW)
-                .await
-                .unwrap(),
-        )
-    };
-    let three = ReadLimit {
-        messages: 3,
-        bytes: usize::MAX,
-    };
-    let ten_bytes = ReadLimit {
-        messages: usize::MAX,
-        bytes: 10,
-    };
+    let back =
+        async |before, limit| seqs(&store.read_back(&channel, &epoch("A"), Seq(before), limit, NOW).await.unwrap());
+    let three = ReadLimit { messages: 3, bytes: usize::MAX };
+    let ten_bytes = ReadLimit { messages: usize::MAX, bytes: 10 };
     assert_eq!(read(9, ALL).await, [10, 11, 12]);
     assert_eq!(read(2, three).await, [3, 4, 5]);
     assert_eq!(read(0, ten_bytes).await, [1, 2], "`\"m-1\"` has five bytes");
@@ -164,50 +140,26 @@ async fn large_messages_are_all_read<S: Log>(store: &S) {
     let text = "x".repeat(24_000);
     for head in (0..60).step_by(10) {
         let messages: Vec<Message> = (head + 1..=head + 10).map(|seq| message(seq, &text)).collect();
-        store
-            .append(&channel, &epoch("A"), Seq(head), &messages, LATER)
-            .await
-            .unwrap();
+        append(store, &channel, "A", head, &messages, LATER).await.unwrap();
     }
     let read = store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap();
     assert_eq!(seqs(&read), (1..=60).collect::<Vec<_>>());
-    let budget = ReadLimit {
-        messages: usize::MAX,
-        bytes: 48_000,
-    };
-    assert_eq!(
-        seqs(&store.read(&channel, &epoch("A"), Seq(0), budget, NOW).await.unwrap()),
-        [1, 2]
-    );
+    let budget = ReadLimit { messages: usize::MAX, bytes: 48_000 };
+    assert_eq!(seqs(&store.read(&channel, &epoch("A"), Seq(0), budget, NOW).await.unwrap()), [1, 2]);
 }
 
 async fn expired_messages_are_not_read<S: Log>(store: &S) {
     let channel = channel_with_log(store, "expired", 0).await;
-    store
-        .append(&channel, &epoch("A"), Seq(0), &numbered([1, 2]), NOW)
-        .await
-        .unwrap();
-    store
-        .append(&channel, &epoch("A"), Seq(2), &numbered([3]), LATER)
-        .await
-        .unwrap();
-    assert_eq!(
-        seqs(&store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap()),
-        [3]
-    );
-    assert_eq!(
-        seqs(&store.read_back(&channel, &epoch("A"), Seq(4), ALL, NOW).await.unwrap()),
-        [3]
-    );
+    append(store, &channel, "A", 0, &numbered([1, 2]), NOW).await.unwrap();
+    append(store, &channel, "A", 2, &numbered([3]), LATER).await.unwrap();
+    assert_eq!(seqs(&store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap()), [3]);
+    assert_eq!(seqs(&store.read_back(&channel, &epoch("A"), Seq(4), ALL, NOW).await.unwrap()), [3]);
 }
 
 async fn messages_of_another_epoch_are_not_read<S: Log>(store: &S) {
     let channel = channel_with_log(store, "epochs", 2).await;
     assert_eq!(store.read(&channel, &epoch("B"), Seq(0), ALL, NOW).await.unwrap(), []);
-    assert_eq!(
-        store.read_back(&channel, &epoch("B"), Seq(9), ALL, NOW).await.unwrap(),
-        []
-    );
+    assert_eq!(store.read_back(&channel, &epoch("B"), Seq(9), ALL, NOW).await.unwrap(), []);
 }
 
 async fn sent_never_moves_back<S: Log>(store: &S) {
@@ -221,72 +173,30 @@ async fn sent_never_moves_back<S: Log>(store: &S) {
 }
 
 fn lease(id: &str, until: u64) -> Lease {
-    Lease {
-        id: LeaseId::new(id),
-        until: Timestamp(until),
-    }
+    Lease { id: LeaseId::new(id), until: Timestamp(until) }
 }
 
 async fn a_lease_has_one_holder<S: Log>(store: &S) {
     let channel = channel_with_log(store, "lease", 0).await;
     let until = NOW.0 + 100;
     assert!(store.take_lease(&channel, &lease("first", until), NOW).await.unwrap());
-    assert!(
-        store.take_lease(&channel, &lease("first", until), NOW).await.unwrap(),
-        "a repeated call"
-    );
+    assert!(store.take_lease(&channel, &lease("first", until), NOW).await.unwrap(), "a repeated call");
     assert!(!store.take_lease(&channel, &lease("second", until), NOW).await.unwrap());
-    assert_eq!(
-        store.state(&channel).await.unwrap().unwrap().lease,
-        Some(lease("first", until))
-    );
-    assert!(
-        !store
-            .replace_lease(&channel, &LeaseId::new("second"), &lease("third", until))
-            .await
-            .unwrap()
-    );
-    assert!(
-        store
-            .replace_lease(&channel, &LeaseId::new("first"), &lease("first", until + 1))
-            .await
-            .unwrap()
-    );
-    assert_eq!(
-        store.state(&channel).await.unwrap().unwrap().lease,
-        Some(lease("first", until + 1))
-    );
+    assert_eq!(store.state(&channel).await.unwrap().unwrap().lease, Some(lease("first", until)));
+    assert!(!store.replace_lease(&channel, &LeaseId::new("second"), &lease("third", until)).await.unwrap());
+    assert!(store.replace_lease(&channel, &LeaseId::new("first"), &lease("first", until + 1)).await.unwrap());
+    assert_eq!(store.state(&channel).await.unwrap().unwrap().lease, Some(lease("first", until + 1)));
     for _ in 0..2 {
-        assert!(
-            store
-                .replace_lease(&channel, &LeaseId::new("first"), &lease("next", until))
-                .await
-                .unwrap()
-        );
+        assert!(store.replace_lease(&channel, &LeaseId::new("first"), &lease("next", until)).await.unwrap());
     }
-    assert!(
-        !store
-            .take_lease(&room("no-channel"), &lease("first", until), NOW)
-            .await
-            .unwrap()
-    );
+    assert!(!store.take_lease(&room("no-channel"), &lease("first", until), NOW).await.unwrap());
 }
 
 async fn an_expired_lease_can_be_taken<S: Log>(store: &S) {
     let channel = channel_with_log(store, "lease-expired", 0).await;
-    assert!(
-        store
-            .take_lease(&channel, &lease("first", NOW.0 + 100), NOW)
-            .await
-            .unwrap()
-    );
+    assert!(store.take_lease(&channel, &lease("first", NOW.0 + 100), NOW).await.unwrap());
     let end = Timestamp(NOW.0 + 100);
-    assert!(
-        store
-            .take_lease(&channel, &lease("second", end.0 + 100), end)
-            .await
-            .unwrap()
-    );
+    assert!(store.take_lease(&channel, &lease("second", end.0 + 100), end).await.unwrap());
     assert!(!store.release_lease(&channel, &LeaseId::new("first")).await.unwrap());
 }
 
@@ -294,18 +204,12 @@ async fn a_lease_is_given_back_only_when_everything_is_sent<S: Log>(store: &S) {
     let channel = channel_with_log(store, "release", 1).await;
     let held = LeaseId::new("first");
     assert!(store.take_lease(&channel, &lease("first", LATER.0), NOW).await.unwrap());
-    assert!(
-        !store.release_lease(&channel, &held).await.unwrap(),
-        "a message is unsent"
-    );
+    assert!(!store.release_lease(&channel, &held).await.unwrap(), "a message is unsent");
     store.settle(&channel, &epoch("A"), Seq(1)).await.unwrap();
     assert!(!store.release_lease(&channel, &LeaseId::new("other")).await.unwrap());
     assert!(store.release_lease(&channel, &held).await.unwrap());
     assert_eq!(store.state(&channel).await.unwrap().unwrap().lease, None);
-    assert!(
-        !store.release_lease(&channel, &held).await.unwrap(),
-        "it is given back already"
-    );
+    assert!(!store.release_lease(&channel, &held).await.unwrap(), "it is given back already");
 }
 
 async fn a_connection_is_known_until_it_is_removed_or_expires<S: Members>(store: &S) {
@@ -356,11 +260,7 @@ async fn counts_follow_members_and_do_not_go_below_zero<S: Members>(store: &S) {
 async fn a_count_is_corrected_only_if_it_did_not_change<S: Members>(store: &S) {
     let channel = room("correct");
     store.correct_count(&channel, 0, 0, 7).await.unwrap();
-    assert_eq!(
-        store.counts(&channel, 1).await.unwrap(),
-        [7],
-        "a count that was never written is zero"
-    );
+    assert_eq!(store.counts(&channel, 1).await.unwrap(), [7], "a count that was never written is zero");
     store.correct_count(&channel, 0, 6, 3).await.unwrap();
     assert_eq!(store.counts(&channel, 1).await.unwrap(), [7]);
     store.correct_count(&channel, 0, 7, 3).await.unwrap();
@@ -374,9 +274,7 @@ async fn many_shards_are_counted<S: Members>(store: &S) {
         store.add_to_count(&channel, shard, 1).await.unwrap();
     }
     let counts = store.counts(&channel, 256).await.unwrap();
-    let counted: Vec<usize> = (0..counts.len())
-        .filter(|shard| counts.get(*shard) == Some(&1))
-        .collect();
+    let counted: Vec<usize> = (0..counts.len()).filter(|shard| counts.get(*shard) == Some(&1)).collect();
     assert_eq!((counts.len(), counted), (256, vec![0, 99, 100, 255]));
 }
 
@@ -391,9 +289,8 @@ async fn shards_grow_once<S: Log + Members>(store: &S) {
 async fn a_shard_is_read_in_parts_without_omission<S: Members>(store: &S) {
     let channel = room("parts");
     // Ids as API Gateway makes them, some of which sort before the shard's own row and some behind it.
-    let ids: BTreeSet<String> = (0..25u8)
-        .map(|number| format!("{}{number}cIhw=", char::from(b'0' + number * 3)))
-        .collect();
+    let ids: BTreeSet<String> =
+        (0..25u8).map(|number| format!("{}{number}cIhw=", char::from(b'0' + number * 3))).collect();
     for id in &ids {
         let member = connection(id, "alice", NOW.0);
         store.put_member(&channel, 4, &member).await.unwrap();
@@ -402,10 +299,7 @@ async fn a_shard_is_read_in_parts_without_omission<S: Members>(store: &S) {
     for limit in [1, 7, 24, 25, 26, 1_000] {
         let (mut read, mut count, mut after) = (Vec::new(), None, None::<ConnectionId>);
         loop {
-            let page = store
-                .member_page(&channel, 4, after.as_ref(), limit, NOW)
-                .await
-                .unwrap();
+            let page = store.member_page(&channel, 4, after.as_ref(), limit, NOW).await.unwrap();
             assert!(page.members.len() <= limit);
             count = count.or(page.count);
             read.extend(page.members.into_iter().map(|member: Connection| member.id.to_string()));
@@ -427,10 +321,38 @@ async fn expired_members_are_not_read<S: Members>(store: &S) {
     store.put_member(&channel, 0, &one).await.unwrap();
     let end = Timestamp(one.expires().0 + 1_000);
     assert_eq!(store.member_page(&channel, 0, None, 10, end).await.unwrap().members, []);
-    assert_eq!(
-        store.member_page(&channel, 0, None, 10, NOW).await.unwrap().members,
-        [one]
-    );
+    assert_eq!(store.member_page(&channel, 0, None, 10, NOW).await.unwrap().members, [one]);
+}
+
+async fn a_message_keeps_its_wish_for_a_receipt<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "wishes", 0).await;
+    let wishes = [None, Some(ReceiptTo::Service), Some(ReceiptTo::Connection(ConnectionId::new("c=")))];
+    let messages: Vec<Message> =
+        (1..).zip(wishes).map(|(seq, receipt)| Message { receipt, ..message(seq, "") }).collect();
+    append(store, &channel, "A", 0, &messages, LATER).await.unwrap();
+    assert_eq!(store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap(), messages);
+}
+
+async fn a_receipt_is_found_under_its_message_until_it_expires<S: Receipts>(store: &S) {
+    let (channel, from) = (room("receipts"), user("alice"));
+    let id = MessageId::parse("m-1").unwrap();
+    let receipt = |seq: u64| Receipt {
+        channel: channel.clone(),
+        id: id.clone(),
+        seq: Seq(seq),
+        members: 4,
+        delivered: 3,
+        gone: 1,
+        failed: 0,
+        ms: 12,
+    };
+    let find = async |from: &UserId, now| store.receipt(&channel, from, &id, now).await.unwrap();
+    assert_eq!(find(&from, NOW).await, None);
+    store.put_receipt(&from, &receipt(1), LATER).await.unwrap();
+    store.put_receipt(&from, &receipt(2), LATER).await.unwrap();
+    assert_eq!(find(&from, NOW).await, Some(receipt(2)));
+    assert_eq!(find(&user("bob"), NOW).await, None, "another sender's message of the same id");
+    assert_eq!(find(&from, LATER).await, None);
 }
 
 #[cfg(test)]

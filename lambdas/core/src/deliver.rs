@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::append::{Arrival, append};
+use crate::append::{Arrival, LookBack, append};
 use crate::channel::Channel;
-use crate::envelope::{Envelope, InvalidEnvelope};
+use crate::envelope::{InvalidEnvelope, Parcel};
 use crate::fan_out::{fan_out, frames, read_range};
 use crate::lease::{self, Lease};
 use crate::member::Shard;
+use crate::names::MAX_RECEIVES;
 use crate::ports::{
     Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, PortError, PortResult, Poster,
+    Receipts,
 };
+use crate::settlement::{Settlement, settle};
 use crate::time::Timestamp;
 
 /// A message as the queue delivers it.
@@ -29,6 +32,8 @@ pub struct Record {
     pub sent_at: Timestamp,
     /// How often it was received, this time included.
     pub receives: u32,
+    /// Whether it was put back from the dead-letter queue.
+    pub redriven: bool,
     /// The ARN of the queue.
     pub source: String,
 }
@@ -58,7 +63,7 @@ pub struct Delivery<S, B, D, P, E> {
 
 impl<S, B, D, P, E> Delivery<S, B, D, P, E>
 where
-    S: Log + Members,
+    S: Log + Members + Receipts,
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,
@@ -76,47 +81,45 @@ where
     }
 
     async fn deliver_group(&self, records: &[Record]) -> Vec<String> {
-        let mut arrivals = Vec::new();
-        let mut held_up = records.len();
+        let batch = self.open(records).await;
+        let first_failed = match &batch.channel {
+            None => batch.end,
+            Some(channel) => match self.append_and_dispatch(channel, records, &batch.arrivals).await {
+                Ok(()) => batch.end,
+                Err(Failure { from, error }) => {
+                    tracing::error!(%channel, %error, "not delivered");
+                    from.min(batch.end)
+                }
+            },
+        };
+        records.iter().skip(first_failed).map(|record| record.queue_id.clone()).collect()
+    }
+
+    /// Opens a group's parcels, and buries those that can never be delivered. It ends at the first that could not be buried.
+    async fn open(&self, records: &[Record]) -> Batch {
+        let mut batch = Batch { channel: None, arrivals: Vec::new(), end: records.len() };
         for (index, record) in records.iter().enumerate() {
-            match Envelope::parse(&record.body, &record.group, self.max_body_bytes) {
-                Ok(envelope) => arrivals.push((
-                    index,
-                    Arrival {
-                        envelope,
-                        at: record.sent_at,
-                    },
-                )),
+            match Parcel::parse(&record.body, &record.group, self.max_body_bytes) {
+                Ok(Parcel::Message(envelope)) => {
+                    batch.channel = Some(envelope.channel.clone());
+                    batch.arrivals.push((index, Arrival { envelope, at: record.sent_at }));
+                }
+                Ok(Parcel::Wake(channel)) => batch.channel = Some(channel),
                 Err(reason) => {
                     if let Err(error) = self.bury(record, &reason).await {
                         tracing::error!(message.queue_id = record.queue_id, %error, "dead letter not buried");
-                        held_up = index;
+                        batch.end = index;
                         break;
                     }
                 }
             }
         }
-        let first_failed = match self.append_and_dispatch(records, &arrivals).await {
-            Ok(()) => held_up,
-            Err(failure) => {
-                tracing::error!(channel = failure.channel.to_string(), error = %failure.error, "not delivered");
-                failure.from.min(held_up)
-            }
-        };
-        records
-            .iter()
-            .skip(first_failed)
-            .map(|record| record.queue_id.clone())
-            .collect()
+        batch
     }
 
     /// A dead letter is put on its queue before the message is taken off this one, so it may be there twice, but never not at all.
     async fn bury(&self, record: &Record, reason: &InvalidEnvelope) -> PortResult<()> {
-        tracing::warn!(
-            message.queue_id = record.queue_id,
-            reason = reason.code(),
-            "dead letter"
-        );
+        tracing::warn!(message.queue_id = record.queue_id, reason = reason.code(), "dead letter");
         self.dead_letters
             .bury(&DeadLetter {
                 queue_id: record.queue_id.clone(),
@@ -130,33 +133,34 @@ where
             .await
     }
 
-    async fn append_and_dispatch(&self, records: &[Record], arrivals: &[(usize, Arrival)]) -> Result<(), Failure> {
-        let Some(((first, arrival), (last, _))) = arrivals.first().zip(arrivals.last()) else {
-            return Ok(());
-        };
-        let channel = &arrival.envelope.channel;
+    async fn append_and_dispatch(
+        &self,
+        channel: &Channel,
+        records: &[Record],
+        arrivals: &[(usize, Arrival)],
+    ) -> Result<(), Failure> {
         let redelivered = records.iter().any(|record| record.receives > 1);
-        let messages: Vec<Arrival> = arrivals.iter().map(|(_, arrival)| arrival.clone()).collect();
-        append(
-            &self.store,
-            &self.world,
-            channel,
-            &messages,
-            redelivered,
-            self.retention,
-        )
-        .await
-        .map_err(|error| Failure {
-            from: *first,
-            channel: channel.clone(),
-            error,
-        })?;
+        let look_back = match (records.iter().any(|record| record.redriven), redelivered) {
+            (true, _) => LookBack::Anywhere,
+            (false, true) => LookBack::Newest,
+            (false, false) => LookBack::Nowhere,
+        };
+        if let Some((first, _)) = arrivals.first() {
+            let messages: Vec<Arrival> = arrivals.iter().map(|(_, arrival)| arrival.clone()).collect();
+            append(&self.store, &self.world, channel, &messages, look_back, self.retention)
+                .await
+                .map_err(|error| Failure { from: *first, error })?;
+        }
         // The messages are in the log. To deliver the last one again is enough to dispatch again.
-        self.dispatch(channel, redelivered).await.map_err(|error| Failure {
-            from: *last,
-            channel: channel.clone(),
-            error,
-        })
+        let last = records.len().saturating_sub(1);
+        match self.dispatch(channel, redelivered).await {
+            // What is in the log must not become a dead letter. The members see to it that it is sent, by their pings.
+            Err(error) if records.last().is_some_and(|record| record.receives >= MAX_RECEIVES) => {
+                tracing::error!(%channel, %error, "appended, but not sent");
+                Ok(())
+            }
+            dispatched => dispatched.map_err(|error| Failure { from: last, error }),
+        }
     }
 
     /// Sees to it that what is in the log reaches the members: by posting it, or by a broadcast that is sure to see it.
@@ -185,10 +189,7 @@ where
     /// Starts a broadcast. Where another run is faster, its broadcast sees the head that this one moved.
     async fn wake(&self, channel: &Channel) -> PortResult<()> {
         let now = self.world.now();
-        let lease = Lease {
-            id: lease::first(channel, &self.world.fresh()),
-            until: now.plus(self.lease),
-        };
+        let lease = Lease { id: lease::first(channel, &self.world.fresh()), until: now.plus(self.lease) };
         if self.store.take_lease(channel, &lease, now).await? {
             self.broadcasts.start(channel, &lease.id).await?;
             tracing::info!(%channel, lease = %lease.id, "broadcast started");
@@ -202,7 +203,15 @@ where
         let frames = frames(channel, &state.epoch, &messages)?;
         let shards: Vec<Shard> = (0..state.shards).collect();
         let tally = fan_out(&self.store, &self.poster, &self.world, channel, &shards, &frames).await?;
-        self.store.settle(channel, &state.epoch, state.head).await?;
+        let settlement = Settlement {
+            channel,
+            epoch: &state.epoch,
+            to: state.head,
+            messages: &messages,
+            tally,
+            retention: self.retention,
+        };
+        settle(&self.store, &self.poster, &self.world, settlement).await?;
         tracing::info!(
             %channel,
             seq = state.head.0,
@@ -218,10 +227,19 @@ where
     }
 }
 
+/// A group's parcels, opened.
+struct Batch {
+    /// The group's channel, if any of the parcels could be read.
+    channel: Option<Channel>,
+    /// The messages, with their places in the batch.
+    arrivals: Vec<(usize, Arrival)>,
+    /// Where the batch ends: at what could not be buried, or behind the last.
+    end: usize,
+}
+
 /// The messages of a group from an index on were not delivered.
 struct Failure {
     from: usize,
-    channel: Channel,
     error: PortError,
 }
 
@@ -259,14 +277,7 @@ mod tests {
 
     fn join(delivery: &TestDelivery, id: &str, connected_at: u64) {
         let one = connection(id, "alice", connected_at);
-        block_on(membership::join(
-            &delivery.store,
-            &delivery.world,
-            &one,
-            &room("lobby"),
-            2_000,
-        ))
-        .unwrap();
+        block_on(membership::join(&delivery.store, &delivery.world, &one, &room("lobby"), 2_000)).unwrap();
     }
 
     fn record(id: &str, receives: u32) -> Record {
@@ -277,32 +288,23 @@ mod tests {
             body: envelope.to_json().unwrap(),
             sent_at: Timestamp(NOW),
             receives,
+            redriven: false,
             source: "arn:aws:sqs:us-east-1:000000000000:publish.fifo".to_owned(),
         }
     }
 
     fn garbage(id: &str) -> Record {
-        Record {
-            body: "garbage".to_owned(),
-            ..record(id, 1)
-        }
+        Record { body: "garbage".to_owned(), ..record(id, 1) }
     }
 
     fn log(delivery: &TestDelivery) -> Vec<String> {
-        let limit = ReadLimit {
-            messages: usize::MAX,
-            bytes: usize::MAX,
-        };
+        let limit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
         let channel = room("lobby");
         let Some(state) = block_on(delivery.store.state(&channel)).unwrap() else {
             return Vec::new();
         };
-        let messages = block_on(
-            delivery
-                .store
-                .read(&channel, &state.epoch, Seq(0), limit, delivery.world.now()),
-        )
-        .unwrap();
+        let messages =
+            block_on(delivery.store.read(&channel, &state.epoch, Seq(0), limit, delivery.world.now())).unwrap();
         messages.into_iter().map(|message| message.id.to_string()).collect()
     }
 
@@ -311,12 +313,7 @@ mod tests {
     }
 
     fn posts(delivery: &TestDelivery, id: &str) -> usize {
-        delivery
-            .poster
-            .seen()
-            .posted
-            .get(&ConnectionId::new(id))
-            .map_or(0, Vec::len)
+        delivery.poster.seen().posted.get(&ConnectionId::new(id)).map_or(0, Vec::len)
     }
 
     #[test]
@@ -324,16 +321,9 @@ mod tests {
         let delivery = delivery(2);
         join(&delivery, "one", NOW);
         join(&delivery, "two", NOW);
-        assert_eq!(
-            block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])),
-            Vec::<String>::new()
-        );
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), Vec::<String>::new());
         assert_eq!(log(&delivery), ["a", "b"]);
-        assert_eq!(
-            (posts(&delivery, "one"), posts(&delivery, "two")),
-            (1, 1),
-            "both messages share a frame"
-        );
+        assert_eq!((posts(&delivery, "one"), posts(&delivery, "two")), (1, 1), "both messages share a frame");
         assert_eq!(state(&delivery).sent, Seq(2));
         assert_eq!(delivery.broadcasts.seen().started, []);
     }
@@ -356,10 +346,7 @@ mod tests {
     fn a_channel_that_is_being_broadcast_is_not_fanned_out_beside_it() {
         let delivery = delivery(1_000);
         join(&delivery, "one", NOW);
-        let held = Lease {
-            id: LeaseId::new("held"),
-            until: Timestamp(NOW + 1),
-        };
+        let held = Lease { id: LeaseId::new("held"), until: Timestamp(NOW + 1) };
         assert!(block_on(delivery.store.take_lease(&room("lobby"), &held, Timestamp(NOW))).unwrap());
         block_on(delivery.deliver(vec![record("a", 1)]));
         assert_eq!(posts(&delivery, "one"), 0);
@@ -383,10 +370,7 @@ mod tests {
         let delivery = delivery(0);
         join(&delivery, "one", NOW);
         delivery.broadcasts.refuse(Some("start"));
-        assert_eq!(
-            block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])),
-            ["queue-b"]
-        );
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), ["queue-b"]);
         assert_eq!(log(&delivery), ["a", "b"]);
         delivery.broadcasts.refuse(None);
         assert_eq!(block_on(delivery.deliver(vec![record("b", 2)])), Vec::<String>::new());
@@ -404,10 +388,7 @@ mod tests {
         let buried = delivery.dead_letters.seen().buried.clone();
         assert_eq!(buried.len(), 1);
         assert_eq!((buried[0].body.as_str(), buried[0].reason), ("garbage", "not_json"));
-        assert_eq!(
-            (buried[0].queue_id.as_str(), buried[0].first_seen),
-            ("queue-a", Timestamp(NOW))
-        );
+        assert_eq!((buried[0].queue_id.as_str(), buried[0].first_seen), ("queue-a", Timestamp(NOW)));
     }
 
     #[test]
@@ -423,10 +404,7 @@ mod tests {
     fn a_channel_in_trouble_does_not_hold_up_another() {
         let delivery = delivery(1_000);
         delivery.dead_letters.refuse(Some("bury"));
-        let other = Record {
-            group: "room:other".to_owned(),
-            ..garbage("x")
-        };
+        let other = Record { group: "room:other".to_owned(), ..garbage("x") };
         assert_eq!(block_on(delivery.deliver(vec![other, record("a", 1)])), ["queue-x"]);
         assert_eq!(log(&delivery), ["a"]);
     }
@@ -445,10 +423,7 @@ mod tests {
         let left: Vec<&str> = page.members.iter().map(|member| member.id.as_str()).collect();
         assert_eq!(left, ["here", "young"]);
         assert_eq!(page.count, Some(2));
-        assert_eq!(
-            block_on(delivery.store.memberships(&ConnectionId::new("old"))).unwrap(),
-            []
-        );
+        assert_eq!(block_on(delivery.store.memberships(&ConnectionId::new("old"))).unwrap(), []);
     }
 
     #[test]

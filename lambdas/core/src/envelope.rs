@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::channel::Channel;
-use crate::id::{MessageId, UserId};
-use crate::message::Body;
+use crate::id::{ConnectionId, MessageId, UserId};
+use crate::message::{Body, ReceiptTo};
 use crate::object::{Malformed, Object};
 
 /// The version that is written, and the only one that is read.
@@ -25,6 +25,17 @@ pub struct Envelope {
     pub from: UserId,
     /// What it says.
     pub body: Body,
+    /// Who wants to know what became of it.
+    pub receipt: Option<ReceiptTo>,
+}
+
+/// What lies on the publish queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parcel {
+    /// A message for a channel's log.
+    Message(Envelope),
+    /// A call to see to it that what is in the channel's log is sent: whoever was to do it seems to have died.
+    Wake(Channel),
 }
 
 /// Why an envelope can never be delivered.
@@ -58,17 +69,33 @@ impl InvalidEnvelope {
     }
 }
 
+/// An envelope as it is written; what is absent is left out.
 #[derive(Serialize)]
 struct Written<'a> {
     v: u64,
     channel: &'a Channel,
-    id: &'a MessageId,
-    from: &'a UserId,
-    body: &'a Body,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a Body>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<&'a ConnectionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wake: Option<bool>,
 }
 
-impl Envelope {
-    /// Reads an envelope from the queue's message group `group`.
+impl<'a> Written<'a> {
+    const fn to(channel: &'a Channel) -> Self {
+        Self { v: VERSION, channel, id: None, from: None, body: None, receipt: None, connection: None, wake: None }
+    }
+}
+
+impl Parcel {
+    /// Reads what lies in the queue's message group `group`.
     ///
     /// # Errors
     /// Says which field is wrong and what it should be.
@@ -78,54 +105,80 @@ impl Envelope {
         if version != VERSION {
             return Err(InvalidEnvelope::UnknownVersion(version));
         }
-        let channel = object
-            .optional_channel("channel")?
-            .ok_or(Malformed::Missing("channel"))?;
+        let channel = object.optional_channel("channel")?.ok_or(Malformed::Missing("channel"))?;
         if channel.to_string() != group {
-            return Err(InvalidEnvelope::WrongGroup {
-                group: group.to_owned(),
-                channel,
-            });
+            return Err(InvalidEnvelope::WrongGroup { group: group.to_owned(), channel });
         }
-        Ok(Self {
+        if object.flag("wake")? {
+            return Ok(Self::Wake(channel));
+        }
+        Ok(Self::Message(Envelope {
             channel,
             id: object.id("id", MessageId::parse)?,
             from: object.id("from", UserId::parse)?,
+            receipt: read_receipt(&object)?,
             body: object.body(max_body_bytes)?,
-        })
+        }))
     }
+}
 
+fn read_receipt(object: &Object) -> Result<Option<ReceiptTo>, Malformed> {
+    if !object.flag("receipt")? {
+        return Ok(None);
+    }
+    let connection = object.optional::<String>("connection", "a connection id")?;
+    Ok(Some(connection.map_or(ReceiptTo::Service, |id| ReceiptTo::Connection(ConnectionId::new(id)))))
+}
+
+/// The JSON text of a wake, for the queue.
+///
+/// # Errors
+/// As [`Envelope::to_json`].
+pub fn wake_to_json(channel: &Channel) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Written { wake: Some(true), ..Written::to(channel) })
+}
+
+impl Envelope {
     /// The JSON text for the queue.
     ///
     /// # Errors
     /// None that is known: every field is a string or JSON already. The type is serde_json's.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        let Self {
-            channel,
-            id,
-            from,
-            body,
-        } = self;
+        let Self { channel, id, from, body, receipt } = self;
+        let connection = match receipt {
+            Some(ReceiptTo::Connection(connection)) => Some(connection),
+            _ => None,
+        };
         serde_json::to_string(&Written {
-            v: VERSION,
-            channel,
-            id,
-            from,
-            body,
+            id: Some(id),
+            from: Some(from),
+            body: Some(body),
+            receipt: receipt.as_ref().map(|_| true),
+            connection,
+            ..Written::to(channel)
         })
     }
 
-    /// The queue's deduplication id: the same exactly when the sender and the message's id are. A digest, because the two together may
-    /// be longer than the 128 characters that SQS takes.
+    /// The queue's deduplication id: the same exactly when the sender and the message's id are.
     #[must_use]
     pub fn deduplication_id(&self) -> String {
-        let digest = Sha256::digest(format!("{}/{}", self.from, self.id));
-        digest.iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string can't fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        digest(&format!("{}/{}", self.from, self.id))
     }
+}
+
+/// The queue's deduplication id of a wake: the same exactly when the reason is, and never a message's, whose text has one slash.
+#[must_use]
+pub fn wake_deduplication_id(reason: &str) -> String {
+    digest(&format!("wake//{reason}"))
+}
+
+/// SQS takes 128 characters; a digest has 64, however long the text is.
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -135,23 +188,36 @@ mod tests {
     const GOOD: &str = r#"{"v":1,"channel":"room:lobby","id":"m-1","from":"orders","body":{"n":1.50}}"#;
 
     fn check(text: &str, reason: &str, detail: &str) {
-        let error = Envelope::parse(text, "room:lobby", 16).unwrap_err();
+        let error = Parcel::parse(text, "room:lobby", 16).unwrap_err();
         assert_eq!((error.code(), error.to_string().as_str()), (reason, detail), "{text}");
+    }
+
+    fn message(text: &str, group: &str) -> Envelope {
+        match Parcel::parse(text, group, 100) {
+            Ok(Parcel::Message(envelope)) => envelope,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn an_envelope_is_written_as_it_is_read() {
-        let envelope = Envelope::parse(GOOD, "room:lobby", 100).unwrap();
-        assert_eq!(envelope.to_json().unwrap(), GOOD);
+        assert_eq!(message(GOOD, "room:lobby").to_json().unwrap(), GOOD);
+        for rest in [r#","receipt":true"#, r#","receipt":true,"connection":"c=""#] {
+            let text = GOOD.replace("}}", &format!("}}{rest}}}"));
+            assert_eq!(message(&text, "room:lobby").to_json().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_wake_needs_no_more_than_its_channel() {
+        let text = wake_to_json(&Channel::Everyone).unwrap();
+        assert_eq!(text, r#"{"v":1,"channel":"everyone","wake":true}"#);
+        assert_eq!(Parcel::parse(&text, "everyone", 100), Ok(Parcel::Wake(Channel::Everyone)));
     }
 
     #[test]
     fn a_bad_envelope_says_what_is_wrong() {
-        check(
-            "{",
-            "not_json",
-            "the text is not a JSON object: EOF while parsing an object at line 1 column 1",
-        );
+        check("{", "not_json", "the text is not a JSON object: EOF while parsing an object at line 1 column 1");
         check(
             "[]",
             "not_json",
@@ -159,11 +225,7 @@ mod tests {
         );
         check("{}", "missing_field", "field `v` is missing");
         check(r#"{"v":"1"}"#, "wrong_field", "field `v` must be a whole number");
-        check(
-            r#"{"v":2}"#,
-            "unknown_version",
-            "field `v` is 2, and this stack reads version 1",
-        );
+        check(r#"{"v":2}"#, "unknown_version", "field `v` is 2, and this stack reads version 1");
         check(
             r#"{"v":1,"channel":"room:x"}"#,
             "wrong_group",
@@ -179,11 +241,7 @@ mod tests {
             "invalid_id",
             "field `id`: `a b` is not an id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : -",
         );
-        check(
-            r#"{"v":1,"channel":"room:lobby","id":"a","from":"b"}"#,
-            "missing_field",
-            "field `body` is missing",
-        );
+        check(r#"{"v":1,"channel":"room:lobby","id":"a","from":"b"}"#, "missing_field", "field `body` is missing");
         check(
             r#"{"v":1,"channel":"room:lobby","id":"a","from":"b","body":"fifteen letters"}"#,
             "body_too_large",
@@ -203,6 +261,6 @@ mod tests {
     #[test]
     fn a_body_may_be_null() {
         let text = r#"{"v":1,"channel":"everyone","id":"a","from":"b","body":null}"#;
-        assert_eq!(Envelope::parse(text, "everyone", 16).unwrap().body.as_str(), "null");
+        assert_eq!(message(text, "everyone").body.as_str(), "null");
     }
 }

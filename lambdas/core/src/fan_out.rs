@@ -38,10 +38,7 @@ pub async fn read_range<S: Log, E: Clock>(
     let mut messages: Vec<Message> = Vec::new();
     let mut after = from;
     while after < to {
-        let limit = ReadLimit {
-            messages: READ_MESSAGES,
-            bytes: usize::MAX,
-        };
+        let limit = ReadLimit { messages: READ_MESSAGES, bytes: usize::MAX };
         let read = log.read(channel, epoch, after, limit, world.now()).await?;
         let Some(last) = read.last() else { break };
         after = last.seq;
@@ -98,10 +95,7 @@ async fn fan_out_shard<S: Members, P: Poster, E: Clock>(
         count = count.or(chunk.count);
         let next = async {
             match &chunk.next {
-                Some(after) => store
-                    .member_page(channel, shard, Some(after), CHUNK, world.now())
-                    .await
-                    .map(Some),
+                Some(after) => store.member_page(channel, shard, Some(after), CHUNK, world.now()).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -132,10 +126,7 @@ async fn post_chunk<S: Members, P: Poster, E: Clock>(
         .zip(&outcomes)
         .filter(|(member, outcome)| **outcome == Outcome::Gone && member.may_be_pruned(now))
         .map(|(member, _)| prune(store, member));
-    stream::iter(gone)
-        .buffer_unordered(PRUNES_AT_ONCE)
-        .collect::<()>()
-        .await;
+    stream::iter(gone).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
     Tally::count(&outcomes, frames.len())
 }
 

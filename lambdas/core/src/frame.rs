@@ -38,10 +38,7 @@ pub fn pack(channel: &Channel, epoch: &Epoch, messages: &[Message]) -> Result<Ve
             [message] => ServerFrame::message(channel, epoch, message),
             _ => ServerFrame::messages(channel, epoch, group),
         };
-        frames.push(Frame {
-            text: serde_json::to_string(&frame)?,
-            last: group.last().unwrap_or(first).seq,
-        });
+        frames.push(Frame { text: serde_json::to_string(&frame)?, last: group.last().unwrap_or(first).seq });
         rest = later;
     }
     Ok(frames)
@@ -70,11 +67,8 @@ mod tests {
     use crate::testing::message;
 
     fn packed(sizes: &[usize]) -> (Vec<Message>, Vec<Frame>) {
-        let messages: Vec<Message> = sizes
-            .iter()
-            .zip(1..)
-            .map(|(size, seq)| message(seq, &"x".repeat(*size)))
-            .collect();
+        let messages: Vec<Message> =
+            sizes.iter().zip(1..).map(|(size, seq)| message(seq, &"x".repeat(*size))).collect();
         let frames = pack(&Channel::Everyone, &Epoch::new("E"), &messages).unwrap();
         (messages, frames)
     }

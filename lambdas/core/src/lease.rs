@@ -71,10 +71,7 @@ mod tests {
 
     #[test]
     fn a_lease_counts_until_its_end() {
-        let lease = Lease {
-            id: LeaseId::new("x"),
-            until: Timestamp(10),
-        };
+        let lease = Lease { id: LeaseId::new("x"), until: Timestamp(10) };
         assert!(lease.is_live(Timestamp(9)));
         assert!(!lease.is_live(Timestamp(10)));
     }

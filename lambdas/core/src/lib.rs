@@ -9,7 +9,7 @@
 //! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`] |
 //! | the log | [`append`], [`recovery`] |
 //! | the members | [`member`], [`membership`] |
-//! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`] |
+//! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
 
 pub mod append;
 pub mod broadcast;
@@ -32,6 +32,7 @@ pub mod ports;
 pub mod protocol;
 pub mod receive;
 pub mod recovery;
+pub mod settlement;
 pub mod time;
 
 #[cfg(any(test, feature = "testing"))]

@@ -49,10 +49,7 @@ pub type Shard = u32;
 #[must_use]
 pub fn shard_of(connection: &ConnectionId, shards: u32) -> Shard {
     let digest = Sha256::digest(connection.as_str().as_bytes());
-    let hash = digest
-        .iter()
-        .take(8)
-        .fold(0, |hash: u64, byte| hash << 8 | u64::from(*byte));
+    let hash = digest.iter().take(8).fold(0, |hash: u64, byte| hash << 8 | u64::from(*byte));
     Shard::try_from(hash % u64::from(shards.max(1))).unwrap_or_default()
 }
 

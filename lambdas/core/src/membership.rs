@@ -20,14 +20,7 @@ pub async fn connect<S: Log + Members, E: Ids>(
     shard_members: u64,
 ) -> PortResult<()> {
     store.put_connection(connection).await?;
-    join(
-        store,
-        world,
-        connection,
-        &Channel::User(connection.user.clone()),
-        shard_members,
-    )
-    .await?;
+    join(store, world, connection, &Channel::User(connection.user.clone()), shard_members).await?;
     join(store, world, connection, &Channel::Everyone, shard_members).await?;
     Ok(())
 }
@@ -47,9 +40,7 @@ pub async fn join<S: Log + Members, E: Ids>(
     shard_members: u64,
 ) -> PortResult<()> {
     let state = store.open(channel, &Epoch::new(world.fresh())).await?;
-    let shard = store
-        .put_membership(connection, channel, shard_of(&connection.id, state.shards))
-        .await?;
+    let shard = store.put_membership(connection, channel, shard_of(&connection.id, state.shards)).await?;
     if store.put_member(channel, shard, connection).await? {
         let members = store.add_to_count(channel, shard, 1).await?;
         if is_growth_due(members, shard_members) {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::channel::Channel;
-use crate::id::{ConnectionId, Epoch, LeaseId};
+use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
 use crate::lease::Lease;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
-use crate::ports::{Appended, ChannelState, Log, MemberPage, Members, PortResult, ReadLimit};
+use crate::ports::{Append, Appended, ChannelState, Log, MemberPage, Members, PortResult, ReadLimit, Receipts};
+use crate::protocol::Receipt;
 use crate::time::Timestamp;
 
 /// A store in memory. Clones share their content.
@@ -23,6 +24,7 @@ struct Content {
     memberships: BTreeMap<(ConnectionId, Channel), Shard>,
     members: BTreeMap<(Channel, Shard), BTreeMap<ConnectionId, Connection>>,
     counts: BTreeMap<(Channel, Shard), u64>,
+    receipts: BTreeMap<(Channel, UserId, MessageId), (Receipt, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -42,10 +44,7 @@ impl MemoryStore {
         let mut content = self.content();
         content.logs.remove(channel);
         if let Some(state) = content.channels.get_mut(channel) {
-            *state = ChannelState {
-                shards: state.shards,
-                ..ChannelState::new(epoch)
-            };
+            *state = ChannelState { shards: state.shards, ..ChannelState::new(epoch) };
         }
     }
 }
@@ -71,21 +70,12 @@ impl Log for MemoryStore {
 
     async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState> {
         let mut content = self.content();
-        let state = content
-            .channels
-            .entry(channel.clone())
-            .or_insert_with(|| ChannelState::new(epoch.clone()));
+        let state = content.channels.entry(channel.clone()).or_insert_with(|| ChannelState::new(epoch.clone()));
         Ok(state.clone())
     }
 
-    async fn append(
-        &self,
-        channel: &Channel,
-        epoch: &Epoch,
-        head: Seq,
-        messages: &[Message],
-        expires: Timestamp,
-    ) -> PortResult<Appended> {
+    async fn append(&self, channel: &Channel, append: &Append<'_>) -> PortResult<Appended> {
+        let Append { epoch, head, messages, now, expires } = *append;
         let mut content = self.content();
         let Some(state) = content.channels.get_mut(channel) else {
             return Ok(Appended::HeadMoved);
@@ -95,17 +85,11 @@ impl Log for MemoryStore {
         }
         if let Some(last) = messages.last() {
             state.head = last.seq;
+            state.moved_at = now;
         }
         let log = content.logs.entry(channel.clone()).or_default();
         for message in messages {
-            log.insert(
-                message.seq,
-                Row {
-                    epoch: epoch.clone(),
-                    message: message.clone(),
-                    expires,
-                },
-            );
+            log.insert(message.seq, Row { epoch: epoch.clone(), message: message.clone(), expires });
         }
         Ok(Appended::Done)
     }
@@ -119,11 +103,7 @@ impl Log for MemoryStore {
         now: Timestamp,
     ) -> PortResult<Vec<Message>> {
         let content = self.content();
-        let rows = content
-            .logs
-            .get(channel)
-            .into_iter()
-            .flat_map(|log| log.range(after.next()..));
+        let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(after.next()..));
         Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
     }
 
@@ -136,11 +116,7 @@ impl Log for MemoryStore {
         now: Timestamp,
     ) -> PortResult<Vec<Message>> {
         let content = self.content();
-        let rows = content
-            .logs
-            .get(channel)
-            .into_iter()
-            .flat_map(|log| log.range(..before).rev());
+        let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(..before).rev());
         Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
     }
 
@@ -175,10 +151,7 @@ impl Log for MemoryStore {
 
     async fn release_lease(&self, channel: &Channel, held: &LeaseId) -> PortResult<bool> {
         let mut content = self.content();
-        let released = content
-            .channels
-            .get_mut(channel)
-            .filter(|state| holds(state, held) && state.sent == state.head);
+        let released = content.channels.get_mut(channel).filter(|state| holds(state, held) && state.sent == state.head);
         Ok(released.map(|state| state.lease = None).is_some())
     }
 }
@@ -187,21 +160,35 @@ fn holds(state: &ChannelState, lease: &LeaseId) -> bool {
     state.lease.as_ref().is_some_and(|held| held.id == *lease)
 }
 
+impl Receipts for MemoryStore {
+    async fn put_receipt(&self, from: &UserId, receipt: &Receipt, expires: Timestamp) -> PortResult<()> {
+        let key = (receipt.channel.clone(), from.clone(), receipt.id.clone());
+        self.content().receipts.insert(key, (receipt.clone(), expires));
+        Ok(())
+    }
+
+    async fn receipt(
+        &self,
+        channel: &Channel,
+        from: &UserId,
+        id: &MessageId,
+        now: Timestamp,
+    ) -> PortResult<Option<Receipt>> {
+        let content = self.content();
+        let found = content.receipts.get(&(channel.clone(), from.clone(), id.clone()));
+        Ok(found.filter(|(_, expires)| now < *expires).map(|(receipt, _)| receipt.clone()))
+    }
+}
+
 impl Members for MemoryStore {
     async fn put_connection(&self, connection: &Connection) -> PortResult<()> {
-        self.content()
-            .connections
-            .insert(connection.id.clone(), connection.clone());
+        self.content().connections.insert(connection.id.clone(), connection.clone());
         Ok(())
     }
 
     async fn connection(&self, id: &ConnectionId, now: Timestamp) -> PortResult<Option<Connection>> {
         let content = self.content();
-        Ok(content
-            .connections
-            .get(id)
-            .filter(|connection| now < connection.expires())
-            .cloned())
+        Ok(content.connections.get(id).filter(|connection| now < connection.expires()).cloned())
     }
 
     async fn remove_connection(&self, id: &ConnectionId) -> PortResult<()> {
@@ -220,10 +207,7 @@ impl Members for MemoryStore {
 
     async fn memberships(&self, id: &ConnectionId) -> PortResult<Vec<(Channel, Shard)>> {
         let content = self.content();
-        let own = content
-            .memberships
-            .iter()
-            .filter(|((connection, _), _)| connection == id);
+        let own = content.memberships.iter().filter(|((connection, _), _)| connection == id);
         Ok(own.map(|((_, channel), shard)| (channel.clone(), *shard)).collect())
     }
 
@@ -262,13 +246,7 @@ impl Members for MemoryStore {
 
     async fn counts(&self, channel: &Channel, shards: u32) -> PortResult<Vec<u64>> {
         let content = self.content();
-        let count = |shard| {
-            content
-                .counts
-                .get(&(channel.clone(), shard))
-                .copied()
-                .unwrap_or_default()
-        };
+        let count = |shard| content.counts.get(&(channel.clone(), shard)).copied().unwrap_or_default();
         Ok((0..shards).map(count).collect())
     }
 
@@ -297,15 +275,9 @@ impl Members for MemoryStore {
             .map(|(_, member)| member)
             .take(limit)
             .collect();
-        let next = (rows.len() == limit)
-            .then(|| rows.last().map(|last| last.id.clone()))
-            .flatten();
+        let next = (rows.len() == limit).then(|| rows.last().map(|last| last.id.clone())).flatten();
         Ok(MemberPage {
-            members: rows
-                .into_iter()
-                .filter(|member| now < member.expires())
-                .cloned()
-                .collect(),
+            members: rows.into_iter().filter(|member| now < member.expires()).cloned().collect(),
             count: after.is_none().then(|| content.counts.get(&key).copied()).flatten(),
             next,
         })

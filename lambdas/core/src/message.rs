@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::id::{MessageId, UserId};
+use crate::id::{ConnectionId, MessageId, UserId};
 use crate::time::Timestamp;
 
 /// A message's place in its channel's log: 1, 2, 3, … without holes. 0 is the place before the first.
@@ -65,6 +65,15 @@ impl PartialEq for Body {
 
 impl Eq for Body {}
 
+/// Who asked for a message's receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptTo {
+    /// A service: it looks the receipt up in the table.
+    Service,
+    /// A client: the receipt is posted to its connection as well.
+    Connection(ConnectionId),
+}
+
 /// A message of a channel's log, as members get it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -78,4 +87,7 @@ pub struct Message {
     pub body: Body,
     /// When the queue took it.
     pub at: Timestamp,
+    /// Who wants to know what became of it; no member's business.
+    #[serde(skip)]
+    pub receipt: Option<ReceiptTo>,
 }

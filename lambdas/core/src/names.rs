@@ -91,6 +91,12 @@ pub mod context {
     pub const USER: &str = "user";
 }
 
+/// How often a message of the publish queue is received before the queue gives it up as a dead letter.
+pub const MAX_RECEIVES: u32 = 5;
+
+/// The message attribute, `true`, of a message that was put back from the dead-letter queue: it may be anywhere in the log already.
+pub const REDRIVEN: &str = "redriven";
+
 /// Message attributes of a dead letter.
 pub mod dead_letter {
     /// A code that says why the message can't be delivered.

@@ -66,9 +66,7 @@ pub(crate) struct Object(BTreeMap<String, Box<RawValue>>);
 
 impl Object {
     pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
-        serde_json::from_str(text)
-            .map(Self)
-            .map_err(|error| Malformed::NotAnObject(error.to_string()))
+        serde_json::from_str(text).map(Self).map_err(|error| Malformed::NotAnObject(error.to_string()))
     }
 
     /// A field, or nothing where it isn't there or is `null`.
@@ -77,9 +75,14 @@ impl Object {
         field: &'static str,
         expected: &'static str,
     ) -> Result<Option<T>, Malformed> {
-        self.0.get(field).map_or(Ok(None), |raw| {
-            serde_json::from_str(raw.get()).map_err(|_| Malformed::Wrong { field, expected })
-        })
+        self.0
+            .get(field)
+            .map_or(Ok(None), |raw| serde_json::from_str(raw.get()).map_err(|_| Malformed::Wrong { field, expected }))
+    }
+
+    /// A yes or no that is no where it isn't there.
+    pub(crate) fn flag(&self, field: &'static str) -> Result<bool, Malformed> {
+        Ok(self.optional(field, "`true` or `false`")?.unwrap_or_default())
     }
 
     pub(crate) fn required<T: DeserializeOwned>(

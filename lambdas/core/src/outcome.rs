@@ -81,17 +81,7 @@ mod tests {
     fn each_member_has_one_outcome() {
         use Outcome::{Delivered, Failed, Gone, Throttled};
         let tally = Tally::count(&[Delivered, Gone, Delivered, Throttled, Failed], 3);
-        assert_eq!(
-            tally,
-            Tally {
-                members: 5,
-                delivered: 2,
-                gone: 1,
-                throttled: 1,
-                failed: 1,
-                posts: 15
-            }
-        );
+        assert_eq!(tally, Tally { members: 5, delivered: 2, gone: 1, throttled: 1, failed: 1, posts: 15 });
         assert_eq!([tally, tally].into_iter().sum::<Tally>().posts, 30);
     }
 }

@@ -27,10 +27,7 @@ pub fn plan_pages(counts: &[u64], page_members: u64) -> Vec<Page> {
             }
             _ => {
                 let index = u32::try_from(pages.len()).unwrap_or(u32::MAX);
-                pages.push(Page {
-                    index,
-                    shards: vec![shard],
-                });
+                pages.push(Page { index, shards: vec![shard] });
                 room = page_members.checked_sub(*members);
             }
         }

@@ -8,16 +8,19 @@
     reason = "callers are generic over concrete ports, so that the compiler sees for itself which futures are Send"
 )]
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::frame::Frame;
-use crate::id::{ConnectionId, Epoch, LeaseId};
+use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
 use crate::lease::Lease;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
 use crate::outcome::Outcome;
+use crate::protocol::Receipt;
 use crate::time::Timestamp;
 
 /// A port's effect didn't happen, or it isn't known whether it did.
@@ -58,19 +61,24 @@ pub struct ChannelState {
     pub shards: u32,
     /// Who broadcasts it, if anyone; it may have expired.
     pub lease: Option<Lease>,
+    /// When the head moved last.
+    pub moved_at: Timestamp,
 }
+
+/// Unsent messages that nobody seems to look after are looked into after so long: longer than a delivery takes.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
 
 impl ChannelState {
     /// A channel that nobody has used yet.
     #[must_use]
     pub const fn new(epoch: Epoch) -> Self {
-        Self {
-            epoch,
-            head: Seq::ZERO,
-            sent: Seq::ZERO,
-            shards: 1,
-            lease: None,
-        }
+        Self { epoch, head: Seq::ZERO, sent: Seq::ZERO, shards: 1, lease: None, moved_at: Timestamp(0) }
+    }
+
+    /// Whether messages are unsent and whoever was to send them seems to have died.
+    #[must_use]
+    pub fn is_stalled(&self, now: Timestamp) -> bool {
+        self.sent < self.head && self.live_lease(now).is_none() && now.since(self.moved_at) >= STALLED_AFTER
     }
 
     /// The lease, where it still counts.
@@ -87,6 +95,21 @@ pub enum Appended {
     Done,
     /// The head was not where the caller thought; nothing was written.
     HeadMoved,
+}
+
+/// Messages for a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Append<'a> {
+    /// The epoch that they belong to.
+    pub epoch: &'a Epoch,
+    /// Where the head must be.
+    pub head: Seq,
+    /// The messages, numbered from `head.next()` without holes.
+    pub messages: &'a [Message],
+    /// Now.
+    pub now: Timestamp,
+    /// When they end.
+    pub expires: Timestamp,
 }
 
 /// How much of the log to read: whole messages, until one of the limits is reached. At least one message is read if there is one.
@@ -106,16 +129,8 @@ pub trait Log {
     /// The channel's item, made with this epoch where there is none yet.
     async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState>;
 
-    /// Advances the head from `head` and writes the messages behind it, both or neither. The messages are numbered from `head.next()`
-    /// without holes; they end at `expires`. Two write units and two more for each KiB of each message.
-    async fn append(
-        &self,
-        channel: &Channel,
-        epoch: &Epoch,
-        head: Seq,
-        messages: &[Message],
-        expires: Timestamp,
-    ) -> PortResult<Appended>;
+    /// Advances the head and writes the messages behind it, both or neither. Two write units and two more for each KiB of each message.
+    async fn append(&self, channel: &Channel, append: &Append<'_>) -> PortResult<Appended>;
 
     /// The messages behind `after`, oldest first, as they are at this moment; none that has expired or is of another epoch.
     async fn read(
@@ -221,6 +236,25 @@ pub trait PublishQueue {
     /// Puts an envelope on the queue, in its channel's group. When this returns, the message is durable. The same envelope within
     /// five minutes is the same message.
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()>;
+
+    /// Puts a wake for a channel on the queue, in its group. `reason` is the same exactly when the wake is: the same within five
+    /// minutes is one.
+    async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()>;
+}
+
+/// Receipts, for those who asked.
+pub trait Receipts {
+    /// Writes what became of a sender's message; it ends at `expires`. Doing it again replaces it.
+    async fn put_receipt(&self, from: &UserId, receipt: &Receipt, expires: Timestamp) -> PortResult<()>;
+
+    /// What became of a sender's message, if it is known and has not expired at `now`.
+    async fn receipt(
+        &self,
+        channel: &Channel,
+        from: &UserId,
+        id: &MessageId,
+        now: Timestamp,
+    ) -> PortResult<Option<Receipt>>;
 }
 
 /// A message that can never be delivered, as it came.

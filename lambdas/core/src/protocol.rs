@@ -1,6 +1,8 @@
 //! The client protocol's frames (PROTOCOL.md): what a client may send, and what the server answers.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch, MessageId, RoomId, UserId};
@@ -55,6 +57,8 @@ pub enum Action {
         body: Body,
         /// Its id; the server makes one where the client gives none.
         id: Option<MessageId>,
+        /// Whether the client wants to know what became of it.
+        receipt: bool,
     },
     /// A page of the log, backwards from `before`.
     History {
@@ -70,9 +74,26 @@ pub enum Action {
         /// The room.
         room: RoomId,
     },
-    /// Keep the socket from being cut for idleness.
-    Ping,
+    /// Keep the socket from being cut for idleness, and learn which channels it is behind in.
+    Ping {
+        /// How far the client has come in its channels.
+        seen: Vec<Seen>,
+    },
 }
+
+/// How far a client has come in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The channel.
+    pub channel: Channel,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The last sequence that it saw.
+    pub seq: Seq,
+}
+
+/// The most channels that a `ping` may ask about.
+pub const MAX_SEEN: usize = 100;
 
 /// The most messages that `history` gives.
 pub const MAX_HISTORY: usize = 200;
@@ -179,17 +200,17 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             since: object.optional_seq("since")?,
             epoch: object.optional::<String>("epoch", "a string")?.map(Epoch::new),
         },
-        "leave" => Action::Leave {
-            room: object.id("room", RoomId::parse)?,
-        },
+        "leave" => Action::Leave { room: object.id("room", RoomId::parse)? },
         "publish" => Action::Publish {
             channel: Channel::Room(object.id("room", RoomId::parse)?),
             id: object.optional_id("id", MessageId::parse)?,
+            receipt: object.flag("receipt")?,
             body: object.body(max_body_bytes)?,
         },
         "direct" => Action::Publish {
             channel: Channel::User(object.id("to", UserId::parse)?),
             id: object.optional_id("id", MessageId::parse)?,
+            receipt: object.flag("receipt")?,
             body: object.body(max_body_bytes)?,
         },
         "history" => Action::History {
@@ -197,11 +218,24 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             before: object.optional_seq("before")?,
             limit: read_limit(object)?,
         },
-        "who" => Action::Who {
-            room: object.id("room", RoomId::parse)?,
-        },
-        _ => Action::Ping,
+        "who" => Action::Who { room: object.id("room", RoomId::parse)? },
+        _ => Action::Ping { seen: read_seen(object)? },
     })
+}
+
+fn read_seen(object: &Object) -> Result<Vec<Seen>, Malformed> {
+    #[derive(Deserialize)]
+    struct Position {
+        epoch: Epoch,
+        seq: Seq,
+    }
+    let field = "seen";
+    let expected = "an object of at most 100 channels, each with its `epoch` and `seq`";
+    let positions: BTreeMap<Channel, Position> = object.optional(field, expected)?.unwrap_or_default();
+    if positions.len() > MAX_SEEN {
+        return Err(Malformed::Wrong { field, expected });
+    }
+    Ok(positions.into_iter().map(|(channel, Position { epoch, seq })| Seen { channel, epoch, seq }).collect())
 }
 
 fn room_or_channel(object: &Object) -> Result<Channel, Malformed> {
@@ -216,20 +250,14 @@ fn read_limit(object: &Object) -> Result<usize, Malformed> {
     match object.optional::<usize>("limit", expected)? {
         None => Ok(DEFAULT_HISTORY),
         Some(limit) if (1..=MAX_HISTORY).contains(&limit) => Ok(limit),
-        Some(_) => Err(Malformed::Wrong {
-            field: "limit",
-            expected,
-        }),
+        Some(_) => Err(Malformed::Wrong { field: "limit", expected }),
     }
 }
 
 /// A frame from the server. Fields that aren't there are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(
-    missing_docs,
-    reason = "PROTOCOL.md documents the fields, which are the wire's own names"
-)]
+#[expect(missing_docs, reason = "PROTOCOL.md documents the fields, which are the wire's own names")]
 pub enum ServerFrame<'a> {
     /// One message of a channel.
     Message {
@@ -239,11 +267,7 @@ pub enum ServerFrame<'a> {
         message: &'a Message,
     },
     /// Several messages of a channel, in order.
-    Messages {
-        channel: &'a Channel,
-        epoch: &'a Epoch,
-        messages: &'a [Message],
-    },
+    Messages { channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message] },
     /// The message is durable.
     Accepted { id: MessageId, channel: Channel },
     /// The connection is a member.
@@ -261,20 +285,17 @@ pub enum ServerFrame<'a> {
     /// The connection is not a member any more.
     Left { channel: Channel },
     /// A page of the log, oldest first.
-    History {
-        channel: Channel,
-        epoch: Epoch,
-        messages: Vec<Message>,
-        more: bool,
-    },
+    History { channel: Channel, epoch: Epoch, messages: Vec<Message>, more: bool },
     /// About how many connections are members, and the first users.
-    Members {
-        channel: Channel,
-        count: u64,
-        users: Vec<UserId>,
+    Members { channel: Channel, count: u64, users: Vec<UserId> },
+    /// The socket is alive; the client joins again the channels that it is behind in.
+    Pong {
+        at: Timestamp,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        behind: Vec<Channel>,
     },
-    /// The socket is alive.
-    Pong { at: Timestamp },
+    /// What became of a message.
+    Receipt(Receipt),
     /// The frame was not carried out.
     Error {
         code: ErrorCode,
@@ -284,21 +305,34 @@ pub enum ServerFrame<'a> {
     },
 }
 
+/// What became of a message, when its round has settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The channel.
+    pub channel: Channel,
+    /// The message.
+    pub id: MessageId,
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Members that it was posted to.
+    pub members: u64,
+    /// Members that got it.
+    pub delivered: u64,
+    /// Members whose socket was not there.
+    pub gone: u64,
+    /// Members that could not be posted to; they recover it.
+    pub failed: u64,
+    /// Milliseconds from the queue to the end of its round.
+    pub ms: u64,
+}
+
 impl<'a> ServerFrame<'a> {
     pub(crate) const fn message(channel: &'a Channel, epoch: &'a Epoch, message: &'a Message) -> Self {
-        Self::Message {
-            channel,
-            epoch,
-            message,
-        }
+        Self::Message { channel, epoch, message }
     }
 
     pub(crate) const fn messages(channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message]) -> Self {
-        Self::Messages {
-            channel,
-            epoch,
-            messages,
-        }
+        Self::Messages { channel, epoch, messages }
     }
 }
 
@@ -314,18 +348,8 @@ pub struct Answer {
 }
 
 impl From<Refused> for Answer {
-    fn from(
-        Refused {
-            code,
-            message,
-            id,
-            reference,
-        }: Refused,
-    ) -> Self {
-        Self {
-            frame: ServerFrame::Error { code, message, id },
-            reference,
-        }
+    fn from(Refused { code, message, id, reference }: Refused) -> Self {
+        Self { frame: ServerFrame::Error { code, message, id }, reference }
     }
 }
 
@@ -352,10 +376,7 @@ mod tests {
             r#"{"action":"shout","id":"m"}"#,
             r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, ping","id":"m"}"#,
         );
-        check(
-            r#"{"action":"join"}"#,
-            r#"{"type":"error","code":"missing_field","message":"field `room` is missing"}"#,
-        );
+        check(r#"{"action":"join"}"#, r#"{"type":"error","code":"missing_field","message":"field `room` is missing"}"#);
         check(
             r#"{"action":"join","room":5}"#,
             r#"{"type":"error","code":"wrong_field","message":"field `room` must be a string"}"#,
@@ -379,6 +400,14 @@ mod tests {
         check(
             r#"{"action":"history","room":"a","limit":201}"#,
             r#"{"type":"error","code":"wrong_field","message":"field `limit` must be a whole number from 1 to 200"}"#,
+        );
+        check(
+            r#"{"action":"ping","seen":{"room:a":{"epoch":"E"}}}"#,
+            r#"{"type":"error","code":"wrong_field","message":"field `seen` must be an object of at most 100 channels, each with its `epoch` and `seq`"}"#,
+        );
+        check(
+            r#"{"action":"direct","to":"bob","body":1,"receipt":"yes"}"#,
+            r#"{"type":"error","code":"wrong_field","message":"field `receipt` must be `true` or `false`"}"#,
         );
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Every frame gets an answer, whatever is in it and whatever fails: an error frame is an answer.
 
+use futures::future::join_all;
+
 use crate::channel::Channel;
 use crate::envelope::Envelope;
-use crate::id::Epoch;
-use crate::id::{MessageId, RoomId, UserId};
+use crate::id::{Epoch, MessageId, RoomId, UserId};
 use crate::membership;
-use crate::message::{Body, Seq};
-use crate::ports::{Clock, Ids, Log, Members, PortError, PublishQueue};
-use crate::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, Refused, ServerFrame};
+use crate::message::{Body, ReceiptTo, Seq};
+use crate::ports::{ChannelState, Clock, Ids, Log, Members, PortError, PublishQueue};
+use crate::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, Refused, Seen, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
 
 /// How many users `who` names.
@@ -33,6 +34,13 @@ pub struct Reception<S, Q, E> {
     pub shard_members: u64,
 }
 
+/// What a client publishes.
+struct Content {
+    id: Option<MessageId>,
+    body: Body,
+    receipt: Option<ReceiptTo>,
+}
+
 /// Why an action wasn't carried out.
 struct Refusal {
     code: ErrorCode,
@@ -41,17 +49,11 @@ struct Refusal {
 
 impl Refusal {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 
     fn not_a_member(channel: &Channel) -> Self {
-        Self::new(
-            ErrorCode::NotAMember,
-            format!("this connection is not a member of `{channel}`: join first"),
-        )
+        Self::new(ErrorCode::NotAMember, format!("this connection is not a member of `{channel}`: join first"))
     }
 }
 
@@ -76,13 +78,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         };
         match self.carry_out(caller, action).await {
             Ok(frame) => Answer { frame, reference },
-            Err(Refusal { code, message }) => Refused {
-                code,
-                message,
-                id,
-                reference,
-            }
-            .into(),
+            Err(Refusal { code, message }) => Refused { code, message, id, reference }.into(),
         }
     }
 
@@ -90,10 +86,13 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         match action {
             Action::Join { channel, since, epoch } => self.join(caller, channel, since, epoch).await,
             Action::Leave { room } => self.leave(caller, room).await,
-            Action::Publish { channel, body, id } => self.publish(caller, channel, body, id).await,
+            Action::Publish { channel, body, id, receipt } => {
+                let receipt = receipt.then(|| ReceiptTo::Connection(caller.connection.clone()));
+                self.publish(caller, channel, Content { id, body, receipt }).await
+            }
             Action::History { channel, before, limit } => self.history(caller, channel, before, limit).await,
             Action::Who { room } => self.who(caller, room).await,
-            Action::Ping => Ok(ServerFrame::Pong { at: self.world.now() }),
+            Action::Ping { seen } => self.ping(caller, seen).await,
         }
     }
 
@@ -107,14 +106,12 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         check_allowed(caller, &channel)?;
         let now = self.world.now();
         let connection = self.store.connection(&caller.connection, now).await?.ok_or_else(|| {
-            Refusal::new(
-                ErrorCode::NotConnected,
-                "this connection is not known any more: connect again",
-            )
+            Refusal::new(ErrorCode::NotConnected, "this connection is not known any more: connect again")
         })?;
         membership::join(&self.store, &self.world, &connection, &channel, self.shard_members).await?;
         // INVARIANT: the head is read after the member is there, so that each message is either in the recovery or posted.
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
+        self.watch_over(&channel, &state).await;
         let (recovered, messages, more) = match since {
             None => (None, None, None),
             Some(since) => match recover(&self.store, &channel, &state, since, epoch.as_ref(), now).await? {
@@ -122,14 +119,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
                 Recovery::Lost => (Some(false), None, None),
             },
         };
-        Ok(ServerFrame::Joined {
-            channel,
-            epoch: state.epoch,
-            head: state.head,
-            recovered,
-            messages,
-            more,
-        })
+        Ok(ServerFrame::Joined { channel, epoch: state.epoch, head: state.head, recovered, messages, more })
     }
 
     async fn leave(&self, caller: &Caller, room: RoomId) -> Result<ServerFrame<'static>, Refusal> {
@@ -142,8 +132,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         &self,
         caller: &Caller,
         channel: Channel,
-        body: Body,
-        id: Option<MessageId>,
+        Content { id, body, receipt }: Content,
     ) -> Result<ServerFrame<'static>, Refusal> {
         if matches!(channel, Channel::Room(_)) {
             self.check_member(caller, &channel).await?;
@@ -153,17 +142,46 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
             None => MessageId::parse(&self.world.fresh())
                 .map_err(|error| Refusal::new(ErrorCode::Unavailable, error.to_string()))?,
         };
-        let envelope = Envelope {
-            channel,
-            id,
-            from: caller.user.clone(),
-            body,
-        };
+        let envelope = Envelope { channel, id, from: caller.user.clone(), body, receipt };
         self.queue.enqueue(&envelope).await?;
-        Ok(ServerFrame::Accepted {
-            id: envelope.id,
-            channel: envelope.channel,
-        })
+        Ok(ServerFrame::Accepted { id: envelope.id, channel: envelope.channel })
+    }
+
+    /// Says in which of its channels a client is behind: another epoch, a newer head, or no member any more. So the loss of a
+    /// channel's newest frame, which leaves no gap to be seen, is noticed at the next ping.
+    async fn ping(&self, caller: &Caller, seen: Vec<Seen>) -> Result<ServerFrame<'static>, Refusal> {
+        let at = self.world.now();
+        if seen.is_empty() {
+            return Ok(ServerFrame::Pong { at, behind: Vec::new() });
+        }
+        let memberships = self.store.memberships(&caller.connection).await?;
+        let behind = join_all(seen.into_iter().map(async |Seen { channel, epoch, seq }| {
+            let is_member = memberships.iter().any(|(own, _)| *own == channel);
+            let is_behind = !is_member || self.is_behind(&channel, &epoch, seq).await?;
+            Ok::<_, Refusal>(is_behind.then_some(channel))
+        }));
+        let behind: Vec<Option<Channel>> = behind.await.into_iter().collect::<Result<_, _>>()?;
+        Ok(ServerFrame::Pong { at, behind: behind.into_iter().flatten().collect() })
+    }
+
+    async fn is_behind(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> Result<bool, Refusal> {
+        let Some(state) = self.store.state(channel).await? else { return Ok(true) };
+        self.watch_over(channel, &state).await;
+        Ok(state.epoch != *epoch || seq < state.head)
+    }
+
+    /// Puts a wake on the queue where messages are unsent and whoever was to send them seems to have died. Members look at their
+    /// channels often, the more the larger the channel is, so that no other watchman is needed.
+    async fn watch_over(&self, channel: &Channel, state: &ChannelState) {
+        if !state.is_stalled(self.world.now()) {
+            return;
+        }
+        let lease = state.lease.as_ref().map_or("", |lease| lease.id.as_str());
+        let reason = format!("{}/{}/{lease}", state.epoch, state.head);
+        match self.queue.wake(channel, &reason).await {
+            Ok(()) => tracing::warn!(%channel, seq = state.head.0, "woken"),
+            Err(error) => tracing::error!(%channel, %error, "not woken"),
+        }
     }
 
     async fn history(
@@ -177,12 +195,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         self.check_member(caller, &channel).await?;
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
         let (messages, more) = history(&self.store, &channel, &state, before, limit, self.world.now()).await?;
-        Ok(ServerFrame::History {
-            channel,
-            epoch: state.epoch,
-            messages,
-            more,
-        })
+        Ok(ServerFrame::History { channel, epoch: state.epoch, messages, more })
     }
 
     async fn who(&self, caller: &Caller, room: RoomId) -> Result<ServerFrame<'static>, Refusal> {
@@ -199,10 +212,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         for shard in 0..shards {
             let mut after = None;
             loop {
-                let page = self
-                    .store
-                    .member_page(channel, shard, after.as_ref(), WHO_CHUNK, self.world.now())
-                    .await?;
+                let page = self.store.member_page(channel, shard, after.as_ref(), WHO_CHUNK, self.world.now()).await?;
                 for member in page.members {
                     if !users.contains(&member.user) {
                         users.push(member.user);
@@ -233,10 +243,7 @@ fn check_allowed(caller: &Caller, channel: &Channel) -> Result<(), Refusal> {
     match channel {
         Channel::User(user) if *user != caller.user => Err(Refusal::new(
             ErrorCode::NotAllowed,
-            format!(
-                "`{channel}` belongs to another user: a user reads `user:{}` alone",
-                caller.user
-            ),
+            format!("`{channel}` belongs to another user: a user reads `user:{}` alone", caller.user),
         )),
         _ => Ok(()),
     }
@@ -249,10 +256,12 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::append::{Arrival, append};
-    use crate::id::ConnectionId;
+    use crate::append::{Arrival, LookBack, append};
+    use crate::id::{ConnectionId, LeaseId};
+    use crate::lease::Lease;
     use crate::memory::MemoryStore;
     use crate::testing::{Recorder, World, arrival, connection, room, user};
+    use crate::time::Timestamp;
 
     type TestReception = Reception<MemoryStore, Recorder, World>;
 
@@ -275,10 +284,7 @@ mod tests {
     }
 
     fn say(reception: &TestReception, name: &str, text: &str) -> serde_json::Value {
-        let caller = Caller {
-            connection: ConnectionId::new(name),
-            user: user(name),
-        };
+        let caller = Caller { connection: ConnectionId::new(name), user: user(name) };
         serde_json::to_value(block_on(reception.answer(&caller, text))).unwrap()
     }
 
@@ -288,15 +294,8 @@ mod tests {
             envelope.channel = channel.clone();
             let arrivals = [Arrival { envelope, at }];
             let retention = Duration::from_secs(60);
-            block_on(append(
-                &reception.store,
-                &reception.world,
-                channel,
-                &arrivals,
-                false,
-                retention,
-            ))
-            .unwrap();
+            block_on(append(&reception.store, &reception.world, channel, &arrivals, LookBack::Nowhere, retention))
+                .unwrap();
         }
     }
 
@@ -308,34 +307,18 @@ mod tests {
     #[test]
     fn a_member_publishes_and_the_message_is_on_the_queue_before_it_is_accepted() {
         let reception = reception();
-        assert_eq!(
-            say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["type"],
-            "joined"
-        );
-        let answer = say(
-            &reception,
-            "alice",
-            r#"{"action":"publish","room":"a","body":{"n":1},"id":"m","ref":"r"}"#,
-        );
-        assert_eq!(
-            answer.to_string(),
-            r#"{"channel":"room:a","id":"m","ref":"r","type":"accepted"}"#
-        );
+        assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["type"], "joined");
+        let answer = say(&reception, "alice", r#"{"action":"publish","room":"a","body":{"n":1},"id":"m","ref":"r"}"#);
+        assert_eq!(answer.to_string(), r#"{"channel":"room:a","id":"m","ref":"r","type":"accepted"}"#);
         let envelope = reception.queue.seen().enqueued[0].to_json().unwrap();
-        assert_eq!(
-            envelope,
-            r#"{"v":1,"channel":"room:a","id":"m","from":"alice","body":{"n":1}}"#
-        );
+        assert_eq!(envelope, r#"{"v":1,"channel":"room:a","id":"m","from":"alice","body":{"n":1}}"#);
     }
 
     #[test]
     fn a_message_without_an_id_gets_one() {
         let reception = reception();
         let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":"hi"}"#);
-        assert_eq!(
-            answer["id"].as_str(),
-            Some(reception.queue.seen().enqueued[0].id.as_str())
-        );
+        assert_eq!(answer["id"].as_str(), Some(reception.queue.seen().enqueued[0].id.as_str()));
         assert_eq!(answer["channel"], "user:bob");
     }
 
@@ -343,11 +326,7 @@ mod tests {
     fn what_the_queue_did_not_take_is_not_accepted() {
         let reception = reception();
         reception.queue.refuse(Some("enqueue"));
-        let answer = say(
-            &reception,
-            "alice",
-            r#"{"action":"direct","to":"bob","body":1,"id":"m","ref":"r"}"#,
-        );
+        let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":1,"id":"m","ref":"r"}"#);
         let expected = r#"{"code":"unavailable","id":"m","message":"nothing was done: try again after a moment","ref":"r","type":"error"}"#;
         assert_eq!(answer.to_string(), expected);
     }
@@ -362,20 +341,16 @@ mod tests {
         ] {
             let answer = say(&reception, "alice", frame);
             assert_eq!(answer["code"], "not_a_member", "{frame}");
-            assert_eq!(
-                answer["message"],
-                "this connection is not a member of `room:a`: join first"
-            );
+            assert_eq!(answer["message"], "this connection is not a member of `room:a`: join first");
         }
     }
 
     #[test]
     fn nobody_reads_another_users_channel() {
         let reception = reception();
-        for frame in [
-            r#"{"action":"join","channel":"user:bob","since":0}"#,
-            r#"{"action":"history","channel":"user:bob"}"#,
-        ] {
+        for frame in
+            [r#"{"action":"join","channel":"user:bob","since":0}"#, r#"{"action":"history","channel":"user:bob"}"#]
+        {
             assert_eq!(say(&reception, "alice", frame)["code"], "not_allowed", "{frame}");
         }
     }
@@ -384,10 +359,7 @@ mod tests {
     fn a_connection_that_was_forgotten_can_not_join() {
         let reception = reception();
         block_on(membership::forget(&reception.store, &ConnectionId::new("alice"))).unwrap();
-        assert_eq!(
-            say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["code"],
-            "not_connected"
-        );
+        assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["code"], "not_connected");
     }
 
     #[test]
@@ -397,16 +369,9 @@ mod tests {
         let join = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"join","room":"a"{rest}}}"#));
         let epoch = join("")["epoch"].as_str().unwrap().to_owned();
         let answer = join(&format!(r#","since":2,"epoch":"{epoch}""#));
-        assert_eq!(
-            (&answer["recovered"], &answer["more"], &answer["head"]),
-            (&true.into(), &false.into(), &5.into())
-        );
+        assert_eq!((&answer["recovered"], &answer["more"], &answer["head"]), (&true.into(), &false.into(), &5.into()));
         assert_eq!(ids(&answer), ["m-3", "m-4", "m-5"]);
-        assert_eq!(
-            ids(&join(r#","since":0"#)).len(),
-            5,
-            "without an epoch, all that is kept"
-        );
+        assert_eq!(ids(&join(r#","since":0"#)).len(), 5, "without an epoch, all that is kept");
         let nothing = join(&format!(r#","since":5,"epoch":"{epoch}""#));
         assert_eq!((ids(&nothing).len(), &nothing["recovered"]), (0, &true.into()));
     }
@@ -417,32 +382,21 @@ mod tests {
         publish(&reception, &room("a"), ["m-1".to_owned()]);
         let join = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"join","room":"a"{rest}}}"#));
         let epoch = join("")["epoch"].as_str().unwrap().to_owned();
-        for rest in [
-            r#","since":1,"epoch":"another""#.to_owned(),
-            format!(r#","since":2,"epoch":"{epoch}""#),
-        ] {
+        for rest in [r#","since":1,"epoch":"another""#.to_owned(), format!(r#","since":2,"epoch":"{epoch}""#)] {
             let answer = join(&rest);
             assert_eq!(answer["recovered"], false, "{rest}");
             assert_eq!((&answer["head"], answer.get("messages")), (&1.into(), None));
         }
         reception.world.set(NOW + 60_000);
         publish(&reception, &room("a"), ["m-2".to_owned()]);
-        assert_eq!(
-            join(&format!(r#","since":0,"epoch":"{epoch}""#))["recovered"],
-            false,
-            "retention has passed"
-        );
+        assert_eq!(join(&format!(r#","since":0,"epoch":"{epoch}""#))["recovered"], false, "retention has passed");
         assert_eq!(join(&format!(r#","since":1,"epoch":"{epoch}""#))["recovered"], true);
     }
 
     #[test]
     fn an_inbox_is_recovered_like_a_room() {
         let reception = reception();
-        publish(
-            &reception,
-            &Channel::User(user("bob")),
-            ["d-1".to_owned(), "d-2".to_owned()],
-        );
+        publish(&reception, &Channel::User(user("bob")), ["d-1".to_owned(), "d-2".to_owned()]);
         let answer = say(&reception, "bob", r#"{"action":"join","channel":"user:bob","since":0}"#);
         assert_eq!(ids(&answer), ["d-1", "d-2"]);
     }
@@ -457,28 +411,15 @@ mod tests {
             envelope.body = crate::testing::body(&"x".repeat(10_000));
             let arrivals = [Arrival { envelope, at }];
             let retention = Duration::from_secs(60);
-            block_on(append(
-                &reception.store,
-                &reception.world,
-                &channel,
-                &arrivals,
-                false,
-                retention,
-            ))
-            .unwrap();
+            block_on(append(&reception.store, &reception.world, &channel, &arrivals, LookBack::Nowhere, retention))
+                .unwrap();
         }
         let (mut since, mut read) = (0, Vec::new());
         loop {
-            let answer = say(
-                &reception,
-                "bob",
-                &format!(r#"{{"action":"join","room":"a","since":{since}}}"#),
-            );
+            let answer = say(&reception, "bob", &format!(r#"{{"action":"join","room":"a","since":{since}}}"#));
             assert!(answer.to_string().len() <= crate::frame::MAX_FRAME_BYTES);
             read.extend(ids(&answer).into_iter().map(str::to_owned));
-            since = answer["messages"].as_array().unwrap().last().unwrap()["seq"]
-                .as_u64()
-                .unwrap();
+            since = answer["messages"].as_array().unwrap().last().unwrap()["seq"].as_u64().unwrap();
             if answer["more"] == false {
                 break;
             }
@@ -491,20 +432,11 @@ mod tests {
         let reception = reception();
         say(&reception, "bob", r#"{"action":"join","room":"a"}"#);
         publish(&reception, &room("a"), (1..=5).map(|number| format!("m-{number}")));
-        let history = |rest: &str| {
-            say(
-                &reception,
-                "bob",
-                &format!(r#"{{"action":"history","room":"a"{rest}}}"#),
-            )
-        };
+        let history = |rest: &str| say(&reception, "bob", &format!(r#"{{"action":"history","room":"a"{rest}}}"#));
         let newest = history(r#","limit":2"#);
         assert_eq!((ids(&newest), &newest["more"]), (vec!["m-4", "m-5"], &true.into()));
         let older = history(r#","limit":3,"before":4"#);
-        assert_eq!(
-            (ids(&older), &older["more"]),
-            (vec!["m-1", "m-2", "m-3"], &false.into())
-        );
+        assert_eq!((ids(&older), &older["more"]), (vec!["m-1", "m-2", "m-3"], &false.into()));
         assert_eq!(ids(&history("")).len(), 5);
         assert_eq!(ids(&history(r#","before":1"#)).len(), 0);
     }
@@ -515,26 +447,70 @@ mod tests {
         let second = connection("alice-2", "alice", NOW);
         block_on(membership::connect(&reception.store, &reception.world, &second, 2_000)).unwrap();
         for (connection, name) in [("alice", "alice"), ("alice-2", "alice"), ("bob", "bob")] {
-            let caller = Caller {
-                connection: ConnectionId::new(connection),
-                user: user(name),
-            };
+            let caller = Caller { connection: ConnectionId::new(connection), user: user(name) };
             block_on(reception.answer(&caller, r#"{"action":"join","room":"a"}"#));
         }
         let answer = say(&reception, "bob", r#"{"action":"who","room":"a"}"#);
-        assert_eq!(
-            answer.to_string(),
-            r#"{"channel":"room:a","count":3,"type":"members","users":["alice","bob"]}"#
-        );
+        assert_eq!(answer.to_string(), r#"{"channel":"room:a","count":3,"type":"members","users":["alice","bob"]}"#);
         say(&reception, "bob", r#"{"action":"leave","room":"a"}"#);
         assert_eq!(say(&reception, "alice", r#"{"action":"who","room":"a"}"#)["count"], 2);
     }
 
     #[test]
     fn a_ping_is_answered_with_the_time() {
-        assert_eq!(
-            say(&reception(), "bob", r#"{"action":"ping"}"#).to_string(),
-            r#"{"at":1000000,"type":"pong"}"#
-        );
+        assert_eq!(say(&reception(), "bob", r#"{"action":"ping"}"#).to_string(), r#"{"at":1000000,"type":"pong"}"#);
+    }
+
+    #[test]
+    fn a_ping_tells_a_client_what_it_is_behind_in() {
+        let reception = reception();
+        let epoch = say(&reception, "bob", r#"{"action":"join","room":"a"}"#)["epoch"].as_str().unwrap().to_owned();
+        let ping = |channel: &str, epoch: &str, seq: u64| {
+            let seen = serde_json::json!({ channel: { "epoch": epoch, "seq": seq } });
+            let pong = say(&reception, "bob", &serde_json::json!({ "action": "ping", "seen": seen }).to_string());
+            pong.get("behind").is_some()
+        };
+        assert!(!ping("room:a", &epoch, 0));
+        publish(&reception, &room("a"), ["m-1".to_owned()]);
+        assert!(ping("room:a", &epoch, 0), "the newest message was missed");
+        assert!(!ping("room:a", &epoch, 1));
+        assert!(ping("room:a", "another", 1), "another epoch");
+        assert!(ping("room:b", &epoch, 1), "not a member");
+        say(&reception, "bob", r#"{"action":"leave","room":"a"}"#);
+        assert!(ping("room:a", &epoch, 1), "no member any more");
+    }
+
+    #[test]
+    fn members_wake_a_channel_whose_delivery_has_died() {
+        let reception = reception();
+        say(&reception, "bob", r#"{"action":"join","room":"a"}"#);
+        publish(&reception, &room("a"), ["m-1".to_owned()]);
+        let ping = r#"{"action":"ping","seen":{"room:a":{"epoch":"E","seq":0}}}"#;
+        reception.world.set(NOW + 29_999);
+        say(&reception, "bob", ping);
+        assert_eq!(reception.queue.seen().woken, [], "a delivery may take so long");
+        reception.world.set(NOW + 30_000);
+        say(&reception, "bob", ping);
+        say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
+        let woken = reception.queue.seen().woken.clone();
+        assert_eq!(woken.len(), 2);
+        assert_eq!(woken[0], woken[1], "the same wake, so that the queue takes it once");
+        let lease = Lease { id: LeaseId::new("L"), until: Timestamp(NOW + 40_000) };
+        assert!(block_on(reception.store.take_lease(&room("a"), &lease, Timestamp(NOW + 30_000))).unwrap());
+        say(&reception, "bob", ping);
+        assert_eq!(reception.queue.seen().woken.len(), 2, "somebody looks after it");
+        reception.world.set(NOW + 40_000);
+        say(&reception, "bob", ping);
+        assert_eq!(reception.queue.seen().woken.len(), 3, "and has died");
+    }
+
+    #[test]
+    fn who_wants_a_receipt_says_so_in_the_envelope() {
+        let reception = reception();
+        say(&reception, "alice", r#"{"action":"direct","to":"bob","body":1,"id":"m","receipt":true}"#);
+        let envelope = reception.queue.seen().enqueued[0].to_json().unwrap();
+        let expected =
+            r#"{"v":1,"channel":"user:bob","id":"m","from":"alice","body":1,"receipt":true,"connection":"alice"}"#;
+        assert_eq!(envelope, expected);
     }
 }

@@ -46,15 +46,9 @@ pub async fn recover<S: Log>(
         return Ok(Recovery::Lost);
     }
     if since == state.head {
-        return Ok(Recovery::Recovered {
-            messages: Vec::new(),
-            more: false,
-        });
+        return Ok(Recovery::Recovered { messages: Vec::new(), more: false });
     }
-    let limit = ReadLimit {
-        messages: usize::MAX,
-        bytes: BUDGET,
-    };
+    let limit = ReadLimit { messages: usize::MAX, bytes: BUDGET };
     let mut messages = log.read(channel, &state.epoch, since, limit, now).await?;
     messages.retain(|message| message.seq <= state.head);
     if messages.first().is_none_or(|first| first.seq != since.next()) {
@@ -78,10 +72,7 @@ pub async fn history<S: Log>(
     now: Timestamp,
 ) -> PortResult<(Vec<Message>, bool)> {
     let before = before.unwrap_or_else(|| state.head.next());
-    let limits = ReadLimit {
-        messages: limit + 1,
-        bytes: BUDGET,
-    };
+    let limits = ReadLimit { messages: limit + 1, bytes: BUDGET };
     let mut messages = log.read_back(channel, &state.epoch, before, limits, now).await?;
     let read = messages.len();
     messages.truncate(limit.min(fitting(&messages)?));
@@ -92,11 +83,9 @@ pub async fn history<S: Log>(
 
 /// How many of the first messages an answer holds; one at least, which always fits.
 fn fitting(messages: &[Message]) -> PortResult<usize> {
-    count_that_fits(messages, BUDGET)
-        .map(|count| count.max(1))
-        .map_err(|error| PortError {
-            operation: "pack answer",
-            detail: error.to_string(),
-            retryable: false,
-        })
+    count_that_fits(messages, BUDGET).map(|count| count.max(1)).map_err(|error| PortError {
+        operation: "pack answer",
+        detail: error.to_string(),
+        retryable: false,
+    })
 }

@@ -48,18 +48,9 @@ pub fn body(text: &str) -> Body {
 /// The message `m-<seq>` of alice, taken at 1,000 ms and its sequence.
 #[must_use]
 pub fn message(seq: u64, text: &str) -> Message {
-    let Arrival {
-        envelope: Envelope { id, from, body, .. },
-        ..
-    } = arrival("alice", &format!("m-{seq}"));
+    let Arrival { envelope: Envelope { id, from, body, .. }, .. } = arrival("alice", &format!("m-{seq}"));
     let body = if text.is_empty() { body } else { self::body(text) };
-    Message {
-        seq: Seq(seq),
-        id,
-        from,
-        body,
-        at: Timestamp(1_000 + seq),
-    }
+    Message { seq: Seq(seq), id, from, body, at: Timestamp(1_000 + seq), receipt: None }
 }
 
 /// A message to the room `lobby` that says its own id.
@@ -74,21 +65,15 @@ pub fn arrival(from: &str, id: &str) -> Arrival {
         id: MessageId::parse(id).expect("an id"),
         from: user(from),
         body: body(id),
+        receipt: None,
     };
-    Arrival {
-        envelope,
-        at: Timestamp(1_000),
-    }
+    Arrival { envelope, at: Timestamp(1_000) }
 }
 
 /// A connection that was opened at this moment.
 #[must_use]
 pub fn connection(id: &str, user_id: &str, connected_at: u64) -> Connection {
-    Connection {
-        id: ConnectionId::new(id),
-        user: user(user_id),
-        connected_at: Timestamp(connected_at),
-    }
+    Connection { id: ConnectionId::new(id), user: user(user_id), connected_at: Timestamp(connected_at) }
 }
 
 /// Time that is set by hand, and ids that count. Clones share both.
@@ -130,6 +115,8 @@ impl Ids for World {
 pub struct Seen {
     /// Envelopes that were put on the queue.
     pub enqueued: Vec<Envelope>,
+    /// Wakes that were put on the queue, with their reasons.
+    pub woken: Vec<(Channel, String)>,
     /// Dead letters.
     pub buried: Vec<DeadLetter>,
     /// Starts of broadcasts.
@@ -158,18 +145,14 @@ impl Recorder {
         outcomes.insert(ConnectionId::new(connection), outcome);
     }
 
-    /// Makes an operation (`enqueue`, `bury` or `start`) fail from now on, or none.
+    /// Makes an operation (`enqueue`, `wake`, `bury` or `start`) fail from now on, or none.
     pub fn refuse(&self, operation: Option<&'static str>) {
         *self.refusing.lock().unwrap_or_else(PoisonError::into_inner) = operation;
     }
 
     fn check(&self, operation: &'static str) -> PortResult<()> {
         if *self.refusing.lock().unwrap_or_else(PoisonError::into_inner) == Some(operation) {
-            return Err(PortError {
-                operation,
-                detail: "refused by the test".to_owned(),
-                retryable: true,
-            });
+            return Err(PortError { operation, detail: "refused by the test".to_owned(), retryable: true });
         }
         Ok(())
     }
@@ -179,6 +162,12 @@ impl PublishQueue for Recorder {
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
         self.check("enqueue")?;
         self.seen().enqueued.push(envelope.clone());
+        Ok(())
+    }
+
+    async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {
+        self.check("wake")?;
+        self.seen().woken.push((channel.clone(), reason.to_owned()));
         Ok(())
     }
 }

@@ -13,10 +13,7 @@ impl Timestamp {
     /// This moment and a while.
     #[must_use]
     pub fn plus(self, while_: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long ago `earlier` was; zero where clocks disagree and it lies ahead.

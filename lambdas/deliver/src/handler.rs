@@ -3,7 +3,8 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::Fault;
 use hubbub_core::deliver::{Delivery, Record};
-use hubbub_core::ports::{Broadcasts, Clock, DeadLetters, Ids, Log, Members, Poster};
+use hubbub_core::names::REDRIVEN;
+use hubbub_core::ports::{Broadcasts, Clock, DeadLetters, Ids, Log, Members, Poster, Receipts};
 use hubbub_core::time::Timestamp;
 
 /// Handles batches of the publish queue.
@@ -12,7 +13,7 @@ pub struct Handler<S, B, D, P, E>(pub Delivery<S, B, D, P, E>);
 
 impl<S, B, D, P, E> Handler<S, B, D, P, E>
 where
-    S: Log + Members,
+    S: Log + Members + Receipts,
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,
@@ -38,6 +39,10 @@ fn record(message: SqsMessage) -> Result<Record, Fault> {
         group: attribute("MessageGroupId")?.clone(),
         sent_at: Timestamp(number("SentTimestamp")?),
         receives: u32::try_from(number("ApproximateReceiveCount")?).unwrap_or(u32::MAX),
+        redriven: message
+            .message_attributes
+            .get(REDRIVEN)
+            .is_some_and(|attribute| attribute.string_value.as_deref() == Some("true")),
         queue_id: message.message_id.ok_or_else(|| missing("messageId"))?,
         body: message.body.unwrap_or_default(),
         source: message.event_source_arn.unwrap_or_default(),

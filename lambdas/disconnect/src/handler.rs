@@ -41,14 +41,7 @@ mod tests {
         let other = connection("another", "alice", 5);
         for member in [&one, &other] {
             block_on(membership::connect(&store, &World::default(), member, 2_000)).unwrap();
-            block_on(membership::join(
-                &store,
-                &World::default(),
-                member,
-                &room("lobby"),
-                2_000,
-            ))
-            .unwrap();
+            block_on(membership::join(&store, &World::default(), member, &room("lobby"), 2_000)).unwrap();
         }
         let event = serde_json::from_str(include_str!("../events/disconnect.json")).unwrap();
         block_on(Handler { store: store.clone() }.handle(event)).unwrap();

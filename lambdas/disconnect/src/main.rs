@@ -9,8 +9,6 @@ use hubbub_core::config::DisconnectConfig;
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: DisconnectConfig = read_config()?;
-    let handler = Handler {
-        store: Clients::from_environment().table(config.table),
-    };
+    let handler = Handler { store: Clients::from_environment().table(config.table) };
     serve(|event| handler.handle(event)).await
 }

@@ -17,11 +17,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let handler = Handler(Planner {
         store: clients.table(config.table),
         broadcasts: clients.state_machine(config.state_machine_arn),
+        poster: clients.poster(&config.callback_url, config.post_concurrency, config.post_timeout_ms),
         world: System,
         lease: Duration::from_secs(config.lease_seconds),
         page_members: config.page_members,
         round_frames: config.round_frames,
         history_events: config.history_events,
+        retention: Duration::from_secs(config.retention_seconds),
     });
     serve(|event| handler.handle(event)).await
 }

@@ -39,22 +39,15 @@ mod tests {
         let world = World::at(1_700_000_000_200);
         let one = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
         block_on(membership::connect(&store, &world, &one, 2_000)).unwrap();
-        let handler = Handler(Reception {
-            store,
-            queue: Recorder::default(),
-            world,
-            max_body_bytes: 100,
-            shard_members: 2_000,
-        });
+        let handler =
+            Handler(Reception { store, queue: Recorder::default(), world, max_body_bytes: 100, shard_members: 2_000 });
         let mut event: ApiGatewayWebsocketProxyRequest =
             serde_json::from_str(include_str!("../events/join.json")).unwrap();
         if let Some(body) = body {
             event.body = Some(body.to_owned());
         }
         let response = block_on(handler.handle(event)).unwrap();
-        let Some(Body::Text(text)) = response.body else {
-            panic!("no text")
-        };
+        let Some(Body::Text(text)) = response.body else { panic!("no text") };
         text
     }
 

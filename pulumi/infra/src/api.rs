@@ -33,11 +33,7 @@ struct Route {
 impl Route {
     /// All routes. Each action has its own, so that it can be throttled and measured by itself.
     fn all() -> Vec<Self> {
-        let route = |name: Name, key, function| Self {
-            name: name.with("Route"),
-            key,
-            function,
-        };
+        let route = |name: Name, key, function| Self { name: name.with("Route"), key, function };
         let fixed = [
             route(Name::of("connect"), routes::CONNECT, Function::Connect),
             route(Name::of("disconnect"), routes::DISCONNECT, Function::Disconnect),
@@ -101,13 +97,9 @@ fn deployed_parts() -> Vec<(Name, Resource)> {
     }
     for route in Route::all() {
         let target = Text::from("integrations/").then(integration_name(route.function).get("id"));
-        let mut resource = of_api("aws:apigatewayv2:Route")
-            .with("routeKey", route.key)
-            .with("target", target);
+        let mut resource = of_api("aws:apigatewayv2:Route").with("routeKey", route.key).with("target", target);
         if route.key == routes::CONNECT {
-            resource = resource
-                .with("authorizationType", "CUSTOM")
-                .with("authorizerId", AUTHORIZER.get("id"));
+            resource = resource.with("authorizationType", "CUSTOM").with("authorizerId", AUTHORIZER.get("id"));
         }
         if route.is_answered() {
             resource = resource.with("routeResponseSelectionExpression", routes::DEFAULT);

@@ -41,10 +41,8 @@ pub fn definition() -> Result<Text, RenderError> {
         plan_broadcast: Function::PlanBroadcast.name().get("arn"),
         deliver_page: Function::DeliverPage.name().get("arn"),
     })?;
-    Ok(pieces
-        .into_iter()
-        .fold(Text::default(), |definition, piece| match piece {
-            Piece::Text(text) => definition.then(text),
-            Piece::Value(arn) => definition.then(arn),
-        }))
+    Ok(pieces.into_iter().fold(Text::default(), |definition, piece| match piece {
+        Piece::Text(text) => definition.then(text),
+        Piece::Value(arn) => definition.then(arn),
+    }))
 }

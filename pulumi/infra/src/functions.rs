@@ -91,10 +91,10 @@ impl Function {
 
     /// How long an invocation may take.
     #[must_use]
-    pub fn timeout_seconds(self) -> u64 {
+    pub fn timeout_seconds(self, settings: &Settings) -> u64 {
         match self {
             Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive => 10,
-            Self::Deliver => 60,
+            Self::Deliver => settings.deliver_timeout_seconds,
             Self::PlanBroadcast => timeouts::PLAN_BROADCAST_SECONDS - timeouts::MARGIN_SECONDS,
             Self::DeliverPage => timeouts::DELIVER_PAGE_SECONDS - timeouts::MARGIN_SECONDS,
         }
@@ -141,10 +141,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .with("name", Text::from("/aws/lambda/").then(name.clone()))
         .with("retentionInDays", LOG_DAYS);
     program.add(&function.log_group_name(), log_group);
-    program.add(
-        &function.role_name(),
-        policies::role(name.clone(), "lambda.amazonaws.com"),
-    );
+    program.add(&function.role_name(), policies::role(name.clone(), "lambda.amazonaws.com"));
     program.add(
         &function.policy_name(),
         policies::policy(name.clone(), &function.role_name(), policies::of_function(function)),
@@ -155,17 +152,11 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .with("runtime", "provided.al2023")
         .with("handler", "bootstrap")
         .with("architectures", Value::list([settings.architecture.name()]))
-        .with(
-            "code",
-            Value::Archive(format!("../target/lambda/{}.zip", function.crate_name())),
-        )
+        .with("code", Value::Archive(format!("../target/lambda/{}.zip", function.crate_name())))
         .with("memorySize", function.memory_mb())
-        .with("timeout", function.timeout_seconds())
+        .with("timeout", function.timeout_seconds(settings))
         .with("role", function.role_name().get("arn"))
-        .with(
-            "environment",
-            Value::map([("variables", environment(function, settings)?)]),
-        )
+        .with("environment", Value::map([("variables", environment(function, settings)?)]))
         .after(&function.log_group_name())
         .after(&function.policy_name());
     program.add(&function.name(), lambda);

@@ -54,14 +54,10 @@ pub fn render(config: Option<&str>) -> Result<String, ProgramError> {
 /// # Errors
 /// When the core crate and the program don't agree: a variable without a value, a placeholder without an ARN.
 pub fn program(settings: &Settings) -> Result<Program, ProgramError> {
-    let mut program = Program {
-        name: PROJECT,
-        runtime: "yaml",
-        ..Program::default()
-    };
+    let mut program = Program { name: PROJECT, runtime: "yaml", ..Program::default() };
     provider::declare(&mut program, settings);
     table::declare(&mut program);
-    queues::declare(&mut program);
+    queues::declare(&mut program, settings);
     tokens::declare(&mut program, settings);
     functions::declare(&mut program, settings)?;
     broadcast::declare(&mut program)?;

@@ -56,13 +56,7 @@ impl Resource {
     /// A resource of a type such as `aws:sqs:Queue`.
     #[must_use]
     pub fn new(kind: &'static str) -> Self {
-        Self {
-            kind,
-            is_default_provider: false,
-            properties: BTreeMap::new(),
-            depends_on: Vec::new(),
-            version: None,
-        }
+        Self { kind, is_default_provider: false, properties: BTreeMap::new(), depends_on: Vec::new(), version: None }
     }
 
     /// Sets a property.
@@ -228,12 +222,7 @@ pub enum Value {
 impl Value {
     /// An object of properties.
     pub fn map<K: Into<String>, V: Into<Self>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        )
+        Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 
     /// A list.

@@ -59,9 +59,7 @@ fn stage(scheme: &str) -> Text {
 
 /// The emulator has one address for all APIs, and tells them apart by the path.
 fn local_stage(endpoint: &str) -> Text {
-    Text::from(format!("{endpoint}/_aws/execute-api/"))
-        .then(crate::api::API.get("id"))
-        .then(format!("/{STAGE}"))
+    Text::from(format!("{endpoint}/_aws/execute-api/")).then(crate::api::API.get("id")).then(format!("/{STAGE}"))
 }
 
 /// The broadcast state machine's ARN, put together rather than referred to: its functions need to know it.

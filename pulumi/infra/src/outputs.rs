@@ -22,10 +22,7 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         ("tableName", TABLE.get("name").into()),
         ("stateMachineArn", BROADCAST.get("arn").into()),
         ("tokenKeyParameter", TOKEN_KEY_PARAMETER.get("name").into()),
-        (
-            "inlineLimit",
-            settings.number(env::INLINE_LIMIT).unwrap_or_default().into(),
-        ),
+        ("inlineLimit", settings.number(env::INLINE_LIMIT).unwrap_or_default().into()),
     ];
     program.outputs.extend(outputs);
 }

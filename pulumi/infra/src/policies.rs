@@ -22,10 +22,7 @@ pub struct Statement {
 }
 
 fn allow(actions: &[&'static str], resource: impl Into<Text>) -> Statement {
-    Statement {
-        actions: actions.to_vec(),
-        resources: vec![resource.into()],
-    }
+    Statement { actions: actions.to_vec(), resources: vec![resource.into()] }
 }
 
 /// What a function may do.
@@ -34,17 +31,10 @@ pub fn of_function(function: Function) -> Vec<Statement> {
     let mut statements = vec![write_logs(function)];
     statements.extend(match function {
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
-        Function::Connect => vec![use_table(&[
-            "dynamodb:BatchGetItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-        ])],
-        Function::Disconnect => vec![use_table(&[
-            "dynamodb:DeleteItem",
-            "dynamodb:Query",
-            "dynamodb:UpdateItem",
-        ])],
+        Function::Connect => {
+            vec![use_table(&["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"])]
+        }
+        Function::Disconnect => vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"])],
         Function::Receive => vec![
             use_table(&[
                 "dynamodb:BatchGetItem",
@@ -66,12 +56,7 @@ pub fn of_function(function: Function) -> Vec<Statement> {
                 "dynamodb:UpdateItem",
             ]),
             allow(
-                &[
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:DeleteMessage",
-                    "sqs:GetQueueAttributes",
-                    "sqs:ReceiveMessage",
-                ],
+                &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
                 PUBLISH_QUEUE.get("arn"),
             ),
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
@@ -82,15 +67,16 @@ pub fn of_function(function: Function) -> Vec<Statement> {
             use_table(&[
                 "dynamodb:BatchGetItem",
                 "dynamodb:GetItem",
+                "dynamodb:PutItem",
                 "dynamodb:Query",
                 "dynamodb:UpdateItem",
             ]),
             start_broadcast(),
-        ],
-        Function::DeliverPage => vec![
-            use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
             post_to_connections(),
         ],
+        Function::DeliverPage => {
+            vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]), post_to_connections()]
+        }
     });
     statements
 }
@@ -107,10 +93,7 @@ pub fn of_broadcast() -> Vec<Statement> {
 }
 
 fn write_logs(function: Function) -> Statement {
-    allow(
-        &["logs:CreateLogStream", "logs:PutLogEvents"],
-        Text::from(function.log_group_name().get("arn")).then(":*"),
-    )
+    allow(&["logs:CreateLogStream", "logs:PutLogEvents"], Text::from(function.log_group_name().get("arn")).then(":*"))
 }
 
 /// A transaction needs the actions of what it does, and none of its own.
@@ -124,10 +107,7 @@ fn start_broadcast() -> Statement {
 
 fn post_to_connections() -> Statement {
     let connections = format!("/{}/POST/@connections/*", names::STAGE);
-    allow(
-        &["execute-api:ManageConnections"],
-        Text::from(API.get("executionArn")).then(connections),
-    )
+    allow(&["execute-api:ManageConnections"], Text::from(API.get("executionArn")).then(connections))
 }
 
 /// A role that a service takes on.
@@ -138,9 +118,7 @@ pub fn role(name: Text, service: &str) -> Resource {
         ("Action", "sts:AssumeRole".into()),
         ("Principal", Value::map([("Service", service)])),
     ]);
-    Resource::new("aws:iam:Role")
-        .with("name", name)
-        .with("assumeRolePolicy", document([trust]))
+    Resource::new("aws:iam:Role").with("name", name).with("assumeRolePolicy", document([trust]))
 }
 
 /// A role's policy.

@@ -9,17 +9,7 @@ pub const VERSION: &str = "7.48.0";
 const PROVIDER: Name = Name::of("aws");
 
 /// The services that the program's resources belong to, as the provider's `endpoints` calls them.
-const SERVICES: [&str; 9] = [
-    "apigatewayv2",
-    "dynamodb",
-    "iam",
-    "lambda",
-    "logs",
-    "sfn",
-    "sqs",
-    "ssm",
-    "sts",
-];
+const SERVICES: [&str; 9] = ["apigatewayv2", "dynamodb", "iam", "lambda", "logs", "sfn", "sqs", "ssm", "sts"];
 
 /// The emulator takes any key.
 pub const LOCAL_ACCESS_KEY: &str = "test";
@@ -30,10 +20,7 @@ const LOCAL_REGION: &str = "us-east-1";
 /// Declares the provider, and the Region and account that it works in.
 pub fn declare(program: &mut Program, settings: &Settings) {
     program.add(&PROVIDER, provider(settings).as_default_provider(VERSION));
-    let lookups = [
-        ("region", "aws:getRegion", "region"),
-        ("accountId", "aws:getCallerIdentity", "accountId"),
-    ];
+    let lookups = [("region", "aws:getRegion", "region"), ("accountId", "aws:getCallerIdentity", "accountId")];
     for (name, function, output) in lookups {
         program.variables.insert(name, Value::Invoke { function, output });
     }
@@ -56,9 +43,6 @@ fn provider(settings: &Settings) -> Resource {
             .with("secretKey", LOCAL_ACCESS_KEY)
             .with("skipCredentialsValidation", true)
             .with("skipMetadataApiCheck", true)
-            .with(
-                "endpoints",
-                Value::list([Value::map(SERVICES.map(|service| (service, endpoint.as_str())))]),
-            ),
+            .with("endpoints", Value::list([Value::map(SERVICES.map(|service| (service, endpoint.as_str())))])),
     }
 }

@@ -1,8 +1,11 @@
 //! The publish queue, its dead-letter queue, and the mapping that feeds `deliver`.
 
+use hubbub_core::names::MAX_RECEIVES;
+
 use crate::functions::Function;
 use crate::model::{Name, Program, Resource, Value};
 use crate::names;
+use crate::settings::Settings;
 
 /// Where everything that is published waits for `deliver`.
 pub const PUBLISH_QUEUE: Name = Name::of("publishQueue");
@@ -15,9 +18,6 @@ const DELIVER_MAPPING: Name = Name::of("deliverPublished");
 /// SQS's longest, for both queues: what was accepted must outlast an outage, and a dead letter wait for somebody to look.
 const RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
-/// How often a message is tried before it is a dead letter.
-const RECEIVES: u64 = 5;
-
 /// The most that Lambda takes from a FIFO queue at once.
 const BATCH: u64 = 10;
 
@@ -26,17 +26,14 @@ const BATCH: u64 = 10;
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
 /// Declares both queues and the mapping.
-pub fn declare(program: &mut Program) {
+pub fn declare(program: &mut Program, settings: &Settings) {
     program.add(&DEAD_LETTER_QUEUE, queue("dead-letters.fifo"));
     let redrive = Value::map([
         ("deadLetterTargetArn", Value::from(DEAD_LETTER_QUEUE.get("arn"))),
-        ("maxReceiveCount", RECEIVES.into()),
+        ("maxReceiveCount", u64::from(MAX_RECEIVES).into()),
     ]);
     let publish_queue = queue("publish.fifo")
-        .with(
-            "visibilityTimeoutSeconds",
-            VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(),
-        )
+        .with("visibilityTimeoutSeconds", VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(settings))
         .with("redrivePolicy", redrive.json());
     program.add(&PUBLISH_QUEUE, publish_queue);
 

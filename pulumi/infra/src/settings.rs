@@ -38,6 +38,9 @@ const NUMBERS: [(&str, Setting); 10] = [
 /// The token key's versions; Pulumi writes the key when the version moves.
 const TOKEN_KEY_VERSIONS: RangeInclusive<u64> = 1..=2_147_483_647;
 
+/// How long `deliver` may take with a batch. Six times as long, a batch whose function was killed waits for the next try.
+const DELIVER_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=120;
+
 /// The processors of Lambda.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Architecture {
@@ -68,6 +71,8 @@ pub struct Settings {
     pub log_level: String,
     /// What the functions run on.
     pub architecture: Architecture,
+    /// How long `deliver` may take, in seconds.
+    pub deliver_timeout_seconds: u64,
     /// The token key's version.
     pub token_key_version: u64,
     /// The local stack's address, without a slash at the end. Only the local stack has one.
@@ -84,6 +89,7 @@ impl Default for Settings {
             numbers: NUMBERS.map(|(_, setting)| (setting.variable, setting.default)).into(),
             log_level: "info".to_owned(),
             architecture: Architecture::default(),
+            deliver_timeout_seconds: 60,
             token_key_version: *TOKEN_KEY_VERSIONS.start(),
             aws_endpoint: None,
             region: None,
@@ -165,16 +171,18 @@ impl Settings {
 
     fn set(&mut self, key: &str, value: String) -> Result<(), SettingsError> {
         if let Some((key, setting)) = NUMBERS.iter().find(|(name, _)| *name == key) {
-            self.numbers.insert(
-                setting.variable,
-                whole_number(key, value, &setting.range, setting.meaning)?,
-            );
+            self.numbers.insert(setting.variable, whole_number(key, value, &setting.range, setting.meaning)?);
             return Ok(());
         }
         match key {
             "logLevel" => self.log_level = log_level(value)?,
             "architecture" => self.architecture = architecture(value)?,
             "awsEndpoint" => self.aws_endpoint = Some(aws_endpoint(value)?),
+            "deliverTimeoutSeconds" => {
+                let meaning = "seconds that `deliver` may take with a batch";
+                let range = &DELIVER_TIMEOUT_SECONDS;
+                self.deliver_timeout_seconds = whole_number("deliverTimeoutSeconds", value, range, meaning)?;
+            }
             "tokenKeyVersion" => {
                 let meaning = "the token key's version, to be raised with every new key";
                 self.token_key_version = whole_number("tokenKeyVersion", value, &TOKEN_KEY_VERSIONS, meaning)?;
@@ -205,15 +213,13 @@ fn whole_number(
     meaning: &'static str,
 ) -> Result<u64, SettingsError> {
     let whole = value.parse().ok().or_else(|| whole_float(&value));
-    whole
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| SettingsError::OutOfRange {
-            key,
-            value,
-            min: *range.start(),
-            max: *range.end(),
-            meaning,
-        })
+    whole.filter(|number| range.contains(number)).ok_or_else(|| SettingsError::OutOfRange {
+        key,
+        value,
+        min: *range.start(),
+        max: *range.end(),
+        meaning,
+    })
 }
 
 fn whole_float(value: &str) -> Option<u64> {
@@ -228,11 +234,7 @@ fn log_level(value: String) -> Result<String, SettingsError> {
         Ok(value)
     } else {
         let expected = "a filter such as `info` or `info,hubbub_core=debug`";
-        Err(SettingsError::Malformed {
-            key: "hubbub:logLevel",
-            value,
-            expected,
-        })
+        Err(SettingsError::Malformed { key: "hubbub:logLevel", value, expected })
     }
 }
 
@@ -240,41 +242,26 @@ fn architecture(value: String) -> Result<Architecture, SettingsError> {
     [Architecture::Arm64, Architecture::X86_64]
         .into_iter()
         .find(|architecture| architecture.name() == value)
-        .ok_or(SettingsError::Malformed {
-            key: "hubbub:architecture",
-            value,
-            expected: "`arm64` or `x86_64`",
-        })
+        .ok_or(SettingsError::Malformed { key: "hubbub:architecture", value, expected: "`arm64` or `x86_64`" })
 }
 
 fn aws_endpoint(value: String) -> Result<String, SettingsError> {
     let address = value.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let is_plain = |address: &str| {
-        !address.is_empty()
-            && address
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c))
+        !address.is_empty() && address.chars().all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c))
     };
     match address.filter(|address| is_plain(address)) {
         Some(address) => Ok(format!("http://{address}")),
         None => {
             let expected = "an address such as `http://127.0.0.1:4566`";
-            Err(SettingsError::Malformed {
-                key: "hubbub:awsEndpoint",
-                value,
-                expected,
-            })
+            Err(SettingsError::Malformed { key: "hubbub:awsEndpoint", value, expected })
         }
     }
 }
 
 fn check_token_key(value: &str) -> Result<(), SettingsError> {
     let is_weak = value.chars().count() < TOKEN_KEY_CHARACTERS || value.parse::<f64>().is_ok();
-    if is_weak {
-        Err(SettingsError::WeakTokenKey)
-    } else {
-        Ok(())
-    }
+    if is_weak { Err(SettingsError::WeakTokenKey) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -296,12 +283,7 @@ mod tests {
     fn every_setting_of_the_core_has_a_key() {
         let defaults = Settings::default();
         for setting in settings::ALL {
-            assert_eq!(
-                defaults.number(setting.variable),
-                Some(setting.default),
-                "{}",
-                setting.variable
-            );
+            assert_eq!(defaults.number(setting.variable), Some(setting.default), "{}", setting.variable);
         }
     }
 
@@ -315,10 +297,7 @@ mod tests {
     #[test]
     fn a_number_is_read_however_pulumi_writes_it() {
         for value in ["16384", "16384.0", "1.6384e+04", "16384.000"] {
-            assert_eq!(
-                read("hubbub:maxBodyBytes", value).unwrap().number(env::MAX_BODY_BYTES),
-                Some(16_384)
-            );
+            assert_eq!(read("hubbub:maxBodyBytes", value).unwrap().number(env::MAX_BODY_BYTES), Some(16_384));
         }
         let as_number = Settings::read(Some(r#"{"hubbub:inlineLimit": 50}"#)).unwrap();
         assert_eq!(as_number.number(env::INLINE_LIMIT), Some(50));
@@ -332,10 +311,7 @@ mod tests {
              channel is delivered without the state machine)"
         );
         for value in ["", "many", "1.5", "-1", "1e9", "NaN", "inf"] {
-            assert!(
-                refusal("hubbub:inlineLimit", value).contains("from 0 to 10000"),
-                "{value}"
-            );
+            assert!(refusal("hubbub:inlineLimit", value).contains("from 0 to 10000"), "{value}");
         }
         for (key, _) in NUMBERS {
             assert!(refusal(&format!("hubbub:{key}"), "999999999").contains(key), "{key}");
@@ -350,31 +326,15 @@ mod tests {
             "config key `hubbub:architecture` is `arm`, which is not `arm64` or `x86_64`"
         );
         assert!(refusal("hubbub:logLevel", "in fo").contains("`hubbub:logLevel` is `in fo`"));
-        for value in [
-            "",
-            "127.0.0.1:4566",
-            "https://example.org",
-            "http://",
-            "http://a/b",
-            "http://${x}/",
-        ] {
-            assert!(
-                refusal("hubbub:awsEndpoint", value).contains("hubbub:awsEndpoint"),
-                "{value}"
-            );
+        for value in ["", "127.0.0.1:4566", "https://example.org", "http://", "http://a/b", "http://${x}/"] {
+            assert!(refusal("hubbub:awsEndpoint", value).contains("hubbub:awsEndpoint"), "{value}");
         }
     }
 
     #[test]
     fn an_unknown_key_is_refused() {
-        assert_eq!(
-            refusal("hubbub:inlinelimit", "5"),
-            "config key `hubbub:inlinelimit` is unknown"
-        );
-        assert_eq!(
-            refusal("aws:allowedAccountIds", "[]"),
-            "config key `aws:allowedAccountIds` is unknown"
-        );
+        assert_eq!(refusal("hubbub:inlinelimit", "5"), "config key `hubbub:inlinelimit` is unknown");
+        assert_eq!(refusal("aws:allowedAccountIds", "[]"), "config key `aws:allowedAccountIds` is unknown");
     }
 
     #[test]
@@ -386,15 +346,9 @@ mod tests {
     fn a_weak_token_key_is_refused_and_not_shown() {
         for key in ["secret", "12345678901234567890123456789012345"] {
             let message = refusal("hubbub:tokenKey", key);
-            assert!(
-                message.contains("hubbub:tokenKey") && !message.contains(key),
-                "{message}"
-            );
+            assert!(message.contains("hubbub:tokenKey") && !message.contains(key), "{message}");
         }
-        assert_eq!(
-            read("hubbub:tokenKey", "0123456789abcdef0123456789abcdef"),
-            Ok(Settings::default())
-        );
+        assert_eq!(read("hubbub:tokenKey", "0123456789abcdef0123456789abcdef"), Ok(Settings::default()));
     }
 
     #[test]

@@ -17,10 +17,7 @@ pub fn declare(program: &mut Program) {
         .with("billingMode", "PAY_PER_REQUEST")
         .with("hashKey", table::PARTITION_KEY)
         .with("rangeKey", table::SORT_KEY)
-        .with(
-            "attributes",
-            Value::list([attribute(table::PARTITION_KEY), attribute(table::SORT_KEY)]),
-        )
+        .with("attributes", Value::list([attribute(table::PARTITION_KEY), attribute(table::SORT_KEY)]))
         .with("ttl", Value::map([("attributeName", table::TTL.into()), on()]))
         .with("serverSideEncryption", Value::map([on()]))
         .with("pointInTimeRecovery", Value::map([on()]));

@@ -10,10 +10,7 @@ pub const TOKEN_KEY_PARAMETER: Name = Name::of("tokenKeyParameter");
 /// Declares the parameter. The key goes from the stack's encrypted configuration to SSM and is in no state and no output:
 /// `valueWo` is written and never read, whenever `valueWoVersion` moves.
 pub fn declare(program: &mut Program, settings: &Settings) {
-    let key = ConfigKey {
-        r#type: "string",
-        secret: true,
-    };
+    let key = ConfigKey { r#type: "string", secret: true };
     program.configuration.insert(TOKEN_KEY, key);
     let parameter = Resource::new("aws:ssm:Parameter")
         .with("name", names::path_of_stack("token-key"))

@@ -84,9 +84,7 @@ fn parse(text: &str) -> Vec<Part> {
             rest = following;
         } else {
             literal.push('$');
-            rest = after
-                .strip_prefix('$')
-                .unwrap_or_else(|| panic!("`{text}` has a single `$`"));
+            rest = after.strip_prefix('$').unwrap_or_else(|| panic!("`{text}` has a single `$`"));
         }
     }
     parts.push(Part::Text(literal + rest));
@@ -124,17 +122,11 @@ fn root(reference: &str) -> &str {
 
 /// The statements of a function's or the state machine's policy.
 fn statements<'a>(program: &'a Value, owner: &str) -> &'a Vec<Value> {
-    properties(program, &format!("{owner}Policy"))["policy"]["fn::toJSON"]["Statement"]
-        .as_array()
-        .unwrap()
+    properties(program, &format!("{owner}Policy"))["policy"]["fn::toJSON"]["Statement"].as_array().unwrap()
 }
 
 fn actions(statement: &Value) -> impl Iterator<Item = &str> {
-    statement["Action"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|action| action.as_str().unwrap())
+    statement["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap())
 }
 
 #[test]
@@ -172,9 +164,7 @@ fn only_the_address_of_a_local_aws_changes_the_structure() {
 #[test]
 fn every_resource_is_of_a_type_that_the_local_stack_knows() {
     for program in both() {
-        let types: BTreeSet<_> = resources(&program)
-            .map(|(_, resource)| resource["type"].as_str().unwrap())
-            .collect();
+        let types: BTreeSet<_> = resources(&program).map(|(_, resource)| resource["type"].as_str().unwrap()).collect();
         assert_eq!(types, BTreeSet::from(TYPES));
     }
 }
@@ -186,11 +176,7 @@ fn every_reference_leads_to_something_declared() {
             |section: &str| -> BTreeSet<String> { program[section].as_object().unwrap().keys().cloned().collect() };
         let sections = [names("resources"), names("variables"), names("configuration")];
         let declared: BTreeSet<_> = sections.iter().flatten().cloned().collect();
-        assert_eq!(
-            declared.len(),
-            sections.iter().map(BTreeSet::len).sum::<usize>(),
-            "a name stands for two things"
-        );
+        assert_eq!(declared.len(), sections.iter().map(BTreeSet::len).sum::<usize>(), "a name stands for two things");
         let found = references(&program);
         assert!(found.contains("table.arn") && found.contains("region"));
         for reference in found.iter().filter(|reference| *reference != "pulumi.stack") {
@@ -203,12 +189,7 @@ fn every_reference_leads_to_something_declared() {
 fn nothing_waits_for_itself() {
     for program in both() {
         let needs: BTreeMap<_, BTreeSet<_>> = resources(&program)
-            .map(|(name, resource)| {
-                (
-                    name,
-                    references(resource).iter().map(|to| root(to).to_owned()).collect(),
-                )
-            })
+            .map(|(name, resource)| (name, references(resource).iter().map(|to| root(to).to_owned()).collect()))
             .collect();
         let mut waiting: BTreeSet<_> = needs.keys().copied().collect();
         while !waiting.is_empty() {
@@ -225,30 +206,18 @@ fn nothing_waits_for_itself() {
 
 #[test]
 fn a_function_gets_the_variables_that_it_reads_and_no_others() {
-    for (program, extras) in both().iter().zip([
-        vec![env::LOG],
-        vec![
-            env::LOG,
-            "AWS_ENDPOINT_URL",
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-        ],
-    ]) {
+    for (program, extras) in both()
+        .iter()
+        .zip([vec![env::LOG], vec![env::LOG, "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]])
+    {
         assert_eq!(of_type(program, "aws:lambda:Function").count(), Function::ALL.len());
         for function in Function::ALL {
-            let variables = properties(program, function.name().as_str())["environment"]["variables"]
-                .as_object()
-                .unwrap();
+            let variables =
+                properties(program, function.name().as_str())["environment"]["variables"].as_object().unwrap();
             let names: BTreeSet<_> = variables.keys().map(String::as_str).collect();
-            assert_eq!(
-                names,
-                function.variables().iter().copied().chain(extras.clone()).collect(),
-                "{function:?}"
-            );
+            assert_eq!(names, function.variables().iter().copied().chain(extras.clone()).collect(), "{function:?}");
             assert!(
-                variables
-                    .values()
-                    .all(|value| value.as_str().is_some_and(|text| !text.is_empty())),
+                variables.values().all(|value| value.as_str().is_some_and(|text| !text.is_empty())),
                 "{function:?}"
             );
         }
@@ -258,15 +227,10 @@ fn a_function_gets_the_variables_that_it_reads_and_no_others() {
 #[test]
 fn every_function_has_a_crate_of_its_name() {
     for function in Function::ALL {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../lambdas")
-            .join(function.crate_name());
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lambdas").join(function.crate_name());
         assert!(manifest.join("Cargo.toml").is_file(), "{function:?}");
         let code = format!("../target/lambda/{}.zip", function.crate_name());
-        assert_eq!(
-            properties(&program(None), function.name().as_str())["code"]["fn::fileArchive"],
-            code
-        );
+        assert_eq!(properties(&program(None), function.name().as_str())["code"]["fn::fileArchive"], code);
     }
 }
 
@@ -283,10 +247,7 @@ fn a_policy_names_its_actions_and_resources() {
             );
             for resource in statement["Resource"].as_array().unwrap() {
                 let resource = resource.as_str().unwrap();
-                assert!(
-                    resource.starts_with("arn:aws:") || resource.starts_with("${"),
-                    "{owner}: {resource}"
-                );
+                assert!(resource.starts_with("arn:aws:") || resource.starts_with("${"), "{owner}: {resource}");
             }
         }
     }
@@ -296,10 +257,7 @@ fn a_policy_names_its_actions_and_resources() {
 fn a_function_may_use_what_it_is_told_of() {
     let program = program(None);
     for function in Function::ALL {
-        let allowed: BTreeSet<_> = statements(&program, function.name().as_str())
-            .iter()
-            .flat_map(actions)
-            .collect();
+        let allowed: BTreeSet<_> = statements(&program, function.name().as_str()).iter().flat_map(actions).collect();
         for (variable, action) in [
             (env::TABLE, "dynamodb:"),
             (env::PUBLISH_QUEUE_URL, "sqs:SendMessage"),
@@ -319,9 +277,7 @@ fn a_function_may_use_what_it_is_told_of() {
 #[test]
 fn a_message_stays_hidden_for_six_times_as_long_as_deliver_may_take() {
     let program = program(None);
-    let visibility = properties(&program, "publishQueue")["visibilityTimeoutSeconds"]
-        .as_u64()
-        .unwrap();
+    let visibility = properties(&program, "publishQueue")["visibilityTimeoutSeconds"].as_u64().unwrap();
     let timeout = properties(&program, "deliver")["timeout"].as_u64().unwrap();
     assert!(visibility >= 6 * timeout);
 }
@@ -337,10 +293,7 @@ fn queues_are_fifo_and_deduplicate_by_channel() {
         assert_eq!(properties["deduplicationScope"], "messageGroup", "{name}");
     }
     let redrive = &properties(&program, "publishQueue")["redrivePolicy"]["fn::toJSON"];
-    assert_eq!(
-        *redrive,
-        json!({"deadLetterTargetArn": "${deadLetterQueue.arn}", "maxReceiveCount": 5})
-    );
+    assert_eq!(*redrive, json!({"deadLetterTargetArn": "${deadLetterQueue.arn}", "maxReceiveCount": 5}));
 }
 
 #[test]
@@ -371,24 +324,15 @@ fn every_action_has_a_route_that_answers() {
     };
     for key in routes::ACTIONS.into_iter().chain([routes::DEFAULT]) {
         let (name, route) = route(key);
-        assert_eq!(
-            route["properties"]["target"], "integrations/${receiveIntegration.id}",
-            "{key}"
-        );
-        assert_eq!(
-            route["properties"]["routeResponseSelectionExpression"], "$$default",
-            "{key}"
-        );
+        assert_eq!(route["properties"]["target"], "integrations/${receiveIntegration.id}", "{key}");
+        assert_eq!(route["properties"]["routeResponseSelectionExpression"], "$$default", "{key}");
         let id = format!("${{{name}.id}}");
         let answers =
             of_type(&program, "aws:apigatewayv2:RouteResponse").filter(|(_, it)| it["properties"]["routeId"] == id);
         assert_eq!(answers.count(), 1, "{key}");
     }
     assert_eq!(route(routes::CONNECT).1["properties"]["authorizationType"], "CUSTOM");
-    assert_eq!(
-        route(routes::DISCONNECT).1["properties"]["target"],
-        "integrations/${disconnectIntegration.id}"
-    );
+    assert_eq!(route(routes::DISCONNECT).1["properties"]["target"], "integrations/${disconnectIntegration.id}");
 }
 
 #[test]
@@ -397,10 +341,7 @@ fn a_deployment_waits_for_every_route() {
     let awaited = &program["resources"]["deployment"]["options"]["dependsOn"];
     for kind in ["aws:apigatewayv2:Route", "aws:apigatewayv2:RouteResponse"] {
         for (name, _) in of_type(&program, kind) {
-            assert!(
-                awaited.as_array().unwrap().contains(&format!("${{{name}}}").into()),
-                "{name}"
-            );
+            assert!(awaited.as_array().unwrap().contains(&format!("${{{name}}}").into()), "{name}");
         }
     }
 }
@@ -409,11 +350,7 @@ fn a_deployment_waits_for_every_route() {
 fn the_deployed_state_machine_is_the_one_that_ships() {
     let arn = |reference: &str| format!("arn:aws:lambda:eu-west-1:123456789012:function:{reference}");
     let (plan_broadcast, deliver_page) = (arn("planBroadcast.arn"), arn("deliverPage.arn"));
-    let shipped = broadcast(&Arns {
-        plan_broadcast: &plan_broadcast,
-        deliver_page: &deliver_page,
-    })
-    .unwrap();
+    let shipped = broadcast(&Arns { plan_broadcast: &plan_broadcast, deliver_page: &deliver_page }).unwrap();
     for program in both() {
         let definition = properties(&program, "broadcast")["definition"].as_str().unwrap();
         let deployed = evaluate(definition, arn);
@@ -429,32 +366,17 @@ fn functions_know_the_state_machine_by_the_name_that_it_has() {
     for function in ["deliver", "planBroadcast"] {
         let variables = &properties(&program, function)["environment"]["variables"];
         let arn = variables[env::STATE_MACHINE_ARN].as_str().unwrap();
-        assert_eq!(
-            arn,
-            format!("arn:aws:states:${{region}}:${{accountId}}:stateMachine:{name}")
-        );
+        assert_eq!(arn, format!("arn:aws:states:${{region}}:${{accountId}}:stateMachine:{name}"));
     }
 }
 
 #[test]
 fn addresses_are_those_of_the_stack_they_are_for() {
     let [cloud, local] = both().map(|program| program["outputs"].clone());
-    assert_eq!(
-        cloud["webSocketUrl"],
-        "wss://${api.id}.execute-api.${region}.amazonaws.com/v1"
-    );
-    assert_eq!(
-        cloud["callbackUrl"],
-        "https://${api.id}.execute-api.${region}.amazonaws.com/v1"
-    );
-    assert_eq!(
-        local["webSocketUrl"],
-        "ws://127.0.0.1:4566/_aws/execute-api/${api.id}/v1"
-    );
-    assert_eq!(
-        local["callbackUrl"],
-        "http://127.0.0.1:4566/_aws/execute-api/${api.id}/v1"
-    );
+    assert_eq!(cloud["webSocketUrl"], "wss://${api.id}.execute-api.${region}.amazonaws.com/v1");
+    assert_eq!(cloud["callbackUrl"], "https://${api.id}.execute-api.${region}.amazonaws.com/v1");
+    assert_eq!(local["webSocketUrl"], "ws://127.0.0.1:4566/_aws/execute-api/${api.id}/v1");
+    assert_eq!(local["callbackUrl"], "http://127.0.0.1:4566/_aws/execute-api/${api.id}/v1");
 }
 
 #[test]
@@ -463,10 +385,7 @@ fn the_token_key_is_referred_to_and_never_printed() {
     let text = render(Some(&json!({"hubbub:tokenKey": key}).to_string())).unwrap();
     assert!(!text.contains(key));
     let program: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(
-        program["configuration"]["tokenKey"],
-        json!({"type": "string", "secret": true})
-    );
+    assert_eq!(program["configuration"]["tokenKey"], json!({"type": "string", "secret": true}));
     assert_eq!(properties(&program, "tokenKeyParameter")["valueWo"], "${tokenKey}");
 }
 

@@ -2,12 +2,13 @@
 //!
 //! | item | pk | sk | attributes |
 //! |---|---|---|---|
-//! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `lease`, `lease_until` |
-//! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body`, `at`, `ttl` |
+//! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `moved_at`, `lease`, `lease_until` |
+//! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body`, `at`, `receipt`, `ttl` |
 //! | member | `MB#<channel>#<shard>` | connection id | `user`, `connected_at`, `ttl` |
 //! | shard | `MB#<channel>#<shard>` | `@` | `members` (approximate) |
 //! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `ttl` |
 //! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
+//! | receipt | `RC#<channel>` | `<from>/<id>` | `seq`, `members`, `delivered`, `gone`, `failed`, `ms`, `ttl` |
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,9 +18,10 @@ use hubbub_core::channel::Channel;
 use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
 use hubbub_core::lease::Lease;
 use hubbub_core::member::{Connection, Shard};
-use hubbub_core::message::{Body, Message, Seq};
+use hubbub_core::message::{Body, Message, ReceiptTo, Seq};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL};
 use hubbub_core::ports::{ChannelState, PortError, PortResult};
+use hubbub_core::protocol::Receipt;
 use hubbub_core::time::Timestamp;
 
 use crate::error::malformed;
@@ -44,8 +46,19 @@ pub(super) mod attribute {
     pub(in super::super) const CONNECTED_AT: &str = "connected_at";
     pub(in super::super) const MEMBERS: &str = "members";
     pub(in super::super) const SHARD: &str = "shard";
+    pub(in super::super) const MOVED_AT: &str = "moved_at";
+    /// In a message: the connection that the receipt is posted to, or an empty text for a service.
+    pub(in super::super) const RECEIPT: &str = "receipt";
+    pub(in super::super) const SEQ: &str = "seq";
+    pub(in super::super) const DELIVERED: &str = "delivered";
+    pub(in super::super) const GONE: &str = "gone";
+    pub(in super::super) const FAILED: &str = "failed";
+    pub(in super::super) const MS: &str = "ms";
 }
-use attribute::{AT, BODY, CONNECTED_AT, EPOCH, FROM, HEAD, ID, LEASE, LEASE_UNTIL, SENT, SHARD, SHARDS, USER};
+use attribute::{
+    AT, BODY, CONNECTED_AT, DELIVERED, EPOCH, FAILED, FROM, GONE, HEAD, ID, LEASE, LEASE_UNTIL, MEMBERS, MOVED_AT, MS,
+    RECEIPT, SENT, SEQ, SHARD, SHARDS, USER,
+};
 
 pub(super) fn channel_key(channel: &Channel) -> String {
     format!("CH#{channel}")
@@ -90,10 +103,7 @@ pub(super) fn missing(name: &str) -> PortError {
 }
 
 pub(super) fn read_text<'a>(item: &'a Item, name: &str) -> PortResult<&'a str> {
-    item.get(name)
-        .and_then(|value| value.as_s().ok())
-        .map(String::as_str)
-        .ok_or_else(|| missing(name))
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| missing(name))
 }
 
 pub(super) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> PortResult<N> {
@@ -117,16 +127,16 @@ pub(super) fn write_channel(channel: &Channel, state: &ChannelState) -> Item {
             (HEAD, number(state.head)),
             (SENT, number(state.sent)),
             (SHARDS, number(state.shards)),
+            (MOVED_AT, number(state.moved_at.0)),
         ],
     )
 }
 
 pub(super) fn read_channel(item: &Item) -> PortResult<ChannelState> {
     let lease = match item.get(LEASE) {
-        Some(_) => Some(Lease {
-            id: LeaseId::new(read_text(item, LEASE)?),
-            until: Timestamp(read_number(item, LEASE_UNTIL)?),
-        }),
+        Some(_) => {
+            Some(Lease { id: LeaseId::new(read_text(item, LEASE)?), until: Timestamp(read_number(item, LEASE_UNTIL)?) })
+        }
         None => None,
     };
     Ok(ChannelState {
@@ -134,23 +144,26 @@ pub(super) fn read_channel(item: &Item) -> PortResult<ChannelState> {
         head: Seq(read_number(item, HEAD)?),
         sent: Seq(read_number(item, SENT)?),
         shards: read_number(item, SHARDS)?,
+        moved_at: Timestamp(read_number(item, MOVED_AT)?),
         lease,
     })
 }
 
 pub(super) fn write_message(channel: &Channel, epoch: &Epoch, message: &Message, expires: Timestamp) -> Item {
-    item(
-        log_key(channel),
-        &seq_key(message.seq),
-        [
-            (EPOCH, text(epoch.as_str())),
-            (ID, text(message.id.as_str())),
-            (FROM, text(message.from.as_str())),
-            (BODY, text(message.body.as_str())),
-            (AT, number(message.at.0)),
-            (TTL, number(expires.as_ttl())),
-        ],
-    )
+    let receipt = message.receipt.as_ref().map(|to| match to {
+        ReceiptTo::Service => "",
+        ReceiptTo::Connection(connection) => connection.as_str(),
+    });
+    let attributes = [
+        (EPOCH, text(epoch.as_str())),
+        (ID, text(message.id.as_str())),
+        (FROM, text(message.from.as_str())),
+        (BODY, text(message.body.as_str())),
+        (AT, number(message.at.0)),
+        (TTL, number(expires.as_ttl())),
+    ];
+    let receipt = receipt.map(|connection| (RECEIPT, text(connection)));
+    item(log_key(channel), &seq_key(message.seq), attributes.into_iter().chain(receipt))
 }
 
 pub(super) fn read_message(item: &Item) -> PortResult<Message> {
@@ -160,6 +173,10 @@ pub(super) fn read_message(item: &Item) -> PortResult<Message> {
         from: UserId::parse(read_text(item, FROM)?).map_err(|error| malformed("read row", error))?,
         body: Body::parse(read_text(item, BODY)?.to_owned()).map_err(|error| malformed("read row", error))?,
         at: Timestamp(read_number(item, AT)?),
+        receipt: item.get(RECEIPT).and_then(|value| value.as_s().ok()).map(|connection| match connection.as_str() {
+            "" => ReceiptTo::Service,
+            connection => ReceiptTo::Connection(ConnectionId::new(connection)),
+        }),
     })
 }
 
@@ -190,6 +207,44 @@ pub(super) fn write_membership(connection: &Connection, channel: &Channel, shard
         &channel_key(channel),
         [(SHARD, number(shard)), (TTL, number(connection.expires().as_ttl()))],
     )
+}
+
+pub(super) fn receipts_key(channel: &Channel) -> String {
+    format!("RC#{channel}")
+}
+
+/// The two ids hold no slash, so that this is the same only for the same sender and message.
+pub(super) fn receipt_key(from: &UserId, id: &MessageId) -> String {
+    format!("{from}/{id}")
+}
+
+pub(super) fn write_receipt(from: &UserId, receipt: &Receipt, expires: Timestamp) -> Item {
+    item(
+        receipts_key(&receipt.channel),
+        &receipt_key(from, &receipt.id),
+        [
+            (SEQ, number(receipt.seq)),
+            (MEMBERS, number(receipt.members)),
+            (DELIVERED, number(receipt.delivered)),
+            (GONE, number(receipt.gone)),
+            (FAILED, number(receipt.failed)),
+            (MS, number(receipt.ms)),
+            (TTL, number(expires.as_ttl())),
+        ],
+    )
+}
+
+pub(super) fn read_receipt(channel: &Channel, id: &MessageId, item: &Item) -> PortResult<Receipt> {
+    Ok(Receipt {
+        channel: channel.clone(),
+        id: id.clone(),
+        seq: Seq(read_number(item, SEQ)?),
+        members: read_number(item, MEMBERS)?,
+        delivered: read_number(item, DELIVERED)?,
+        gone: read_number(item, GONE)?,
+        failed: read_number(item, FAILED)?,
+        ms: read_number(item, MS)?,
+    })
 }
 
 pub(super) fn read_shard(item: &Item) -> PortResult<Shard> {

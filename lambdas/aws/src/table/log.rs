@@ -8,10 +8,10 @@ use hubbub_core::id::{Epoch, LeaseId};
 use hubbub_core::lease::Lease;
 use hubbub_core::message::{Message, Seq};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
-use hubbub_core::ports::{Appended, ChannelState, Log, PortResult, ReadLimit};
+use hubbub_core::ports::{Append, Appended, ChannelState, Log, PortResult, ReadLimit};
 use hubbub_core::time::Timestamp;
 
-use super::item::attribute::{EPOCH, HEAD, LEASE, LEASE_UNTIL, SENT};
+use super::item::attribute::{EPOCH, HEAD, LEASE, LEASE_UNTIL, MOVED_AT, SENT};
 use super::item::{
     SELF, channel_key, is_expired, log_key, number, read_channel, read_message, seq_key, text, write_channel,
     write_message,
@@ -44,11 +44,7 @@ impl Table {
             Way::After(seq) => ("#pk = :pk AND #sk > :sk", seq_key(seq)),
             Way::Before(seq) => ("#pk = :pk AND #sk < :sk", seq_key(seq)),
         };
-        let rows = limit.messages.min(if limit.bytes == usize::MAX {
-            ROWS
-        } else {
-            ROWS_FOR_BYTES
-        });
+        let rows = limit.messages.min(if limit.bytes == usize::MAX { ROWS } else { ROWS_FOR_BYTES });
         let query = self
             .client
             .query()
@@ -75,10 +71,7 @@ impl Table {
                 if messages.len() >= limit.messages || bytes >= limit.bytes {
                     return Ok(messages);
                 }
-                if row
-                    .get(EPOCH)
-                    .and_then(|value| value.as_s().ok())
-                    .is_some_and(|of| of == epoch.as_str())
+                if row.get(EPOCH).and_then(|value| value.as_s().ok()).is_some_and(|of| of == epoch.as_str())
                     && !is_expired(row, now)
                 {
                     let message = read_message(row)?;
@@ -96,17 +89,8 @@ impl Table {
 
 impl Log for Table {
     async fn state(&self, channel: &Channel) -> PortResult<Option<ChannelState>> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, text(channel_key(channel)))
-            .key(SORT_KEY, text(SELF))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error("dynamodb:GetItem", &error))?;
-        answer.item().map(read_channel).transpose()
+        let row = self.get(channel_key(channel), SELF.to_owned()).await?;
+        row.as_ref().map(read_channel).transpose()
     }
 
     async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState> {
@@ -126,27 +110,17 @@ impl Log for Table {
         match put {
             Ok(_) => Ok(state),
             Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
                 // Somebody else was faster.
-                self.state(channel)
-                    .await?
-                    .ok_or_else(|| malformed("open channel", "the channel was erased meanwhile"))
+                self.state(channel).await?.ok_or_else(|| malformed("open channel", "the channel was erased meanwhile"))
             }
             Err(error) => Err(port_error("dynamodb:PutItem", &error)),
         }
     }
 
-    async fn append(
-        &self,
-        channel: &Channel,
-        epoch: &Epoch,
-        head: Seq,
-        messages: &[Message],
-        expires: Timestamp,
-    ) -> PortResult<Appended> {
+    async fn append(&self, channel: &Channel, append: &Append<'_>) -> PortResult<Appended> {
+        let Append { epoch, head, messages, now, expires } = *append;
         let Some(last) = messages.last() else {
             return Ok(Appended::Done);
         };
@@ -154,19 +128,19 @@ impl Log for Table {
             .table_name(&self.name)
             .key(PARTITION_KEY, text(channel_key(channel)))
             .key(SORT_KEY, text(SELF))
-            .update_expression("SET #head = :last")
+            .update_expression("SET #head = :last, #moved_at = :now")
             .condition_expression("#head = :head AND #epoch = :epoch")
             .expression_attribute_names("#head", HEAD)
             .expression_attribute_names("#epoch", EPOCH)
+            .expression_attribute_names("#moved_at", MOVED_AT)
+            .expression_attribute_values(":now", number(now.0))
             .expression_attribute_values(":last", number(last.seq))
             .expression_attribute_values(":head", number(head))
             .expression_attribute_values(":epoch", text(epoch.as_str()))
             .build()
             .map_err(|error| malformed("write append", error))?;
-        let mut transaction = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(advance).build());
+        let mut transaction =
+            self.client.transact_write_items().transact_items(TransactWriteItem::builder().update(advance).build());
         for message in messages {
             let put = Put::builder()
                 .table_name(&self.name)

@@ -11,8 +11,8 @@ use hubbub_core::time::Timestamp;
 
 use super::item::attribute::{MEMBERS, SHARDS};
 use super::item::{
-    Item, SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number,
-    read_shard, read_text, shard_key, text, write_connection, write_membership,
+    SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number, read_shard,
+    read_text, shard_key, text, write_connection, write_membership,
 };
 use super::{Table, is_condition_failed, update_if};
 use crate::error::{malformed, port_error};
@@ -25,49 +25,6 @@ const BATCH_ATTEMPTS: usize = 8;
 const MEMBERSHIP_PREFIX: &str = "CH#";
 
 impl Table {
-    async fn get(&self, pk: String, sk: String) -> PortResult<Option<Item>> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, text(pk))
-            .key(SORT_KEY, text(sk))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error("dynamodb:GetItem", &error))?;
-        Ok(answer.item)
-    }
-
-    /// Writes a row; the one that it replaced.
-    async fn put(&self, row: Item) -> PortResult<Option<Item>> {
-        let answer = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(row))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| port_error("dynamodb:PutItem", &error))?;
-        Ok(answer.attributes)
-    }
-
-    /// Deletes a row; the one that was there.
-    async fn delete(&self, pk: String, sk: String) -> PortResult<Option<Item>> {
-        let answer = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key(PARTITION_KEY, text(pk))
-            .key(SORT_KEY, text(sk))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| port_error("dynamodb:DeleteItem", &error))?;
-        Ok(answer.attributes)
-    }
-
     async fn batch_counts(&self, channel: &Channel, shards: &[Shard]) -> PortResult<Vec<(Shard, u64)>> {
         let key = |shard: &Shard| item(shard_key(channel, *shard), SELF, []);
         let mut request = KeysAndAttributes::builder()
@@ -83,19 +40,11 @@ impl Table {
                 .send()
                 .await
                 .map_err(|error| port_error("dynamodb:BatchGetItem", &error))?;
-            let rows = answer
-                .responses
-                .as_mut()
-                .and_then(|tables| tables.remove(&self.name))
-                .unwrap_or_default();
+            let rows = answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default();
             for row in &rows {
-                let (_, shard) = read_text(row, PARTITION_KEY)?
-                    .rsplit_once('#')
-                    .ok_or_else(|| missing(PARTITION_KEY))?;
-                counts.push((
-                    shard.parse().map_err(|_| missing(PARTITION_KEY))?,
-                    read_number(row, MEMBERS)?,
-                ));
+                let (_, shard) =
+                    read_text(row, PARTITION_KEY)?.rsplit_once('#').ok_or_else(|| missing(PARTITION_KEY))?;
+                counts.push((shard.parse().map_err(|_| missing(PARTITION_KEY))?, read_number(row, MEMBERS)?));
             }
             match answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name)) {
                 Some(left) if !left.keys().is_empty() => request = left,
@@ -112,16 +61,12 @@ impl Table {
 
 impl Members for Table {
     async fn put_connection(&self, connection: &Connection) -> PortResult<()> {
-        self.put(write_connection(connection_key(&connection.id), SELF, connection))
-            .await
-            .map(drop)
+        self.put(write_connection(connection_key(&connection.id), SELF, connection)).await.map(drop)
     }
 
     async fn connection(&self, id: &ConnectionId, now: Timestamp) -> PortResult<Option<Connection>> {
         let row = self.get(connection_key(id), SELF.to_owned()).await?;
-        row.filter(|row| !is_expired(row, now))
-            .map(|row| read_connection(id.clone(), &row))
-            .transpose()
+        row.filter(|row| !is_expired(row, now)).map(|row| read_connection(id.clone(), &row)).transpose()
     }
 
     async fn remove_connection(&self, id: &ConnectionId) -> PortResult<()> {
@@ -144,11 +89,9 @@ impl Members for Table {
             Err(error) => error,
         };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => read_shard(
-                failed
-                    .item()
-                    .ok_or_else(|| malformed("dynamodb:PutItem", "the old row is missing"))?,
-            ),
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                read_shard(failed.item().ok_or_else(|| malformed("dynamodb:PutItem", "the old row is missing"))?)
+            }
             _ => Err(port_error("dynamodb:PutItem", &error)),
         }
     }
@@ -192,9 +135,7 @@ impl Members for Table {
     }
 
     async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool> {
-        self.delete(shard_key(channel, shard), id.to_string())
-            .await
-            .map(|old| old.is_some())
+        self.delete(shard_key(channel, shard), id.to_string()).await.map(|old| old.is_some())
     }
 
     async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64> {
@@ -218,11 +159,8 @@ impl Members for Table {
     }
 
     async fn correct_count(&self, channel: &Channel, shard: Shard, count: u64, counted: u64) -> PortResult<()> {
-        let unchanged = if count == 0 {
-            "attribute_not_exists(#members) OR #members = :count"
-        } else {
-            "#members = :count"
-        };
+        let unchanged =
+            if count == 0 { "attribute_not_exists(#members) OR #members = :count" } else { "#members = :count" };
         let update = self
             .update(shard_key(channel, shard), SELF)
             .update_expression("SET #members = :counted")

@@ -1,17 +1,19 @@
-//! The log and the members on DynamoDB, all in one table. [`item`] says how rows look.
+//! The log, the members and the receipts on DynamoDB, all in one table. [`item`] says how rows look.
 
 mod item;
 mod log;
 mod members;
+mod receipts;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
 use hubbub_core::ports::PortResult;
 
+use self::item::{Item, text};
 use crate::error::port_error;
 
 /// Hubbub's table.
@@ -26,6 +28,50 @@ impl Table {
     #[must_use]
     pub const fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// A row, as it is at this moment.
+    async fn get(&self, pk: String, sk: String) -> PortResult<Option<Item>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, text(pk))
+            .key(SORT_KEY, text(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| port_error("dynamodb:GetItem", &error))?;
+        Ok(answer.item)
+    }
+
+    /// Writes a row; the one that it replaced.
+    async fn put(&self, row: Item) -> PortResult<Option<Item>> {
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(row))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| port_error("dynamodb:PutItem", &error))?;
+        Ok(answer.attributes)
+    }
+
+    /// Deletes a row; the one that was there.
+    async fn delete(&self, pk: String, sk: String) -> PortResult<Option<Item>> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key(PARTITION_KEY, text(pk))
+            .key(SORT_KEY, text(sk))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| port_error("dynamodb:DeleteItem", &error))?;
+        Ok(answer.attributes)
     }
 
     fn update(&self, pk: String, sk: &str) -> UpdateItemFluentBuilder {
@@ -47,7 +93,5 @@ async fn update_if(update: UpdateItemFluentBuilder) -> PortResult<bool> {
 }
 
 fn is_condition_failed(error: &SdkError<UpdateItemError>) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }

@@ -1,0 +1,75 @@
+//! Settling: what is done when a range of the log was posted to all members.
+//!
+//! Receipts are written before `sent` moves, so that a crash between the two repeats them rather than loses them.
+
+use std::time::Duration;
+
+use crate::channel::Channel;
+use crate::frame::Frame;
+use crate::id::Epoch;
+use crate::message::{Message, ReceiptTo, Seq};
+use crate::outcome::Tally;
+use crate::ports::{Clock, Log, PortError, PortResult, Poster, Receipts};
+use crate::protocol::{Answer, Receipt, ServerFrame};
+
+/// What was done with a range of a channel's log.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement<'a> {
+    /// The channel.
+    pub channel: &'a Channel,
+    /// The epoch.
+    pub epoch: &'a Epoch,
+    /// The last message of the range.
+    pub to: Seq,
+    /// The range's messages; those without a wish for a receipt may be left out.
+    pub messages: &'a [Message],
+    /// What became of their posts, all together.
+    pub tally: Tally,
+    /// How long receipts are kept.
+    pub retention: Duration,
+}
+
+/// Gives the receipts that were asked for, and notes that the range is sent.
+///
+/// A receipt is in the table for sure; its post to the publisher's connection is tried once.
+///
+/// # Errors
+/// When the store can't be written. Settling again repeats the receipts.
+pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
+    store: &S,
+    poster: &P,
+    world: &E,
+    settlement: Settlement<'_>,
+) -> PortResult<()> {
+    let Settlement { channel, epoch, to, messages, tally, retention } = settlement;
+    for message in messages {
+        let Some(receipt_to) = &message.receipt else { continue };
+        let now = world.now();
+        let receipt = Receipt {
+            channel: channel.clone(),
+            id: message.id.clone(),
+            seq: message.seq,
+            members: tally.members,
+            delivered: tally.delivered,
+            gone: tally.gone,
+            failed: tally.failed + tally.throttled,
+            ms: u64::try_from(now.since(message.at).as_millis()).unwrap_or(u64::MAX),
+        };
+        store.put_receipt(&message.from, &receipt, now.plus(retention)).await?;
+        if let ReceiptTo::Connection(connection) = receipt_to {
+            poster.post(&[frame(receipt)?], std::slice::from_ref(connection)).await;
+        }
+    }
+    store.settle(channel, epoch, to).await
+}
+
+fn frame(receipt: Receipt) -> PortResult<Frame> {
+    let last = receipt.seq;
+    let answer = Answer { frame: ServerFrame::Receipt(receipt), reference: None };
+    let text = serde_json::to_string(&answer).map_err(|error| PortError {
+        operation: "write receipt",
+        detail: error.to_string(),
+        retryable: false,
+    })?;
+    Ok(Frame { text, last })
+}
