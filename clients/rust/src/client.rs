@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use futures::future;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
 use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
 use crate::channel::Channel;
 use crate::connection::{CloseReason, Connection, Inbound, Inbox, Received, Settings};
 use crate::error::Error;
-use crate::frames::{Accepted, History, Joined, Left, Members, Pong, Posted, Request, ServerFrame};
+use crate::frames::{Accepted, History, Joined, Left, Members, Pong, Posted, Receipt, Request, ServerFrame};
 use crate::state::{ChannelState, Counters, Delivery, Position, Start, Step};
 
 /// How to connect, as whom, and what to follow from the first moment.
@@ -105,6 +105,8 @@ pub enum Event {
         /// Why the join failed.
         error: Error,
     },
+    /// What became of a message whose receipt was asked for.
+    Receipt(Receipt),
     /// A frame that this client has no use for.
     Unexpected(ServerFrame),
     /// The connection has ended; nothing comes after this.
@@ -128,9 +130,7 @@ pub struct Client(Arc<Shared>);
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("user", &self.0.user)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("user", &self.0.user).finish_non_exhaustive()
     }
 }
 
@@ -141,10 +141,7 @@ impl Client {
     /// Fails as [`Connection::open`], and as [`Client::join`] for the channels to follow.
     pub async fn connect(options: Options) -> Result<(Self, Events), Error> {
         let (events, events_queue) = mpsc::unbounded_channel();
-        let book = Arc::new(Mutex::new(Book {
-            channels: BTreeMap::new(),
-            events,
-        }));
+        let book = Arc::new(Mutex::new(Book { channels: BTreeMap::new(), events }));
         for (channel, start) in &options.follow {
             // Held back from here on: frames may come as soon as the socket is open.
             lock(&book).begin(channel, start.clone());
@@ -158,13 +155,7 @@ impl Client {
         });
         tokio::spawn(pump(Arc::downgrade(&shared), book, inbox, options.keep_alive));
         let client = Self(shared);
-        future::try_join_all(
-            options
-                .follow
-                .into_iter()
-                .map(|(channel, start)| client.join(channel, start)),
-        )
-        .await?;
+        future::try_join_all(options.follow.into_iter().map(|(channel, start)| client.join(channel, start))).await?;
         Ok((client, Events(events_queue)))
     }
 
@@ -173,10 +164,7 @@ impl Client {
     /// # Errors
     /// Fails as [`Client::connect`].
     pub async fn resume(mut options: Options, state: State) -> Result<(Self, Events), Error> {
-        let positions = state
-            .0
-            .into_iter()
-            .map(|(channel, position)| (channel, Start::After(position)));
+        let positions = state.0.into_iter().map(|(channel, position)| (channel, Start::After(position)));
         options.follow.extend(positions);
         Self::connect(options).await
     }
@@ -190,21 +178,14 @@ impl Client {
     /// How far the client has come in each channel. Channels that were left are not in it.
     #[must_use]
     pub fn state(&self) -> State {
-        let book = lock(&self.0.book);
-        let positions = book.channels.iter().filter_map(|(channel, followed)| {
-            let position = followed.state.position()?;
-            Some((channel.clone(), position.clone()))
-        });
-        State(positions.collect())
+        lock(&self.0.book).state()
     }
 
     /// What has happened to a channel so far.
     #[must_use]
     pub fn counters(&self, channel: &Channel) -> Counters {
         let book = lock(&self.0.book);
-        book.channels
-            .get(channel)
-            .map_or_else(Counters::default, |followed| followed.state.counters())
+        book.channels.get(channel).map_or_else(Counters::default, |followed| followed.state.counters())
     }
 
     /// Joins a channel, and gets all of what was missed.
@@ -212,18 +193,9 @@ impl Client {
     /// # Errors
     /// Fails as [`Connection::request`].
     pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
-        let shared = Arc::clone(&self.0);
         // On a task of its own, so that a caller who stops waiting doesn't leave the channel between two states.
-        let joining = tokio::spawn(async move {
-            let _turn = shared.turn(&channel, Turn::Joining).await;
-            lock(&shared.book).attend(&channel);
-            let caught = shared.catch_up(&channel, start).await;
-            shared.release(&channel);
-            caught
-        });
-        joining
-            .await
-            .unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
+        let joining = tokio::spawn(join(Arc::clone(&self.0), channel, start));
+        joining.await.unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
     }
 
     /// Joins a room from where it was left, or from its newest message.
@@ -271,13 +243,7 @@ impl Client {
         body: &B,
         id: Option<&str>,
     ) -> Result<Accepted, Error> {
-        let body = write(body)?;
-        let request = Request::Publish {
-            room: room.to_owned(),
-            body,
-            id: id.map(str::to_owned),
-        };
-        self.send(&Channel::room(room), &request).await
+        self.publish_to(&Channel::room(room), body, id, false).await
     }
 
     /// Sends a direct message, and waits until it is durable; otherwise as [`Client::publish`].
@@ -285,13 +251,38 @@ impl Client {
     /// # Errors
     /// Fails as [`Client::publish`].
     pub async fn direct<B: Serialize + ?Sized>(&self, to: &str, body: &B, id: Option<&str>) -> Result<Accepted, Error> {
-        let body = write(body)?;
-        let request = Request::Direct {
-            to: to.to_owned(),
-            body,
-            id: id.map(str::to_owned),
+        self.publish_to(&Channel::user(to), body, id, false).await
+    }
+
+    /// Publishes to a room or sends to a user, and asks for a receipt: an [`Event::Receipt`] says what became of the message when it was
+    /// posted to all members. Otherwise as [`Client::publish`].
+    ///
+    /// # Errors
+    /// Fails as [`Client::publish`]; clients can't publish to everyone.
+    pub async fn publish_for_receipt<B: Serialize + ?Sized>(
+        &self,
+        channel: &Channel,
+        body: &B,
+        id: Option<&str>,
+    ) -> Result<Accepted, Error> {
+        self.publish_to(channel, body, id, true).await
+    }
+
+    async fn publish_to<B: Serialize + ?Sized>(
+        &self,
+        channel: &Channel,
+        body: &B,
+        id: Option<&str>,
+        receipt: bool,
+    ) -> Result<Accepted, Error> {
+        let body = to_raw_value(body).map_err(Error::Body)?;
+        let id = id.map(str::to_owned);
+        let request = match channel {
+            Channel::Room(room) => Request::Publish { room: room.clone(), body, id, receipt },
+            Channel::User(to) => Request::Direct { to: to.clone(), body, id, receipt },
+            Channel::Everyone => return Err(Error::ServicesOnly),
         };
-        self.send(&Channel::user(to), &request).await
+        self.send(channel, &request).await
     }
 
     async fn send(&self, channel: &Channel, request: &Request) -> Result<Accepted, Error> {
@@ -307,11 +298,7 @@ impl Client {
     /// # Errors
     /// Fails as [`Connection::request`].
     pub async fn history(&self, channel: Channel, before: Option<u64>, limit: Option<u32>) -> Result<History, Error> {
-        let request = Request::History {
-            target: channel.into(),
-            before,
-            limit,
-        };
+        let request = Request::History { target: channel.into(), before, limit };
         match self.0.connection.request(&request).await?.frame {
             ServerFrame::History(history) => Ok(history),
             other => Err(unexpected(&request, &other)),
@@ -330,15 +317,13 @@ impl Client {
         }
     }
 
-    /// Asks if the server is there.
+    /// Asks if the server is there, and which channels the client is behind in; those are joined again, by themselves. The keep-alive
+    /// does the same, so that even the loss of a channel's newest frame, which leaves no gap, is made good within its interval.
     ///
     /// # Errors
     /// Fails as [`Connection::request`].
     pub async fn ping(&self) -> Result<Pong, Error> {
-        match self.0.connection.request(&Request::Ping).await?.frame {
-            ServerFrame::Pong(pong) => Ok(pong),
-            other => Err(unexpected(&Request::Ping, &other)),
-        }
+        self.0.ping(self.state()).await
     }
 
     /// Sends any text, and waits for the next answer that belongs to no other request; for tests.
@@ -360,15 +345,8 @@ impl Client {
     }
 }
 
-fn write<B: Serialize + ?Sized>(body: &B) -> Result<Box<RawValue>, Error> {
-    to_raw_value(body).map_err(Error::Body)
-}
-
 const fn unexpected(request: &Request, frame: &ServerFrame) -> Error {
-    Error::Unexpected {
-        action: request.action(),
-        kind: frame.kind(),
-    }
+    Error::Unexpected { action: request.action(), kind: frame.kind() }
 }
 
 /// What is done on a channel by one at a time.
@@ -399,19 +377,32 @@ impl Shared {
         gate.lock_owned().await
     }
 
+    /// The most channels that a ping may ask about.
+    const MAX_SEEN: usize = 100;
+
+    /// Asks about the channels of `state`, as many as a ping may, and has those joined again that the client is behind in.
+    async fn ping(self: &Arc<Self>, state: State) -> Result<Pong, Error> {
+        let request = Request::Ping { seen: state.0.into_iter().take(Self::MAX_SEEN).collect() };
+        match self.connection.request(&request).await?.frame {
+            ServerFrame::Pong(pong) => {
+                for channel in &pong.behind {
+                    tokio::spawn(join(Arc::clone(self), channel.clone(), Start::Known));
+                }
+                Ok(pong)
+            }
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
     /// Joins until nothing is missing. Whoever calls it has the channel's turn, and attends to it.
     async fn catch_up(&self, channel: &Channel, start: Start) -> Result<Caught, Error> {
         let mut caught = Caught::default();
         let mut request = lock(&self.book).begin(channel, start);
         loop {
-            let answer = self
-                .connection
-                .request(&request)
-                .await
-                .and_then(|received| match received.frame {
-                    ServerFrame::Joined(joined) => Ok((joined, received.at)),
-                    other => Err(unexpected(&request, &other)),
-                });
+            let answer = self.connection.request(&request).await.and_then(|received| match received.frame {
+                ServerFrame::Joined(joined) => Ok((joined, received.at)),
+                other => Err(unexpected(&request, &other)),
+            });
             let (joined, at) = match answer {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -420,11 +411,7 @@ impl Shared {
                 }
             };
             caught.messages += joined.messages.len();
-            caught.recovered = if caught.recovered == Some(false) {
-                caught.recovered
-            } else {
-                joined.recovered
-            };
+            caught.recovered = if caught.recovered == Some(false) { caught.recovered } else { joined.recovered };
             caught.head = joined.head;
             caught.epoch.clone_from(&joined.epoch);
             let step = lock(&self.book).joined(channel, joined, at);
@@ -444,6 +431,15 @@ impl Shared {
             tokio::spawn(recover(Arc::clone(self), channel.clone()));
         }
     }
+}
+
+/// Joins a channel when it is its turn, and gets all of what was missed.
+async fn join(shared: Arc<Shared>, channel: Channel, start: Start) -> Result<Caught, Error> {
+    let _turn = shared.turn(&channel, Turn::Joining).await;
+    lock(&shared.book).attend(&channel);
+    let caught = shared.catch_up(&channel, start).await;
+    shared.release(&channel);
+    caught
 }
 
 /// The pause after a first failure.
@@ -487,15 +483,15 @@ async fn pump(shared: Weak<Shared>, book: Arc<Mutex<Book>>, mut inbox: Inbox, ke
             }
         };
         match inbound {
-            Some(Inbound::Frame(Received {
-                frame: ServerFrame::Posted(posted),
-                at,
-            })) => {
+            Some(Inbound::Frame(Received { frame: ServerFrame::Posted(posted), at })) => {
                 let channel = posted.channel.clone();
                 let needs_recovery = lock(&book).receive(posted, at);
                 if needs_recovery && let Some(shared) = shared.upgrade() {
                     tokio::spawn(recover(shared, channel));
                 }
+            }
+            Some(Inbound::Frame(Received { frame: ServerFrame::Receipt(receipt), .. })) => {
+                lock(&book).emit(Event::Receipt(receipt));
             }
             Some(Inbound::Frame(received)) => lock(&book).emit(Event::Unexpected(received.frame)),
             Some(Inbound::Closed(reason)) => {
@@ -508,7 +504,8 @@ async fn pump(shared: Weak<Shared>, book: Arc<Mutex<Book>>, mut inbox: Inbox, ke
 }
 
 async fn keep_awake(shared: Arc<Shared>) {
-    if let Err(error) = shared.connection.request(&Request::Ping).await {
+    let state = lock(&shared.book).state();
+    if let Err(error) = shared.ping(state).await {
         tracing::debug!(%error, "a ping failed");
     }
 }
@@ -531,21 +528,24 @@ struct Book {
 }
 
 impl Book {
+    fn state(&self) -> State {
+        let positions = self.channels.iter().filter_map(|(channel, followed)| {
+            let position = followed.state.position()?;
+            Some((channel.clone(), position.clone()))
+        });
+        State(positions.collect())
+    }
+
     fn of(&mut self, channel: &Channel) -> &mut Followed {
-        self.channels.entry(channel.clone()).or_insert_with(|| Followed {
-            state: ChannelState::new(channel.clone()),
-            is_attended: false,
-        })
+        self.channels
+            .entry(channel.clone())
+            .or_insert_with(|| Followed { state: ChannelState::new(channel.clone()), is_attended: false })
     }
 
     /// A join is about to be sent: gives it.
     fn begin(&mut self, channel: &Channel, start: Start) -> Request {
         let since = self.of(channel).state.join(start);
-        Request::Join {
-            target: channel.clone().into(),
-            since: since.seq,
-            epoch: since.epoch,
-        }
+        Request::Join { target: channel.clone().into(), since: since.seq, epoch: since.epoch }
     }
 
     fn attend(&mut self, channel: &Channel) {
@@ -577,11 +577,7 @@ impl Book {
 
     fn joined(&mut self, channel: &Channel, joined: Joined, at: Instant) -> Step {
         let mut step = self.of(channel).state.joined(joined, at);
-        let rest = Step {
-            needs_join: step.needs_join,
-            idle_joins: step.idle_joins,
-            ..Step::default()
-        };
+        let rest = Step { needs_join: step.needs_join, idle_joins: step.idle_joins, ..Step::default() };
         let out = std::mem::replace(&mut step, rest);
         self.hand_out(channel, out);
         step
@@ -600,19 +596,12 @@ impl Book {
         let followed = self.of(channel);
         followed.state.left();
         followed.is_attended = false;
-        self.emit(Event::Dropped {
-            channel: channel.clone(),
-            error,
-        });
+        self.emit(Event::Dropped { channel: channel.clone(), error });
     }
 
     fn hand_out(&self, channel: &Channel, step: Step) {
         if let Some(reset) = step.reset {
-            self.emit(Event::Reset {
-                channel: channel.clone(),
-                epoch: reset.epoch,
-                head: reset.head,
-            });
+            self.emit(Event::Reset { channel: channel.clone(), epoch: reset.epoch, head: reset.head });
         }
         for delivery in step.deliveries {
             self.emit(Event::Message(delivery));

@@ -110,15 +110,8 @@ type Answer = oneshot::Sender<Received>;
 
 #[derive(Debug)]
 enum Command {
-    Ask {
-        reference: String,
-        text: String,
-        answer: Answer,
-    },
-    AskRaw {
-        text: String,
-        answer: Answer,
-    },
+    Ask { reference: String, text: String, answer: Answer },
+    AskRaw { text: String, answer: Answer },
     Close,
     Cut,
 }
@@ -151,10 +144,7 @@ impl Connection {
         let connecting = Box::pin(connect_async_tls_with_config(request, None, true, Some(connector)));
         let (socket, _) = timeout(settings.connect_timeout, connecting)
             .await
-            .map_err(|_| Error::Timeout {
-                action: "connect",
-                after: settings.connect_timeout,
-            })?
+            .map_err(|_| Error::Timeout { action: "connect", after: settings.connect_timeout })?
             .map_err(refusal)?;
 
         let (commands, command_queue) = mpsc::unbounded_channel();
@@ -169,15 +159,7 @@ impl Connection {
             send_timeout: settings.request_timeout,
         };
         tokio::spawn(driver.run(closing));
-        Ok((
-            Self {
-                commands,
-                closed,
-                next: AtomicU64::new(1),
-                request_timeout: settings.request_timeout,
-            },
-            inbox,
-        ))
+        Ok((Self { commands, closed, next: AtomicU64::new(1), request_timeout: settings.request_timeout }, inbox))
     }
 
     /// Asks, and waits for the answer.
@@ -186,18 +168,8 @@ impl Connection {
     /// Fails with [`Error::Server`] if the answer is an error frame, and with [`Error::Timeout`] or [`Error::Closed`] if none comes.
     pub async fn request(&self, request: &Request) -> Result<Received, Error> {
         let reference = format!("{REFERENCE_PREFIX}{}", self.next.fetch_add(1, Ordering::Relaxed));
-        let text = serde_json::to_string(&Outgoing {
-            request,
-            reference: &reference,
-        })
-        .map_err(Error::Body)?;
-        let received = self
-            .ask(request.action(), |answer| Command::Ask {
-                reference,
-                text,
-                answer,
-            })
-            .await?;
+        let text = serde_json::to_string(&Outgoing { request, reference: &reference }).map_err(Error::Body)?;
+        let received = self.ask(request.action(), |answer| Command::Ask { reference, text, answer }).await?;
         match received.frame {
             ServerFrame::Error(error) => Err(Error::Server(error)),
             _ => Ok(received),
@@ -219,10 +191,7 @@ impl Connection {
         match timeout(self.request_timeout, answered).await {
             Ok(Ok(received)) => Ok(received),
             Ok(Err(_)) => Err(self.closed_error()),
-            Err(_) => Err(Error::Timeout {
-                action,
-                after: self.request_timeout,
-            }),
+            Err(_) => Err(Error::Timeout { action, after: self.request_timeout }),
         }
     }
 
@@ -253,10 +222,7 @@ fn refusal(error: tungstenite::Error) -> Error {
     match error {
         tungstenite::Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
-            Error::Refused {
-                status: response.status().as_u16(),
-                body: String::from_utf8_lossy(body).into_owned(),
-            }
+            Error::Refused { status: response.status().as_u16(), body: String::from_utf8_lossy(body).into_owned() }
         }
         other => Error::Connect(other.into()),
     }
@@ -300,11 +266,7 @@ impl Driver {
     /// Gives a reason if the connection ends by it.
     async fn carry_out(&mut self, command: Option<Command>) -> Option<CloseReason> {
         match command {
-            Some(Command::Ask {
-                reference,
-                text,
-                answer,
-            }) => {
+            Some(Command::Ask { reference, text, answer }) => {
                 // Questions that nobody waits for any more are forgotten here, so that they don't add up.
                 self.questions.retain(|_, answer| !answer.is_closed());
                 self.questions.insert(reference, answer);
@@ -327,10 +289,7 @@ impl Driver {
         match timeout(self.send_timeout, self.socket.send(WireMessage::text(text))).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(CloseReason::Lost(error.to_string())),
-            Err(_) => Some(CloseReason::Lost(format!(
-                "nothing could be sent for {:?}",
-                self.send_timeout
-            ))),
+            Err(_) => Some(CloseReason::Lost(format!("nothing could be sent for {:?}", self.send_timeout))),
         }
     }
 
@@ -349,16 +308,11 @@ impl Driver {
         match message {
             None => Some(CloseReason::Lost("the stream has ended".to_owned())),
             Some(Err(error)) => Some(CloseReason::Lost(error.to_string())),
-            Some(Ok(WireMessage::Close(frame))) => Some(frame.map_or(
-                CloseReason::ByServer {
-                    code: 1005,
-                    reason: String::new(),
-                },
-                |frame| CloseReason::ByServer {
-                    code: frame.code.into(),
-                    reason: frame.reason.as_str().to_owned(),
-                },
-            )),
+            Some(Ok(WireMessage::Close(frame))) => {
+                Some(frame.map_or(CloseReason::ByServer { code: 1005, reason: String::new() }, |frame| {
+                    CloseReason::ByServer { code: frame.code.into(), reason: frame.reason.as_str().to_owned() }
+                }))
+            }
             Some(Ok(WireMessage::Text(text))) => {
                 self.sort(Incoming::parse(text.as_str()), Instant::now());
                 None

@@ -54,6 +54,9 @@ pub enum Error {
         /// The answer's type.
         kind: &'static str,
     },
+    /// Only services publish to everyone, by the queue.
+    #[error("only services publish to everyone")]
+    ServicesOnly,
     /// The body can't be written as JSON.
     #[error("the body can't be written as JSON: {0}")]
     Body(#[source] serde_json::Error),
@@ -67,7 +70,11 @@ impl Error {
             Self::Connect(_) | Self::Timeout { .. } | Self::Closed(_) => true,
             Self::Refused { status, .. } => *status == 429 || *status >= 500,
             Self::Server(error) => error.code == ServerError::UNAVAILABLE,
-            Self::InvalidUrl { .. } | Self::InvalidToken | Self::Unexpected { .. } | Self::Body(_) => false,
+            Self::InvalidUrl { .. }
+            | Self::InvalidToken
+            | Self::Unexpected { .. }
+            | Self::ServicesOnly
+            | Self::Body(_) => false,
         }
     }
 }

@@ -3,11 +3,15 @@
 //! Fields that aren't known are ignored, and a frame whose type isn't known is kept as [`ServerFrame::Other`], so that a client goes on
 //! working with a server that has learned something new.
 
+use std::collections::BTreeMap;
+use std::ops::Not;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::channel::Channel;
+use crate::state::Position;
 
 /// What a client asks for.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +43,9 @@ pub enum Request {
         /// The message's id; the server makes one where there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<String>,
+        /// Whether the server shall say what became of it.
+        #[serde(skip_serializing_if = "Not::not")]
+        receipt: bool,
     },
     /// A message to a user.
     Direct {
@@ -49,6 +56,9 @@ pub enum Request {
         /// The message's id; the server makes one where there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<String>,
+        /// Whether the server shall say what became of it.
+        #[serde(skip_serializing_if = "Not::not")]
+        receipt: bool,
     },
     /// A page of the log.
     History {
@@ -67,8 +77,12 @@ pub enum Request {
         /// The room.
         room: String,
     },
-    /// Keep the socket from being cut for idleness.
-    Ping,
+    /// Keep the socket from being cut for idleness, and learn which channels the client is behind in.
+    Ping {
+        /// How far the client has come in its channels.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        seen: BTreeMap<Channel, Position>,
+    },
 }
 
 impl Request {
@@ -82,7 +96,7 @@ impl Request {
             Self::Direct { .. } => "direct",
             Self::History { .. } => "history",
             Self::Who { .. } => "who",
-            Self::Ping => "ping",
+            Self::Ping { .. } => "ping",
         }
     }
 }
@@ -225,10 +239,34 @@ pub struct Members {
 }
 
 /// The socket is alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Pong {
     /// The server's time, in milliseconds since 1970.
     pub at: i64,
+    /// The channels that the client is behind in, of those that it asked about.
+    #[serde(default)]
+    pub behind: Vec<Channel>,
+}
+
+/// What became of a message, when it was posted to all members.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Receipt {
+    /// The channel.
+    pub channel: Channel,
+    /// The message's id.
+    pub id: String,
+    /// Its place in the log.
+    pub seq: u64,
+    /// Members that it was posted to.
+    pub members: u64,
+    /// Members that got it.
+    pub delivered: u64,
+    /// Members whose socket was not there.
+    pub gone: u64,
+    /// Members that could not be posted to; they recover it.
+    pub failed: u64,
+    /// Milliseconds from the queue to the end of its round.
+    pub ms: u64,
 }
 
 /// A frame was not carried out.
@@ -265,6 +303,8 @@ pub enum ServerFrame {
     Members(Members),
     /// Answers `ping`.
     Pong(Pong),
+    /// What became of a message whose receipt was asked for.
+    Receipt(Receipt),
     /// Answers what could not be carried out.
     Error(ServerError),
     /// Something that this client doesn't know: a newer type, or a text of API Gateway's own, which sends
@@ -280,10 +320,7 @@ impl ServerFrame {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Posted(Posted {
-                kind: FrameKind::Message,
-                ..
-            }) => "message",
+            Self::Posted(Posted { kind: FrameKind::Message, .. }) => "message",
             Self::Posted(_) => "messages",
             Self::Accepted(_) => "accepted",
             Self::Joined(_) => "joined",
@@ -291,6 +328,7 @@ impl ServerFrame {
             Self::History(_) => "history",
             Self::Members(_) => "members",
             Self::Pong(_) => "pong",
+            Self::Receipt(_) => "receipt",
             Self::Error(_) => "error",
             Self::Other { .. } => "other",
         }
@@ -318,10 +356,7 @@ impl Incoming {
             }
             ServerFrame::Other { text: text.to_owned() }
         });
-        Self {
-            reference: tag.reference,
-            frame,
-        }
+        Self { reference: tag.reference, frame }
     }
 }
 
@@ -354,25 +389,11 @@ fn parse_frame(kind: &str, text: &str) -> Result<ServerFrame, serde_json::Error>
         "message" => {
             let MessageFrame { channel, epoch } = serde_json::from_str(text)?;
             let messages = vec![serde_json::from_str(text)?];
-            ServerFrame::Posted(Posted {
-                channel,
-                epoch,
-                messages,
-                kind: FrameKind::Message,
-            })
+            ServerFrame::Posted(Posted { channel, epoch, messages, kind: FrameKind::Message })
         }
         "messages" => {
-            let MessagesFrame {
-                channel,
-                epoch,
-                messages,
-            } = serde_json::from_str(text)?;
-            ServerFrame::Posted(Posted {
-                channel,
-                epoch,
-                messages,
-                kind: FrameKind::Messages,
-            })
+            let MessagesFrame { channel, epoch, messages } = serde_json::from_str(text)?;
+            ServerFrame::Posted(Posted { channel, epoch, messages, kind: FrameKind::Messages })
         }
         "accepted" => ServerFrame::Accepted(serde_json::from_str(text)?),
         "joined" => ServerFrame::Joined(serde_json::from_str(text)?),
@@ -380,6 +401,7 @@ fn parse_frame(kind: &str, text: &str) -> Result<ServerFrame, serde_json::Error>
         "history" => ServerFrame::History(serde_json::from_str(text)?),
         "members" => ServerFrame::Members(serde_json::from_str(text)?),
         "pong" => ServerFrame::Pong(serde_json::from_str(text)?),
+        "receipt" => ServerFrame::Receipt(serde_json::from_str(text)?),
         "error" => ServerFrame::Error(serde_json::from_str(text)?),
         _ => ServerFrame::Other { text: text.to_owned() },
     })
@@ -390,11 +412,7 @@ mod tests {
     use super::*;
 
     fn sent(request: &Request) -> String {
-        serde_json::to_string(&Outgoing {
-            request,
-            reference: "7",
-        })
-        .unwrap()
+        serde_json::to_string(&Outgoing { request, reference: "7" }).unwrap()
     }
 
     fn body() -> Box<RawValue> {
@@ -404,48 +422,17 @@ mod tests {
     #[test]
     fn requests_are_written_as_the_protocol_says() {
         let requests = [
-            Request::Join {
-                target: Channel::room("lobby").into(),
-                since: None,
-                epoch: None,
-            },
-            Request::Join {
-                target: Channel::user("ana").into(),
-                since: Some(41),
-                epoch: Some("E1".to_owned()),
-            },
-            Request::Join {
-                target: Channel::Everyone.into(),
-                since: Some(0),
-                epoch: None,
-            },
-            Request::Leave {
-                room: "lobby".to_owned(),
-            },
-            Request::Publish {
-                room: "lobby".to_owned(),
-                body: body(),
-                id: Some("m-1".to_owned()),
-            },
-            Request::Publish {
-                room: "lobby".to_owned(),
-                body: body(),
-                id: None,
-            },
-            Request::Direct {
-                to: "ben".to_owned(),
-                body: body(),
-                id: None,
-            },
-            Request::History {
-                target: Channel::room("lobby").into(),
-                before: Some(9),
-                limit: Some(5),
-            },
-            Request::Who {
-                room: "lobby".to_owned(),
-            },
-            Request::Ping,
+            Request::Join { target: Channel::room("lobby").into(), since: None, epoch: None },
+            Request::Join { target: Channel::user("ana").into(), since: Some(41), epoch: Some("E1".to_owned()) },
+            Request::Join { target: Channel::Everyone.into(), since: Some(0), epoch: None },
+            Request::Leave { room: "lobby".to_owned() },
+            Request::Publish { room: "lobby".to_owned(), body: body(), id: Some("m-1".to_owned()), receipt: false },
+            Request::Publish { room: "lobby".to_owned(), body: body(), id: None, receipt: true },
+            Request::Direct { to: "ben".to_owned(), body: body(), id: None, receipt: false },
+            Request::History { target: Channel::room("lobby").into(), before: Some(9), limit: Some(5) },
+            Request::Who { room: "lobby".to_owned() },
+            Request::Ping { seen: BTreeMap::new() },
+            Request::Ping { seen: [(Channel::Everyone, Position { epoch: "E1".to_owned(), seq: 4 })].into() },
         ];
         let lines: Vec<String> = requests.iter().map(sent).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -454,11 +441,12 @@ mod tests {
         {"action":"join","channel":"everyone","since":0,"ref":"7"}
         {"action":"leave","room":"lobby","ref":"7"}
         {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"id":"m-1","ref":"7"}
-        {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"ref":"7"}
+        {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"receipt":true,"ref":"7"}
         {"action":"direct","to":"ben","body":{"n":1,"text":"hello"},"ref":"7"}
         {"action":"history","room":"lobby","before":9,"limit":5,"ref":"7"}
         {"action":"who","room":"lobby","ref":"7"}
         {"action":"ping","ref":"7"}
+        {"action":"ping","seen":{"everyone":{"epoch":"E1","seq":4}},"ref":"7"}
         "#);
     }
 
@@ -472,26 +460,14 @@ mod tests {
     #[test]
     fn every_type_of_the_protocol_is_understood_and_unknown_fields_are_ignored() {
         let message = r#""seq":3,"id":"m","from":"ana","body":{"n":1.50},"at":1700000000000,"later":true"#;
-        check(
-            &format!(r#"{{"type":"message","channel":"room:a","epoch":"E",{message}}}"#),
-            "message",
-            None,
-        );
+        check(&format!(r#"{{"type":"message","channel":"room:a","epoch":"E",{message}}}"#), "message", None);
         check(
             &format!(r#"{{"type":"messages","channel":"everyone","epoch":"E","messages":[{{{message}}}],"later":1}}"#),
             "messages",
             None,
         );
-        check(
-            r#"{"type":"accepted","id":"m","channel":"user:ben","ref":"1","later":1}"#,
-            "accepted",
-            Some("1"),
-        );
-        check(
-            r#"{"type":"joined","channel":"room:a","epoch":"E","head":3,"later":1}"#,
-            "joined",
-            None,
-        );
+        check(r#"{"type":"accepted","id":"m","channel":"user:ben","ref":"1","later":1}"#, "accepted", Some("1"));
+        check(r#"{"type":"joined","channel":"room:a","epoch":"E","head":3,"later":1}"#, "joined", None);
         check(
             &format!(
                 r#"{{"type":"joined","channel":"room:a","epoch":"E","head":3,"recovered":true,"messages":[{{{message}}}],"more":true,"ref":"2"}}"#
@@ -500,34 +476,17 @@ mod tests {
             Some("2"),
         );
         check(r#"{"type":"left","channel":"room:a","ref":"3"}"#, "left", Some("3"));
-        check(
-            r#"{"type":"history","channel":"room:a","epoch":"E","messages":[],"more":false}"#,
-            "history",
-            None,
-        );
-        check(
-            r#"{"type":"members","channel":"room:a","count":2,"users":["ana","ben"]}"#,
-            "members",
-            None,
-        );
+        check(r#"{"type":"history","channel":"room:a","epoch":"E","messages":[],"more":false}"#, "history", None);
+        check(r#"{"type":"members","channel":"room:a","count":2,"users":["ana","ben"]}"#, "members", None);
         check(r#"{"type":"pong","at":1700000000000}"#, "pong", None);
-        check(
-            r#"{"type":"error","code":"not_json","message":"it is not"}"#,
-            "error",
-            None,
-        );
+        check(r#"{"type":"error","code":"not_json","message":"it is not"}"#, "error", None);
     }
 
     #[test]
     fn a_body_keeps_its_bytes() {
         let text = r#"{"type":"message","channel":"room:a","epoch":"E","seq":1,"id":"m","from":"ana","at":1,"body":{"b": 1.50, "a":12345678901234567890123}}"#;
-        let ServerFrame::Posted(posted) = Incoming::parse(text).frame else {
-            panic!("not a message")
-        };
-        assert_eq!(
-            posted.messages[0].body.get(),
-            r#"{"b": 1.50, "a":12345678901234567890123}"#
-        );
+        let ServerFrame::Posted(posted) = Incoming::parse(text).frame else { panic!("not a message") };
+        assert_eq!(posted.messages[0].body.get(), r#"{"b": 1.50, "a":12345678901234567890123}"#);
     }
 
     #[test]
@@ -539,9 +498,7 @@ mod tests {
             r#"{"type":"message","channel":"team:a","epoch":"E","seq":1,"id":"m","from":"a","at":1,"body":1}"#,
             "not JSON",
         ] {
-            let ServerFrame::Other { text: kept } = check(text, "other", None) else {
-                panic!("not kept: {text}")
-            };
+            let ServerFrame::Other { text: kept } = check(text, "other", None) else { panic!("not kept: {text}") };
             assert_eq!(kept, text);
         }
         check(r#"{"type":"applause","ref":"9"}"#, "other", Some("9"));

@@ -152,14 +152,7 @@ impl ChannelState {
             generation: 0,
             idle_joins: 0,
             is_behind: false,
-            counters: Counters {
-                frames: 0,
-                messages: 0,
-                duplicates: 0,
-                early: 0,
-                recovered: 0,
-                joins: 0,
-            },
+            counters: Counters { frames: 0, messages: 0, duplicates: 0, early: 0, recovered: 0, joins: 0 },
         }
     }
 
@@ -189,10 +182,7 @@ impl ChannelState {
             Start::Now => Since::default(),
             Start::Beginning => {
                 self.position = None;
-                Since {
-                    seq: Some(0),
-                    epoch: None,
-                }
+                Since { seq: Some(0), epoch: None }
             }
             Start::After(position) => {
                 self.position = Some(position);
@@ -222,45 +212,31 @@ impl ChannelState {
         self.counters.joins += 1;
         // What came before the question and isn't of this epoch is of an older one. What came after it may be of a newer one.
         let generation = self.generation;
-        self.held
-            .retain(|(epoch, _), held| *epoch == answer.epoch || held.generation == generation);
+        self.held.retain(|(epoch, _), held| *epoch == answer.epoch || held.generation == generation);
 
         let mut reset = None;
         if self.continues(since, &answer) {
-            self.position.get_or_insert_with(|| Position {
-                epoch: answer.epoch.clone(),
-                seq: since.unwrap_or_default(),
-            });
-            let arrival = Arrival {
-                frame: FrameKind::Joined,
-                received,
-            };
+            self.position
+                .get_or_insert_with(|| Position { epoch: answer.epoch.clone(), seq: since.unwrap_or_default() });
+            let arrival = Arrival { frame: FrameKind::Joined, received };
             for message in answer.messages {
                 self.counters.recovered += u64::from(self.hold(&answer.epoch, message, arrival));
             }
         } else {
             self.start_anew(&answer.epoch, answer.head);
-            reset = since.is_some().then(|| Reset {
-                epoch: answer.epoch.clone(),
-                head: answer.head,
-            });
+            reset = since.is_some().then(|| Reset { epoch: answer.epoch.clone(), head: answer.head });
         }
         let mut deliveries = self.drain();
         // An answer that has `more` stops short of the head, so this is all that it says.
-        self.is_behind = self
-            .position
-            .as_ref()
-            .is_some_and(|position| position.epoch == answer.epoch && position.seq < answer.head);
+        self.is_behind =
+            self.position.as_ref().is_some_and(|position| position.epoch == answer.epoch && position.seq < answer.head);
 
         if self.needs_join() && self.position == before {
             self.idle_joins += 1;
             if self.idle_joins >= PATIENCE {
                 self.is_behind = false;
                 self.start_anew(&answer.epoch, answer.head);
-                reset = Some(Reset {
-                    epoch: answer.epoch,
-                    head: answer.head,
-                });
+                reset = Some(Reset { epoch: answer.epoch, head: answer.head });
                 deliveries.extend(self.drain());
             }
         }
@@ -274,10 +250,7 @@ impl ChannelState {
     fn continues(&self, since: Option<u64>, answer: &Joined) -> bool {
         since.is_some()
             && answer.recovered == Some(true)
-            && self
-                .position
-                .as_ref()
-                .is_none_or(|position| position.epoch == answer.epoch)
+            && self.position.as_ref().is_none_or(|position| position.epoch == answer.epoch)
     }
 
     /// Goes on from the head of the log, or from before it if the messages up to it have come by themselves.
@@ -292,20 +265,18 @@ impl ChannelState {
         {
             seq = seq.max(position.seq);
         }
-        self.position = Some(Position {
-            epoch: epoch.to_owned(),
-            seq,
-        });
+        self.position = Some(Position { epoch: epoch.to_owned(), seq });
     }
 
     /// A join was not answered, or with an error: what was held back comes out as far as it goes.
     pub fn join_failed(&mut self) -> Step {
         self.phase = Phase::Open;
         if self.position.is_none() {
-            self.position = self.held.keys().next().map(|(epoch, seq)| Position {
-                epoch: epoch.clone(),
-                seq: seq.saturating_sub(1),
-            });
+            self.position = self
+                .held
+                .keys()
+                .next()
+                .map(|(epoch, seq)| Position { epoch: epoch.clone(), seq: seq.saturating_sub(1) });
         }
         let deliveries = self.drain();
         self.step(None, deliveries)
@@ -323,20 +294,14 @@ impl ChannelState {
     /// Messages have come by themselves.
     pub fn receive(&mut self, posted: Posted, received: Instant) -> Step {
         self.counters.frames += 1;
-        let arrival = Arrival {
-            frame: posted.kind,
-            received,
-        };
+        let arrival = Arrival { frame: posted.kind, received };
         for message in posted.messages {
             self.counters.messages += 1;
             if self.phase == Phase::Left {
                 continue;
             }
             if self.phase == Phase::Open && self.position.is_none() {
-                self.position = Some(Position {
-                    epoch: posted.epoch.clone(),
-                    seq: message.seq.saturating_sub(1),
-                });
+                self.position = Some(Position { epoch: posted.epoch.clone(), seq: message.seq.saturating_sub(1) });
             }
             self.hold(&posted.epoch, message, arrival);
         }
@@ -357,14 +322,7 @@ impl ChannelState {
             self.counters.duplicates += u64::from(arrival.frame != FrameKind::Joined);
             return false;
         }
-        self.held.insert(
-            key,
-            Held {
-                message,
-                arrival,
-                generation: self.generation,
-            },
-        );
+        self.held.insert(key, Held { message, arrival, generation: self.generation });
         true
     }
 
@@ -383,18 +341,12 @@ impl ChannelState {
                 arrival: held.arrival,
             });
         }
-        self.held
-            .retain(|(epoch, seq), _| *epoch != position.epoch || *seq > position.seq);
+        self.held.retain(|(epoch, seq), _| *epoch != position.epoch || *seq > position.seq);
         deliveries
     }
 
     fn step(&self, reset: Option<Reset>, deliveries: Vec<Delivery>) -> Step {
-        Step {
-            reset,
-            deliveries,
-            needs_join: self.needs_join(),
-            idle_joins: self.idle_joins,
-        }
+        Step { reset, deliveries, needs_join: self.needs_join(), idle_joins: self.idle_joins }
     }
 }
 

@@ -52,13 +52,9 @@ async fn a_tls_address_where_nobody_speaks_tls_is_an_error_that_may_pass() {
 
 #[tokio::test]
 async fn an_address_or_token_that_cannot_be_used_is_named() {
-    let error = Client::connect(Options::new("ftp://example.org", "ana", "t"))
-        .await
-        .unwrap_err();
+    let error = Client::connect(Options::new("ftp://example.org", "ana", "t")).await.unwrap_err();
     assert!(!matches!(error, Error::Refused { .. }), "{error}");
-    let error = Client::connect(Options::new("ws://127.0.0.1:9/", "ana", "a\nb"))
-        .await
-        .unwrap_err();
+    let error = Client::connect(Options::new("ws://127.0.0.1:9/", "ana", "a\nb")).await.unwrap_err();
     assert!(matches!(error, Error::InvalidToken), "{error}");
 }
 
@@ -88,10 +84,7 @@ async fn every_request_is_answered_with_its_type() {
         for (action, fields) in [
             ("publish", r#""type":"accepted","id":"m","channel":"room:a""#),
             ("direct", r#""type":"accepted","id":"n","channel":"user:ben""#),
-            (
-                "history",
-                r#""type":"history","channel":"room:a","epoch":"E","messages":[],"more":false"#,
-            ),
+            ("history", r#""type":"history","channel":"room:a","epoch":"E","messages":[],"more":false"#),
             ("ping", r#""type":"pong","at":5"#),
             ("leave", r#""type":"left","channel":"room:a""#),
             ("ping", r#""type":"left","channel":"room:a""#),
@@ -103,18 +96,8 @@ async fn every_request_is_answered_with_its_type() {
     };
     let ask = async {
         assert_eq!(client.publish("a", &json!({"n": 1}), Some("m")).await.unwrap().id, "m");
-        assert_eq!(
-            client.direct("ben", "hello", None).await.unwrap().channel,
-            Channel::user("ben")
-        );
-        assert!(
-            client
-                .history(Channel::room("a"), Some(9), Some(5))
-                .await
-                .unwrap()
-                .messages
-                .is_empty()
-        );
+        assert_eq!(client.direct("ben", "hello", None).await.unwrap().channel, Channel::user("ben"));
+        assert!(client.history(Channel::room("a"), Some(9), Some(5)).await.unwrap().messages.is_empty());
         assert_eq!(client.ping().await.unwrap().at, 5);
         assert_eq!(client.leave("a").await.unwrap().channel, Channel::room("a"));
         let error = client.ping().await.unwrap_err();
@@ -132,12 +115,7 @@ async fn messages_to_one_room_wait_for_the_acceptance_of_the_one_before() {
             let question = socket.next().await;
             assert_eq!(question["id"], id);
             // Nothing else may come before the answer: a ping of the test's own would be the next frame.
-            socket
-                .answer(
-                    &question,
-                    &format!(r#""type":"accepted","id":"{id}","channel":"room:a""#),
-                )
-                .await;
+            socket.answer(&question, &format!(r#""type":"accepted","id":"{id}","channel":"room:a""#)).await;
         }
     };
     let (one, two, three, ()) = tokio::join!(
@@ -155,19 +133,9 @@ async fn an_error_frame_is_an_error_with_its_code() {
     let (client, _events, mut socket) = server.connect().await;
     let serve = async {
         let question = socket.next().await;
-        socket
-            .answer(
-                &question,
-                r#""type":"error","code":"not_a_member","message":"join first""#,
-            )
-            .await;
+        socket.answer(&question, r#""type":"error","code":"not_a_member","message":"join first""#).await;
         let question = socket.next().await;
-        socket
-            .answer(
-                &question,
-                r#""type":"error","code":"unavailable","message":"try again""#,
-            )
-            .await;
+        socket.answer(&question, r#""type":"error","code":"unavailable","message":"try again""#).await;
     };
     let ask = async {
         let error = client.publish("a", &1, None).await.unwrap_err();
@@ -191,27 +159,20 @@ async fn a_question_without_an_answer_times_out_and_its_late_answer_is_dropped()
     let serve = async {
         socket.answer(&question, r#""type":"pong","at":1"#).await;
         assert_eq!(socket.next_text().await, "hello");
-        socket
-            .send(r#"{"type":"error","code":"not_json","message":"it is not"}"#)
-            .await;
+        socket.send(r#"{"type":"error","code":"not_json","message":"it is not"}"#).await;
     };
     let (answer, ()) = tokio::join!(client.raw("hello"), serve);
     assert_eq!(answer.unwrap().frame.kind(), "error");
     drop(client);
     assert!(socket.ends_with_goodbye().await);
-    assert!(matches!(
-        soon(events.next()).await,
-        Some(Event::Closed(CloseReason::ByApplication))
-    ));
+    assert!(matches!(soon(events.next()).await, Some(Event::Closed(CloseReason::ByApplication))));
 }
 
 #[tokio::test]
 async fn frames_that_belong_to_nobody_come_out_as_events() {
     let server = Server::start().await;
     let (_client, mut events, mut socket) = server.connect().await;
-    socket
-        .send(r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#)
-        .await;
+    socket.send(r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#).await;
     match soon(events.next()).await {
         Some(Event::Unexpected(ServerFrame::Other { text })) => assert!(text.contains("Internal server error")),
         other => panic!("not an unexpected frame: {other:?}"),
@@ -226,9 +187,7 @@ async fn frames_before_the_answer_to_a_join_are_held_until_it_is_there() {
         let question = socket.next().await;
         assert_eq!((&question["action"], &question["room"]), (&json!("join"), &json!("a")));
         socket.post("a", "E1", &[5, 6]).await;
-        socket
-            .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":5"#)
-            .await;
+        socket.answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":5"#).await;
     };
     let (caught, ()) = tokio::join!(client.join_room("a"), serve);
     assert_eq!(caught.unwrap().head, 5);
@@ -241,9 +200,7 @@ async fn a_gap_is_closed_by_a_join_with_since_and_the_order_holds() {
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
         let question = socket.next().await;
-        socket
-            .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#)
-            .await;
+        socket.answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
         socket.post("a", "E1", &[1]).await;
         socket.post("a", "E1", &[4]).await;
 
@@ -279,12 +236,7 @@ async fn a_recovery_is_tried_again_when_the_server_is_busy() {
         socket.post("a", "E1", &[1]).await;
         socket.post("a", "E1", &[3]).await;
         let question = socket.next().await;
-        socket
-            .answer(
-                &question,
-                r#""type":"error","code":"unavailable","message":"try again""#,
-            )
-            .await;
+        socket.answer(&question, r#""type":"error","code":"unavailable","message":"try again""#).await;
         let question = socket.next().await;
         let fields = format!(
             r#""type":"joined","channel":"room:a","epoch":"E1","head":3,"recovered":true,"messages":[{}]"#,
@@ -304,17 +256,9 @@ async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_told() {
     socket.post("a", "E1", &[3]).await;
     assert_eq!(next_seqs(&mut events, 1).await, [1]);
     let question = socket.next().await;
-    socket
-        .answer(
-            &question,
-            r#""type":"error","code":"not_allowed","message":"not yours""#,
-        )
-        .await;
+    socket.answer(&question, r#""type":"error","code":"not_allowed","message":"not yours""#).await;
     match soon(events.next()).await {
-        Some(Event::Dropped {
-            channel,
-            error: Error::Server(error),
-        }) => {
+        Some(Event::Dropped { channel, error: Error::Server(error) }) => {
             assert_eq!((channel, error.code.as_str()), (Channel::room("a"), "not_allowed"));
         }
         other => panic!("not dropped: {other:?}"),
@@ -325,19 +269,13 @@ async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_told() {
 #[tokio::test]
 async fn what_cannot_be_recovered_is_told() {
     let server = Server::start().await;
-    let options = server.options().inbox(Start::After(Position {
-        epoch: "E1".to_owned(),
-        seq: 3,
-    }));
+    let options = server.options().inbox(Start::After(Position { epoch: "E1".to_owned(), seq: 3 }));
     let serve = async {
         let mut socket = server.accept().await;
         let question = socket.next().await;
         assert_eq!(question["channel"], "user:ana");
         socket
-            .answer(
-                &question,
-                r#""type":"joined","channel":"user:ana","epoch":"E2","head":9,"recovered":false"#,
-            )
+            .answer(&question, r#""type":"joined","channel":"user:ana","epoch":"E2","head":9,"recovered":false"#)
             .await;
         socket
     };
@@ -357,9 +295,7 @@ async fn a_new_socket_goes_on_where_the_old_one_was_cut() {
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
         let question = socket.next().await;
-        socket
-            .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#)
-            .await;
+        socket.answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
         socket.post("a", "E1", &[1, 2]).await;
     };
     let (caught, ()) = tokio::join!(client.join_room("a"), serve);
@@ -367,10 +303,7 @@ async fn a_new_socket_goes_on_where_the_old_one_was_cut() {
     assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
     client.cut().await;
     assert!(!socket.ends_with_goodbye().await, "a cut has no close frame");
-    assert!(matches!(
-        soon(events.next()).await,
-        Some(Event::Closed(CloseReason::Cut))
-    ));
+    assert!(matches!(soon(events.next()).await, Some(Event::Closed(CloseReason::Cut))));
     assert!(matches!(client.ping().await, Err(Error::Closed(CloseReason::Cut))));
 
     let kept = serde_json::to_string(&client.state()).unwrap();
@@ -392,6 +325,59 @@ async fn a_new_socket_goes_on_where_the_old_one_was_cut() {
     let (resumed, _socket) = tokio::join!(Client::resume(server.options(), state), serve);
     let (_client, mut events) = resumed.unwrap();
     assert_eq!(next_seqs(&mut events, 3).await, [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_ping_joins_again_the_channels_that_the_client_is_behind_in() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let join = socket.next().await;
+        socket.answer(&join, r#""type":"joined","channel":"room:a","epoch":"E","head":4"#).await;
+        let ping = socket.next().await;
+        assert_eq!(ping["seen"], json!({"room:a": {"epoch": "E", "seq": 4}}));
+        socket.answer(&ping, r#""type":"pong","at":5,"behind":["room:a"]"#).await;
+        let join = socket.next().await;
+        assert_eq!((&join["action"], &join["since"], &join["epoch"]), (&json!("join"), &json!(4), &json!("E")));
+        let missed = r#"{"seq":5,"id":"m","from":"ben","body":1,"at":1}"#;
+        let fields = format!(
+            r#""type":"joined","channel":"room:a","epoch":"E","head":5,"recovered":true,"messages":[{missed}],"more":false"#
+        );
+        socket.answer(&join, &fields).await;
+    };
+    let ask = async {
+        client.join_room("a").await.unwrap();
+        assert_eq!(client.ping().await.unwrap().behind, [Channel::room("a")]);
+        match events.next().await {
+            Some(Event::Message(delivery)) => assert_eq!(delivery.message.seq, 5),
+            other => panic!("{other:?}"),
+        }
+    };
+    tokio::join!(ask, serve);
+}
+
+#[tokio::test]
+async fn a_receipt_that_was_asked_for_is_an_event() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        assert_eq!((&question["action"], &question["receipt"]), (&json!("publish"), &json!(true)));
+        socket.answer(&question, r#""type":"accepted","id":"m","channel":"room:a""#).await;
+        socket
+            .send(r#"{"type":"receipt","channel":"room:a","id":"m","seq":1,"members":3,"delivered":2,"gone":1,"failed":0,"ms":9}"#)
+            .await;
+    };
+    let ask = async {
+        client.publish_for_receipt(&Channel::room("a"), &1, Some("m")).await.unwrap();
+        match events.next().await {
+            Some(Event::Receipt(receipt)) => assert_eq!((receipt.id.as_str(), receipt.delivered), ("m", 2)),
+            other => panic!("{other:?}"),
+        }
+    };
+    tokio::join!(ask, serve);
+    let refused = client.publish_for_receipt(&Channel::Everyone, &1, None).await.unwrap_err();
+    assert_eq!(refused.to_string(), "only services publish to everyone");
 }
 
 #[tokio::test]
@@ -423,14 +409,8 @@ async fn a_server_that_closes_ends_the_events_and_the_questions() {
         socket.close().await;
     };
     let (asked, ()) = tokio::join!(client.ping(), serve);
-    assert!(
-        matches!(asked, Err(Error::Closed(CloseReason::ByServer { .. }))),
-        "{asked:?}"
-    );
-    assert!(matches!(
-        soon(events.next()).await,
-        Some(Event::Closed(CloseReason::ByServer { .. }))
-    ));
+    assert!(matches!(asked, Err(Error::Closed(CloseReason::ByServer { .. }))), "{asked:?}");
+    assert!(matches!(soon(events.next()).await, Some(Event::Closed(CloseReason::ByServer { .. }))));
     drop(client);
     assert!(soon(events.next()).await.is_none());
 }
@@ -467,9 +447,7 @@ async fn a_caller_who_stops_waiting_for_a_join_leaves_no_half_joined_channel() {
     let waited = tokio::time::timeout(Duration::from_millis(50), client.join_room("a")).await;
     assert!(waited.is_err());
     let question = socket.next().await;
-    socket
-        .answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#)
-        .await;
+    socket.answer(&question, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
     socket.post("a", "E1", &[1]).await;
     assert_eq!(next_seqs(&mut events, 1).await, [1]);
 }

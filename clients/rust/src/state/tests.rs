@@ -19,11 +19,7 @@ fn posted(epoch: &str, seqs: &[u64]) -> Posted {
         channel: Channel::room("a"),
         epoch: epoch.to_owned(),
         messages: seqs.iter().map(|seq| message(epoch, *seq)).collect(),
-        kind: if seqs.len() == 1 {
-            FrameKind::Message
-        } else {
-            FrameKind::Messages
-        },
+        kind: if seqs.len() == 1 { FrameKind::Message } else { FrameKind::Messages },
     }
 }
 
@@ -46,10 +42,7 @@ struct Probe {
 
 impl Probe {
     fn new() -> Self {
-        Self {
-            state: ChannelState::new(Channel::room("a")),
-            out: Vec::new(),
-        }
+        Self { state: ChannelState::new(Channel::room("a")), out: Vec::new() }
     }
 
     /// A member whose log stands at `head`.
@@ -94,13 +87,7 @@ impl Probe {
 
     #[track_caller]
     fn is_at(&self, epoch: &str, seq: u64) {
-        assert_eq!(
-            self.state.position(),
-            Some(&Position {
-                epoch: epoch.to_owned(),
-                seq
-            })
-        );
+        assert_eq!(self.state.position(), Some(&Position { epoch: epoch.to_owned(), seq }));
     }
 }
 
@@ -113,14 +100,7 @@ fn messages_are_handed_out_once_and_in_order() {
     probe.is_at("E1", 3);
     assert_eq!(
         probe.state.counters(),
-        Counters {
-            frames: 3,
-            messages: 5,
-            duplicates: 2,
-            early: 0,
-            recovered: 0,
-            joins: 1
-        }
+        Counters { frames: 3, messages: 5, duplicates: 2, early: 0, recovered: 0, joins: 1 }
     );
 }
 
@@ -183,13 +163,7 @@ fn an_empty_log_is_recovered_from_its_beginning() {
 #[test]
 fn what_cannot_be_recovered_is_told_and_the_client_goes_on_from_the_head() {
     let mut probe = Probe::new();
-    probe.join(
-        Start::After(Position {
-            epoch: "E1".to_owned(),
-            seq: 3,
-        }),
-        "E1@3",
-    );
+    probe.join(Start::After(Position { epoch: "E1".to_owned(), seq: 3 }), "E1@3");
     probe.answer(answer("E1", 90, Some(false), &[], false), "!E1@90", false);
     probe.receive("E1", &[91], "91", false);
 }
@@ -197,13 +171,7 @@ fn what_cannot_be_recovered_is_told_and_the_client_goes_on_from_the_head() {
 #[test]
 fn a_position_ahead_of_the_log_goes_back_to_its_head() {
     let mut probe = Probe::new();
-    probe.join(
-        Start::After(Position {
-            epoch: "E1".to_owned(),
-            seq: 30,
-        }),
-        "E1@30",
-    );
+    probe.join(Start::After(Position { epoch: "E1".to_owned(), seq: 30 }), "E1@30");
     probe.answer(answer("E1", 4, Some(false), &[], false), "!E1@4", false);
     probe.receive("E1", &[5], "5", false);
 }
@@ -327,10 +295,7 @@ fn any_start() -> impl Strategy<Value = Start> {
     prop_oneof![
         Just(Start::Now),
         Just(Start::Beginning),
-        (0..4_u64).prop_map(|seq| Start::After(Position {
-            epoch: "E00".to_owned(),
-            seq
-        })),
+        (0..4_u64).prop_map(|seq| Start::After(Position { epoch: "E00".to_owned(), seq })),
     ]
 }
 
@@ -440,13 +405,9 @@ impl Model {
 
     /// What a client does with a step.
     fn take(&mut self, step: Step) {
-        self.seen
-            .extend(step.reset.map(|reset| Seen::Reset(reset.epoch, reset.head)));
+        self.seen.extend(step.reset.map(|reset| Seen::Reset(reset.epoch, reset.head)));
         self.seen.extend(step.deliveries.into_iter().map(|delivery| {
-            assert_eq!(
-                delivery.message.id,
-                format!("{}-{}", delivery.epoch, delivery.message.seq)
-            );
+            assert_eq!(delivery.message.id, format!("{}-{}", delivery.epoch, delivery.message.seq));
             Seen::Message(delivery.epoch, delivery.message.seq)
         }));
         if step.needs_join && self.join.is_none() {

@@ -45,10 +45,7 @@ impl Server {
             let (stream, _) = self.0.accept().await.unwrap();
             let mut authorization = None;
             let read = |request: &Request, response: Response| {
-                authorization = request
-                    .headers()
-                    .get("authorization")
-                    .map(|value| value.to_str().unwrap().to_owned());
+                authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
                 Ok(response)
             };
             let stream = accept_hdr_async(stream, read).await.unwrap();
@@ -96,13 +93,7 @@ impl Socket {
 
     /// The client's next text, whatever it is.
     pub(crate) async fn next_text(&mut self) -> String {
-        soon(self.stream.next())
-            .await
-            .unwrap()
-            .unwrap()
-            .into_text()
-            .unwrap()
-            .to_string()
+        soon(self.stream.next()).await.unwrap().unwrap().into_text().unwrap().to_string()
     }
 
     /// How the client ends: with a close frame or without.
