@@ -36,3 +36,11 @@ usage() {
 target_folder() {
     echo "${CARGO_TARGET_DIR:-$root/target}"
 }
+
+# Runs the operator's command line in place of the script.
+operator() {
+    # The whole workspace, as the local stack builds it: a smaller choice would compile the AWS SDK a second time.
+    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --workspace --all-targets
+    export HUBBUB_OUTPUTS=${HUBBUB_OUTPUTS:-$root/target/local/outputs.json}
+    exec "$(target_folder)/debug/hubbub" "$@"
+}

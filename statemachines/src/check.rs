@@ -20,14 +20,8 @@ pub const CATCHABLE_AWS_ERRORS: [&str; 2] = [ALL, "States.QueryEvaluationError"]
 const ALL: &str = "States.ALL";
 
 /// Fields that only JSONPath has.
-const JSONPATH_FIELDS: [&str; 6] = [
-    "InputPath",
-    "OutputPath",
-    "ResultPath",
-    "Parameters",
-    "ResultSelector",
-    "ItemsPath",
-];
+const JSONPATH_FIELDS: [&str; 6] =
+    ["InputPath", "OutputPath", "ResultPath", "Parameters", "ResultSelector", "ItemsPath"];
 
 /// A rule that a definition breaks, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -112,10 +106,7 @@ struct Faults(Vec<Fault>);
 
 impl Faults {
     fn add(&mut self, place: &str, problem: Problem) {
-        self.0.push(Fault {
-            place: place.to_owned(),
-            problem,
-        });
+        self.0.push(Fault { place: place.to_owned(), problem });
     }
 }
 
@@ -130,11 +121,7 @@ fn objects<'a>(object: &'a Map<String, Value>, field: &str) -> impl Iterator<Ite
 
 /// Checks the states of the machine, or of a Map or branch within it: their transitions as a graph, then each by itself.
 fn check_states(place: &str, scope: &Map<String, Value>, faults: &mut Faults) {
-    let Some(states) = scope
-        .get("States")
-        .and_then(Value::as_object)
-        .filter(|states| !states.is_empty())
-    else {
+    let Some(states) = scope.get("States").and_then(Value::as_object).filter(|states| !states.is_empty()) else {
         faults.add(place, Problem::NoStates);
         return;
     };
@@ -185,11 +172,7 @@ fn check_states(place: &str, scope: &Map<String, Value>, faults: &mut Faults) {
 }
 
 fn join(place: &str, name: &str) -> String {
-    if place.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{place}/{name}")
-    }
+    if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") }
 }
 
 /// All that can be reached from a set of states, the set included.
@@ -342,11 +325,7 @@ mod tests {
     /// Changes the shipped definition at a place, and gives the faults that are then found.
     fn seed(pointer: &str, change: impl FnOnce(&mut Value)) -> Vec<String> {
         let mut machine = machine();
-        change(
-            machine
-                .pointer_mut(pointer)
-                .unwrap_or_else(|| panic!("nothing at {pointer}")),
-        );
+        change(machine.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}")));
         check(&machine.to_string()).iter().map(ToString::to_string).collect()
     }
 
@@ -385,10 +364,7 @@ mod tests {
             let expected: Vec<_> = LAMBDA_FAULTS.into_iter().chain([errors::RETRYABLE]).collect();
             assert_eq!(names(0), Value::from(expected));
             assert_eq!(names(1), Value::from(RETRYABLE_AWS_ERRORS.to_vec()));
-            assert_eq!(
-                (&retriers[0]["MaxAttempts"], &retriers[1]["MaxAttempts"]),
-                (&3.into(), &1.into())
-            );
+            assert_eq!((&retriers[0]["MaxAttempts"], &retriers[1]["MaxAttempts"]), (&3.into(), &1.into()));
             assert_eq!(retriers[0]["JitterStrategy"], "FULL");
         }
     }
@@ -397,35 +373,20 @@ mod tests {
     fn tasks_wait_as_long_as_the_functions_are_told() {
         let machine = machine();
         let timeout = |pointer: &str| machine.pointer(pointer).and_then(Value::as_u64).unwrap();
-        assert_eq!(
-            timeout("/States/PlanBroadcast/TimeoutSeconds"),
-            timeouts::PLAN_BROADCAST_SECONDS
-        );
+        assert_eq!(timeout("/States/PlanBroadcast/TimeoutSeconds"), timeouts::PLAN_BROADCAST_SECONDS);
         assert_eq!(timeout(&page("/TimeoutSeconds")), timeouts::DELIVER_PAGE_SECONDS);
     }
 
     #[test]
     fn a_seeded_fault_is_found() {
         let cases = [
-            (
-                set("/QueryLanguage", "JSONPath".into()),
-                ": the query language is not JSONata",
-            ),
+            (set("/QueryLanguage", "JSONPath".into()), ": the query language is not JSONata"),
             (remove("", "QueryLanguage"), ": the query language is not JSONata"),
-            (
-                add("/States/Settled", "QueryLanguage", "JSONPath".into()),
-                "Settled: the query language is not JSONata",
-            ),
-            (
-                set("/StartAt", "Plan".into()),
-                ": `StartAt` leads to `Plan`, which does not exist",
-            ),
+            (add("/States/Settled", "QueryLanguage", "JSONPath".into()), "Settled: the query language is not JSONata"),
+            (set("/StartAt", "Plan".into()), ": `StartAt` leads to `Plan`, which does not exist"),
             (remove("", "StartAt"), ": `StartAt` is missing or has the wrong type"),
             (set("/States", serde_json::json!({})), ": there are no states"),
-            (
-                set("/States/FanOut/Next", "Plan".into()),
-                "FanOut: `Next` leads to `Plan`, which does not exist",
-            ),
+            (set("/States/FanOut/Next", "Plan".into()), "FanOut: `Next` leads to `Plan`, which does not exist"),
             (
                 set("/States/IsSettled?/Default", "Done".into()),
                 "IsSettled?: `Default` leads to `Done`, which does not exist",
@@ -434,18 +395,12 @@ mod tests {
                 set("/States/IsSettled?/Choices/0/Next", "Fan".into()),
                 "IsSettled?: `Choices` leads to `Fan`, which does not exist",
             ),
-            (
-                remove("/States/IsSettled?", "Default"),
-                "IsSettled?: `Default` is missing or has the wrong type",
-            ),
+            (remove("/States/IsSettled?", "Default"), "IsSettled?: `Default` is missing or has the wrong type"),
             (
                 set(&page("/Catch/0/Next"), "Settled".into()),
                 "FanOut/DeliverPage: `Catch` leads to `Settled`, which does not exist",
             ),
-            (
-                set("/States/IsSettled?/Default", "FanOut".into()),
-                "Settled: the state can't be reached",
-            ),
+            (set("/States/IsSettled?/Default", "FanOut".into()), "Settled: the state can't be reached"),
             (
                 set("/States/PlanBroadcast/Catch/0/Next", "Settled".into()),
                 "BroadcastFailed: the state can't be reached",
@@ -456,22 +411,13 @@ mod tests {
                 }),
                 "Settled: no end can be reached from the state",
             ),
-            (
-                remove("/States/FanOut", "Next"),
-                "FanOut: `Next` is missing or has the wrong type",
-            ),
-            (
-                remove("/States/Settled", "Type"),
-                "Settled: `Type` is missing or has the wrong type",
-            ),
+            (remove("/States/FanOut", "Next"), "FanOut: `Next` is missing or has the wrong type"),
+            (remove("/States/Settled", "Type"), "Settled: `Type` is missing or has the wrong type"),
             (
                 remove("/States/PlanBroadcast", "TimeoutSeconds"),
                 "PlanBroadcast: `TimeoutSeconds` is missing or has the wrong type",
             ),
-            (
-                remove(PAGE, "Retry"),
-                "FanOut/DeliverPage: `Retry` is missing or has the wrong type",
-            ),
+            (remove(PAGE, "Retry"), "FanOut/DeliverPage: `Retry` is missing or has the wrong type"),
             (
                 set(&page("/Catch"), serde_json::json!([])),
                 "FanOut/DeliverPage: `Catch` is missing or has the wrong type",
@@ -497,44 +443,29 @@ mod tests {
                 "FanOut/DeliverPage: `Catch` names the unknown error `Hubbub.Oops`",
             ),
             (
-                set(
-                    &page("/Catch/0/ErrorEquals"),
-                    serde_json::json!(["States.ALL", "States.Timeout"]),
-                ),
+                set(&page("/Catch/0/ErrorEquals"), serde_json::json!(["States.ALL", "States.Timeout"])),
                 "FanOut/DeliverPage: `States.ALL` must stand alone in the last catcher",
             ),
             (
                 set("/States/FanOut/ItemSelector/page", "$$.Map.Item.Value".into()),
                 "FanOut: `$$.Map.Item.Value` is JSONPath",
             ),
-            (
-                add("/States/FanOut/ItemSelector", "page.$", "page".into()),
-                "FanOut: `page.$` is JSONPath",
-            ),
-            (
-                add(PAGE, "ResultPath", "$.report".into()),
-                "FanOut/DeliverPage: `ResultPath` is JSONPath",
-            ),
+            (add("/States/FanOut/ItemSelector", "page.$", "page".into()), "FanOut: `page.$` is JSONPath"),
+            (add(PAGE, "ResultPath", "$.report".into()), "FanOut/DeliverPage: `ResultPath` is JSONPath"),
             (
                 set(&page("/Output"), "{% $states.result.Payload".into()),
                 "FanOut/DeliverPage: the expression `{% $states.result.Payload` is not closed",
             ),
         ];
         for (found, expected) in cases {
-            assert!(
-                found.iter().any(|fault| fault == expected),
-                "{expected} is not among {found:#?}"
-            );
+            assert!(found.iter().any(|fault| fault == expected), "{expected} is not among {found:#?}");
         }
     }
 
     #[test]
     fn a_text_that_is_no_json_object_is_a_fault() {
         for definition in ["", "[]", "{"] {
-            assert_eq!(
-                check(definition).first().map(|fault| &fault.problem),
-                Some(&Problem::NotJson)
-            );
+            assert_eq!(check(definition).first().map(|fault| &fault.problem), Some(&Problem::NotJson));
         }
     }
 
@@ -543,9 +474,6 @@ mod tests {
         let definition = r#"{"QueryLanguage": "JSONata", "StartAt": "Both", "States": {"Both": {"Type": "Parallel", "End": true,
             "Branches": [{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}]}}}"#;
         let faults: Vec<_> = check(definition).iter().map(ToString::to_string).collect();
-        assert!(
-            faults.contains(&"Both/A: `Next` leads to `B`, which does not exist".to_owned()),
-            "{faults:#?}"
-        );
+        assert!(faults.contains(&"Both/A: `Next` leads to `B`, which does not exist".to_owned()), "{faults:#?}");
     }
 }

@@ -80,9 +80,8 @@ pub fn fill<'a, T: Clone>(definition: &'a str, values: &BTreeMap<&str, T>) -> Re
     let mut pieces = Vec::new();
     let mut rest = definition;
     while let Some((before, after)) = rest.split_once("${") {
-        let (name, following) = after
-            .split_once('}')
-            .ok_or_else(|| RenderError::Unclosed(after.chars().take(30).collect()))?;
+        let (name, following) =
+            after.split_once('}').ok_or_else(|| RenderError::Unclosed(after.chars().take(30).collect()))?;
         let value = values.get(name).ok_or_else(|| RenderError::Unknown(name.to_owned()))?;
         unused.remove(name);
         pieces.push(Piece::Text(before));
@@ -121,10 +120,7 @@ mod tests {
 
     #[test]
     fn a_value_may_be_a_reference_itself() {
-        let text = broadcast(&Arns {
-            plan_broadcast: "${planBroadcast.arn}",
-            deliver_page: "${deliverPage.arn}",
-        });
+        let text = broadcast(&Arns { plan_broadcast: "${planBroadcast.arn}", deliver_page: "${deliverPage.arn}" });
         assert!(text.unwrap().contains(r#""FunctionName": "${deliverPage.arn}""#));
     }
 
@@ -132,13 +128,7 @@ mod tests {
     fn every_placeholder_is_replaced_wherever_it_stands() {
         assert_eq!(
             fill_one("${A}-${A}").unwrap(),
-            [
-                Piece::Text(""),
-                Piece::Value(1),
-                Piece::Text("-"),
-                Piece::Value(1),
-                Piece::Text("")
-            ]
+            [Piece::Text(""), Piece::Value(1), Piece::Text("-"), Piece::Value(1), Piece::Text("")]
         );
     }
 

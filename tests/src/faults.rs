@@ -1,24 +1,25 @@
 //! Breaking parts of a local stack on purpose.
 //!
-//! This speaks to Lambda's API without an SDK and without a signature, which only a local AWS accepts.
+//! This speaks to Lambda's and IAM's APIs without an SDK and without a signature, which only a local AWS accepts.
 
 use anyhow::{Context, bail};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::processes::Function;
 use crate::stack::{ACCESS_KEY_ID, Stack};
 
-/// The name of the function that forgets connections, in a local stack.
-const DISCONNECT: &str = "hubbub-local-disconnect";
+/// The name of the policy that takes permissions away.
+const REFUSAL: &str = "refusal";
 
-/// Makes every `$disconnect` get lost from here on, as API Gateway may: it promises no more than its best effort. The function is
-/// given no concurrency, so each of its calls is turned away.
+/// Makes every `$disconnect` get lost from here on, as API Gateway may: it promises no more than its best effort.
 ///
 /// # Errors
 /// Fails if the local AWS doesn't do it.
 pub async fn lose_disconnects(stack: &Stack) -> anyhow::Result<()> {
-    let path = format!("/2017-10-31/functions/{DISCONNECT}/concurrency");
-    call(stack, "PUT", &path, r#"{"ReservedConcurrentExecutions":0}"#).await
+    disable(stack, Function::Disconnect).await
 }
 
 /// Ends what [`lose_disconnects`] began. What was lost stays lost.
@@ -26,41 +27,134 @@ pub async fn lose_disconnects(stack: &Stack) -> anyhow::Result<()> {
 /// # Errors
 /// Fails if the local AWS doesn't do it.
 pub async fn keep_disconnects(stack: &Stack) -> anyhow::Result<()> {
-    let path = format!("/2017-10-31/functions/{DISCONNECT}/concurrency");
-    call(stack, "DELETE", &path, "").await
+    enable(stack, Function::Disconnect).await
 }
 
-/// One HTTP/1.1 request on a socket of its own.
-async fn call(stack: &Stack, method: &str, path: &str, body: &str) -> anyhow::Result<()> {
-    let endpoint = &stack.outputs.aws_endpoint;
-    let host = endpoint
-        .strip_prefix("http://")
-        .map(|rest| rest.trim_end_matches('/'))
-        .with_context(|| format!("`{endpoint}` is not a local AWS"))?;
-    let region = &stack.outputs.region;
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\n\
-         host: {host}\r\n\
-         authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20260101/{region}/lambda/aws4_request, \
-         SignedHeaders=host, Signature=none\r\n\
-         content-type: application/json\r\n\
-         content-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let mut socket = TcpStream::connect(host)
-        .await
-        .with_context(|| format!("`{host}` can't be reached"))?;
-    socket.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    let status = answer.split(' ').nth(1).unwrap_or_default();
-    if !status.starts_with('2') {
-        bail!(
-            "{method} {path} was answered with `{}`",
-            answer.lines().next().unwrap_or_default()
-        );
-    }
+/// Gives a function no concurrency, so that each of its calls is turned away from here on.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn disable(stack: &Stack, function: Function) -> anyhow::Result<()> {
+    Request::lambda("PUT", &concurrency(function), r#"{"ReservedConcurrentExecutions":0}"#).send(stack).await?;
     Ok(())
+}
+
+/// Ends what [`disable`] began.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn enable(stack: &Stack, function: Function) -> anyhow::Result<()> {
+    Request::lambda("DELETE", &concurrency(function), "").send(stack).await?;
+    Ok(())
+}
+
+fn concurrency(function: Function) -> String {
+    format!("/2017-10-31/functions/{}/concurrency", function.deployed_name())
+}
+
+/// Calls a function as a trigger would, and gives its answer.
+///
+/// # Errors
+/// Fails if the local AWS can't be reached, or if the function failed.
+pub async fn invoke(stack: &Stack, function: Function, event: &Value) -> anyhow::Result<Value> {
+    let path = format!("/2015-03-31/functions/{}/invocations", function.deployed_name());
+    let answer = Request::lambda("POST", &path, &event.to_string()).send(stack).await?;
+    if answer.head.to_ascii_lowercase().contains("\r\nx-amz-function-error:") {
+        bail!("`{function}` has failed: {}", answer.body);
+    }
+    serde_json::from_str(&answer.body).with_context(|| format!("`{function}` has answered `{}`", answer.body))
+}
+
+/// Takes a permission away from a function, whatever its own policy says. Needs a stack that enforces policies.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn refuse(stack: &Stack, function: Function, action: &str) -> anyhow::Result<()> {
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}],
+    });
+    let document = format!("&PolicyDocument={}", utf8_percent_encode(&policy.to_string(), NON_ALPHANUMERIC));
+    Request::iam("PutRolePolicy", function, &document).send(stack).await?;
+    Ok(())
+}
+
+/// Ends what [`refuse`] began.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn stop_refusing(stack: &Stack, function: Function) -> anyhow::Result<()> {
+    Request::iam("DeleteRolePolicy", function, "").send(stack).await?;
+    Ok(())
+}
+
+/// A call of an AWS API.
+struct Request {
+    service: &'static str,
+    method: &'static str,
+    path: String,
+    content_type: &'static str,
+    body: String,
+}
+
+/// What it was answered with.
+struct Answer {
+    head: String,
+    body: String,
+}
+
+impl Request {
+    fn lambda(method: &'static str, path: &str, body: &str) -> Self {
+        Self {
+            service: "lambda",
+            method,
+            path: path.to_owned(),
+            content_type: "application/json",
+            body: body.to_owned(),
+        }
+    }
+
+    fn iam(action: &str, function: Function, rest: &str) -> Self {
+        let role = function.deployed_name();
+        Self {
+            service: "iam",
+            method: "POST",
+            path: "/".to_owned(),
+            content_type: "application/x-www-form-urlencoded",
+            body: format!("Action={action}&Version=2010-05-08&RoleName={role}&PolicyName={REFUSAL}{rest}"),
+        }
+    }
+
+    /// Sends it as HTTP/1.0 on a socket of its own: the answer is whole when the socket closes.
+    async fn send(&self, stack: &Stack) -> anyhow::Result<Answer> {
+        let Self { service, method, path, content_type, body } = self;
+        let endpoint = &stack.outputs.aws_endpoint;
+        let host = endpoint
+            .strip_prefix("http://")
+            .map(|rest| rest.trim_end_matches('/'))
+            .with_context(|| format!("`{endpoint}` is not a local AWS"))?;
+        let region = &stack.outputs.region;
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\n\
+             host: {host}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20260101/{region}/{service}/aws4_request, \
+             SignedHeaders=host, Signature=none\r\n\
+             content-type: {content_type}\r\n\
+             content-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut socket = TcpStream::connect(host).await.with_context(|| format!("`{host}` can't be reached"))?;
+        socket.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) =
+            answer.split_once("\r\n\r\n").with_context(|| format!("{method} {path} was not answered"))?;
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        if !status.starts_with('2') {
+            bail!("{method} {path} was answered with `{}`", head.lines().next().unwrap_or_default());
+        }
+        Ok(Answer { head: head.to_owned(), body: body.to_owned() })
+    }
 }

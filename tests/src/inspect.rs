@@ -6,8 +6,10 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use hubbub_aws::system::System;
 use hubbub_core::broadcast::{BroadcastInput, Plan};
 use hubbub_core::channel::Channel;
+use hubbub_core::lease::Lease;
 use hubbub_core::member::Connection;
-use hubbub_core::ports::{Clock, Log, Members};
+use hubbub_core::message::{Message, Seq};
+use hubbub_core::ports::{ChannelState, Clock, Log, Members, ReadLimit};
 
 use crate::stack::Stack;
 
@@ -79,9 +81,7 @@ pub async fn members(stack: &Stack, channel: &Channel) -> anyhow::Result<Vec<Con
     for shard in 0..shards {
         let mut after = None;
         loop {
-            let page = table
-                .member_page(channel, shard, after.as_ref(), PAGE, System.now())
-                .await?;
+            let page = table.member_page(channel, shard, after.as_ref(), PAGE, System.now()).await?;
             members.extend(page.members);
             after = page.next;
             if after.is_none() {
@@ -100,23 +100,70 @@ pub async fn head(stack: &Stack, channel: &Channel) -> anyhow::Result<u64> {
     Ok(stack.table().state(channel).await?.map_or(0, |state| state.head.0))
 }
 
+/// A channel's item; nothing if nobody has used the channel yet.
+///
+/// # Errors
+/// Fails if the table can't be read.
+pub async fn state(stack: &Stack, channel: &Channel) -> anyhow::Result<Option<ChannelState>> {
+    Ok(stack.table().state(channel).await?)
+}
+
+/// All that a channel's log keeps, in its order.
+///
+/// # Errors
+/// Fails if the table can't be read.
+pub async fn log(stack: &Stack, channel: &Channel) -> anyhow::Result<Vec<Message>> {
+    let table = stack.table();
+    let Some(state) = table.state(channel).await? else { return Ok(Vec::new()) };
+    let limit = ReadLimit { messages: PAGE, bytes: usize::MAX };
+    let mut messages: Vec<Message> = Vec::new();
+    loop {
+        let after = messages.last().map_or(Seq::ZERO, |message| message.seq);
+        let read = table.read(channel, &state.epoch, after, limit, System.now()).await?;
+        if read.is_empty() {
+            return Ok(messages);
+        }
+        messages.extend(read);
+    }
+}
+
+/// Whether the execution that a lease names was ever started.
+///
+/// # Errors
+/// Fails if the executions can't be listed.
+pub async fn was_started(stack: &Stack, lease: &Lease) -> anyhow::Result<bool> {
+    let name = format!(":{}", lease.id);
+    Ok(execution_arns(stack).await?.iter().any(|arn| arn.ends_with(&name)))
+}
+
+/// About how many messages are on the publish queue, those included that are being delivered.
+///
+/// # Errors
+/// Fails if the queue can't be asked.
+pub async fn waiting(stack: &Stack) -> anyhow::Result<u64> {
+    let names =
+        [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
+    count(stack, &stack.outputs.publish_queue_url, &names).await
+}
+
 /// About how many messages wait in the dead-letter queue.
 ///
 /// # Errors
 /// Fails if the queue can't be asked.
 pub async fn dead_letters(stack: &Stack) -> anyhow::Result<u64> {
-    let name = QueueAttributeName::ApproximateNumberOfMessages;
-    let answer = stack
-        .sqs()
-        .get_queue_attributes()
-        .queue_url(&stack.outputs.dead_letter_queue_url)
-        .attribute_names(name.clone())
-        .send()
-        .await
-        .context("the dead-letter queue can't be asked")?;
-    let count = answer.attributes.as_ref().and_then(|attributes| attributes.get(&name));
-    count
-        .context("the dead-letter queue has no count")?
-        .parse()
-        .context("the dead-letter queue's count is not a number")
+    let names = [QueueAttributeName::ApproximateNumberOfMessages];
+    count(stack, &stack.outputs.dead_letter_queue_url, &names).await
+}
+
+/// The sum of some of a queue's counts.
+async fn count(stack: &Stack, url: &str, names: &[QueueAttributeName]) -> anyhow::Result<u64> {
+    let asking = stack.sqs().get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let answer = asking.send().await.with_context(|| format!("the queue `{url}` can't be asked"))?;
+    let counts = answer.attributes.unwrap_or_default();
+    let mut sum = 0;
+    for name in names {
+        let count = counts.get(name).with_context(|| format!("the queue `{url}` has no `{name}`"))?;
+        sum += count.parse::<u64>().with_context(|| format!("`{name}` of the queue `{url}` is `{count}`"))?;
+    }
+    Ok(sum)
 }

@@ -1,10 +1,14 @@
 //! A service that publishes. It knows a queue's URL and PROTOCOL.md, and nothing else of Hubbub.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
+
+/// Entries of an SQS batch, at most (docs.aws.amazon.com/sqs, SendMessageBatch).
+pub const BATCH: usize = 10;
 
 /// A service with a name.
 #[derive(Clone, Debug)]
@@ -18,11 +22,7 @@ impl Service {
     /// A service that sends to the stack's publish queue.
     #[must_use]
     pub fn new(stack: &Stack, name: impl Into<String>) -> Self {
-        Self {
-            client: stack.sqs(),
-            queue_url: stack.outputs.publish_queue_url.clone(),
-            name: name.into(),
-        }
+        Self { client: stack.sqs(), queue_url: stack.outputs.publish_queue_url.clone(), name: name.into() }
     }
 
     /// Sends a message to a channel. When this returns, the message is durable.
@@ -30,9 +30,49 @@ impl Service {
     /// # Errors
     /// Fails if the queue can't be reached.
     pub async fn send(&self, channel: &str, id: &str, body: &Value) -> anyhow::Result<()> {
-        let envelope = json!({"v": 1, "channel": channel, "id": id, "from": self.name, "body": body});
-        self.send_raw(channel, &format!("{}:{id}", self.name), &envelope.to_string())
+        self.send_raw(channel, &self.deduplication_id(id), &self.envelope(channel, id, body)).await
+    }
+
+    /// Sends up to [`BATCH`] messages, by id and body, in one call. When this returns, all are durable, in this order.
+    ///
+    /// # Errors
+    /// Fails if the queue can't be reached or doesn't take all of them.
+    pub async fn send_batch(&self, channel: &str, messages: &[(String, Value)]) -> anyhow::Result<()> {
+        let entry = |(number, (id, body)): (usize, &(String, Value))| {
+            SendMessageBatchRequestEntry::builder()
+                .id(number.to_string())
+                .message_group_id(channel)
+                .message_deduplication_id(self.deduplication_id(id))
+                .message_body(self.envelope(channel, id, body))
+                .build()
+        };
+        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let answer = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries))
+            .send()
             .await
+            .with_context(|| format!("messages for `{channel}` can't be sent to the queue"))?;
+        if let Some(failed) = answer.failed.first() {
+            bail!("the queue refused {} messages for `{channel}`: {failed:?}", answer.failed.len());
+        }
+        Ok(())
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn envelope(&self, channel: &str, id: &str, body: &Value) -> String {
+        json!({"v": 1, "channel": channel, "id": id, "from": self.name, "body": body}).to_string()
+    }
+
+    fn deduplication_id(&self, id: &str) -> String {
+        format!("{}:{id}", self.name)
     }
 
     /// Sends any text, as a service with a fault might.

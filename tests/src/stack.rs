@@ -61,13 +61,15 @@ impl Outputs {
 pub struct Stack {
     /// Where its parts are.
     pub outputs: Outputs,
+    /// The folder that its files are in; no other stack uses it.
+    pub(crate) folder: PathBuf,
     config: SdkConfig,
 }
 
 impl Stack {
-    /// The stack of these outputs.
+    /// The stack of these outputs, which has its files in this folder.
     #[must_use]
-    pub fn new(outputs: Outputs) -> Self {
+    pub fn new(outputs: Outputs, folder: PathBuf) -> Self {
         let credentials = Credentials::new(ACCESS_KEY_ID, "test", None, None, "local");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -78,7 +80,7 @@ impl Stack {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .retry_config(RetryConfig::standard())
             .build();
-        Self { outputs, config }
+        Self { outputs, folder, config }
     }
 
     /// The stack whose outputs `HUBBUB_OUTPUTS` names.
@@ -90,7 +92,8 @@ impl Stack {
         let path = std::env::var_os(OUTPUTS).map(PathBuf::from).with_context(|| {
             format!("environment variable `{OUTPUTS}` is missing: it names a running stack's outputs.json")
         })?;
-        Ok(Self::new(Outputs::read(&path)?))
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self::new(Outputs::read(&path)?, folder))
     }
 
     /// A client of SQS.
@@ -114,9 +117,6 @@ impl Stack {
     /// The stack's table, by the functions' own ports.
     #[must_use]
     pub fn table(&self) -> Table {
-        Table::new(
-            aws_sdk_dynamodb::Client::new(&self.config),
-            self.outputs.table_name.clone(),
-        )
+        Table::new(aws_sdk_dynamodb::Client::new(&self.config), self.outputs.table_name.clone())
     }
 }

@@ -3,23 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use authorize::token::{self, Claims};
 use hubbub_aws::system::System;
 use hubbub_core::ports::Clock;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use serde::Serialize;
 
 use crate::stack::Stack;
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    sub: &'a str,
-    exp: u64,
-}
 
 /// Signs tokens with a stack's key.
 #[derive(Clone)]
 pub struct Tokens {
-    key: EncodingKey,
+    key: String,
 }
 
 impl Tokens {
@@ -41,15 +34,13 @@ impl Tokens {
             .parameter
             .and_then(|parameter| parameter.value)
             .with_context(|| format!("the parameter `{name}` has no value"))?;
-        Ok(Self::new(&value))
+        Ok(Self::new(value))
     }
 
     /// Signs with this key.
     #[must_use]
-    pub fn new(key: &str) -> Self {
-        Self {
-            key: EncodingKey::from_secret(key.as_bytes()),
-        }
+    pub fn new(key: impl Into<String>) -> Self {
+        Self { key: key.into() }
     }
 
     /// A token for a user that is good for an hour.
@@ -65,7 +56,7 @@ impl Tokens {
     /// # Errors
     /// None that is known; the type is the JWT library's.
     pub fn sign_until(&self, user: &str, exp: u64) -> anyhow::Result<String> {
-        let token = encode(&Header::new(Algorithm::HS256), &Claims { sub: user, exp }, &self.key)?;
-        Ok(token)
+        let claims = Claims { sub: user.to_owned(), exp, nbf: None };
+        Ok(token::sign(&claims, &self.key)?)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
 
+use crate::dead_letters::DeadLetterOffice;
 use crate::parameter::Parameter;
 use crate::poster::SdkPoster;
 use crate::queue::{SqsDeadLetters, SqsPublishQueue};
@@ -48,6 +49,12 @@ impl Clients {
     #[must_use]
     pub fn dead_letters(&self, url: String) -> SqsDeadLetters {
         SqsDeadLetters::new(aws_sdk_sqs::Client::new(&self.config), url)
+    }
+
+    /// The dead-letter queue, for operators.
+    #[must_use]
+    pub fn dead_letter_office(&self, dead_letter_queue_url: String, publish_queue_url: String) -> DeadLetterOffice {
+        DeadLetterOffice::new(aws_sdk_sqs::Client::new(&self.config), dead_letter_queue_url, publish_queue_url)
     }
 
     /// The broadcast state machine.

@@ -9,9 +9,10 @@
 //! | clock, ids | [`system`] |
 //!
 //! [`runtime`] is what every function's `main` begins with, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events,
-//! and [`parameter`] reads secrets (SSM).
+//! and [`parameter`] reads secrets (SSM). [`dead_letters`] is for operators.
 
 pub mod clients;
+pub mod dead_letters;
 mod error;
 pub mod parameter;
 pub mod poster;

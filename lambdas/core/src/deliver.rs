@@ -449,6 +449,63 @@ mod tests {
     }
 
     #[test]
+    fn a_wake_sends_what_is_in_the_log_and_appends_nothing() {
+        let delivery = delivery(1_000);
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        join(&delivery, "late", NOW);
+        let state = state(&delivery);
+        let messages = [crate::testing::message(2, "unsent")];
+        let append = crate::ports::Append {
+            epoch: &state.epoch,
+            head: Seq(1),
+            messages: &messages,
+            now: Timestamp(NOW),
+            expires: Timestamp(NOW + 60_000),
+        };
+        block_on(delivery.store.append(&room("lobby"), &append)).unwrap();
+        let body = crate::envelope::wake_to_json(&room("lobby")).unwrap();
+        let wake = Record { body, ..record("wake", 1) };
+        assert_eq!(block_on(delivery.deliver(vec![wake])), Vec::<String>::new());
+        assert_eq!(log(&delivery), ["a", "m-2"]);
+        assert_eq!(posts(&delivery, "late"), 1);
+        assert_eq!(self::state(&delivery).sent, Seq(2));
+    }
+
+    #[test]
+    fn what_is_in_the_log_does_not_become_a_dead_letter() {
+        let delivery = delivery(0);
+        join(&delivery, "one", NOW);
+        delivery.broadcasts.refuse(Some("start"));
+        assert_eq!(block_on(delivery.deliver(vec![record("a", MAX_RECEIVES - 1)])), ["queue-a"]);
+        assert_eq!(block_on(delivery.deliver(vec![record("a", MAX_RECEIVES)])), Vec::<String>::new());
+        assert_eq!(log(&delivery), ["a"]);
+    }
+
+    #[test]
+    fn a_message_that_was_a_dead_letter_is_looked_for_in_the_whole_log() {
+        let delivery = delivery(1_000);
+        let count = crate::append::REDELIVERY_WINDOW + 1;
+        for number in 0..count {
+            block_on(delivery.deliver(vec![record(&number.to_string(), 1)]));
+        }
+        let redriven = Record { redriven: true, ..record("0", 1) };
+        block_on(delivery.deliver(vec![redriven]));
+        assert_eq!(log(&delivery).len(), count);
+    }
+
+    #[test]
+    fn a_receipt_is_given_when_a_small_channel_is_fanned_out() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        let mut envelope = crate::testing::arrival("alice", "a").envelope;
+        envelope.receipt = Some(crate::message::ReceiptTo::Service);
+        let asked = Record { body: envelope.to_json().unwrap(), ..record("a", 1) };
+        block_on(delivery.deliver(vec![asked]));
+        let found = block_on(delivery.store.receipt(&room("lobby"), &envelope.from, &envelope.id, Timestamp(NOW)));
+        assert_eq!(found.unwrap().map(|receipt| (receipt.seq, receipt.delivered)), Some((Seq(1), 1)));
+    }
+
+    #[test]
     fn a_lease_is_named_after_its_channel() {
         assert_eq!(lease::first(&room("lobby"), "X").as_str(), "room_lobby-X-1");
     }

@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod page;
 pub mod ports;
 pub mod protocol;
+pub mod rate;
 pub mod receive;
 pub mod recovery;
 pub mod settlement;

@@ -1,5 +1,6 @@
 //! `hubbub`: the operator's command line.
 
+mod dead_letters;
 mod stack;
 mod token;
 
@@ -28,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Prints a token by which a user can connect.
     Token(token::Arguments),
+    /// Shows messages that could not be delivered, and puts them back or drops them.
+    DeadLetters(dead_letters::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,5 +39,6 @@ async fn main() -> anyhow::Result<()> {
     let stack = stack::Stack::read(&arguments.outputs)?;
     match arguments.command {
         Command::Token(arguments) => token::run(&stack, &arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::run(&stack, arguments).await,
     }
 }

@@ -14,6 +14,10 @@ pub(crate) struct Stack {
     pub(crate) aws_endpoint: String,
     /// The Region.
     pub(crate) region: String,
+    /// Where messages are published.
+    pub(crate) publish_queue_url: String,
+    /// Where messages go that can't be delivered.
+    pub(crate) dead_letter_queue_url: String,
     /// The SSM parameter with the signing key.
     pub(crate) token_key_parameter: String,
 }

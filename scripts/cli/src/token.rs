@@ -20,22 +20,8 @@ pub(crate) struct Arguments {
 
 /// Prints the token, and nothing else.
 pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<()> {
-    let key = stack
-        .clients()
-        .parameter(stack.token_key_parameter.clone())
-        .value()
-        .await?;
+    let key = stack.clients().parameter(stack.token_key_parameter.clone()).value().await?;
     let exp = System.now().0 / 1_000 + arguments.seconds;
-    println!(
-        "{}",
-        sign(
-            &Claims {
-                sub: arguments.user.to_string(),
-                exp,
-                nbf: None
-            },
-            &key
-        )?
-    );
+    println!("{}", sign(&Claims { sub: arguments.user.to_string(), exp, nbf: None }, &key)?);
     Ok(())
 }

@@ -3,9 +3,8 @@
 use hubbub_aws::system::System;
 use hubbub_client::Error;
 use hubbub_core::ports::Clock;
+use hubbub_tests::scene::Scene;
 use hubbub_tests::token::Tokens;
-
-use crate::scene::Scene;
 
 fn is_refused(error: &Error) -> bool {
     matches!(error, Error::Refused { status: 401 | 403, .. })
@@ -15,9 +14,7 @@ fn is_refused(error: &Error) -> bool {
 async fn nobody_connects_without_a_token_that_is_good() {
     let scene = Scene::set().await;
     let now = System.now().0 / 1_000;
-    let forged = Tokens::new("a key that this stack doesn't have")
-        .sign("mallory")
-        .unwrap();
+    let forged = Tokens::new("a key that this stack doesn't have").sign("mallory").unwrap();
     let expired = scene.tokens.sign_until("late", now - 31).unwrap();
     let bad_user = scene.tokens.sign("two words").unwrap();
     for (why, token) in [

@@ -12,11 +12,10 @@ use hubbub_core::membership;
 use hubbub_core::ports::{Clock, Members};
 use hubbub_core::time::Timestamp;
 use hubbub_tests::inspect::{self, Execution};
+use hubbub_tests::scene::{Member, Scene, eventually};
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
 use serde_json::json;
-
-use crate::scene::{Member, Scene, eventually};
 
 fn channel(room: &str) -> Channel {
     Channel::Room(RoomId::parse(room).unwrap())
@@ -39,34 +38,16 @@ async fn a_direct_message_reaches_all_devices_and_waits_for_one_who_is_away() {
     let (ana, ben) = (scene.own("ana"), scene.own("ben"));
     let sender = scene.connect(&scene.own("sender")).await;
     let mut devices = [scene.open_inbox(&ana).await, scene.open_inbox(&ana).await];
-    sender
-        .client
-        .direct(&ana, &json!({"text": "hi"}), Some("d-1"))
-        .await
-        .unwrap();
-    sender
-        .client
-        .direct(&ben, &json!({"text": "later"}), Some("d-2"))
-        .await
-        .unwrap();
-    sender
-        .client
-        .direct(&ben, &json!({"text": "later still"}), Some("d-3"))
-        .await
-        .unwrap();
+    sender.client.direct(&ana, &json!({"text": "hi"}), Some("d-1")).await.unwrap();
+    sender.client.direct(&ben, &json!({"text": "later"}), Some("d-2")).await.unwrap();
+    sender.client.direct(&ben, &json!({"text": "later still"}), Some("d-3")).await.unwrap();
     for device in &mut devices {
         let delivery = device.next().await;
-        assert_eq!(
-            (delivery.message.id.as_str(), delivery.channel.to_string()),
-            ("d-1", format!("user:{ana}"))
-        );
+        assert_eq!((delivery.message.id.as_str(), delivery.channel.to_string()), ("d-1", format!("user:{ana}")));
         assert_eq!(delivery.message.body.get(), r#"{"text":"hi"}"#);
     }
     let user = Channel::User(UserId::parse(&ben).unwrap());
-    eventually("both are in the log", async || {
-        inspect::head(&scene.stack, &user).await.unwrap() == 2
-    })
-    .await;
+    eventually("both are in the log", async || inspect::head(&scene.stack, &user).await.unwrap() == 2).await;
     let mut away = scene.open_inbox(&ben).await;
     assert_eq!(away.next_ids(2).await, ["d-2", "d-3"]);
 }
@@ -94,10 +75,7 @@ async fn a_large_room_is_delivered_by_the_map_over_several_pages() {
     let service = Service::new(&scene.stack, "orders");
     let ids: Vec<String> = (0..12).map(|number| format!("m-{number}")).collect();
     for id in &ids {
-        service
-            .send(&format!("room:{room}"), id, &json!({"of": id}))
-            .await
-            .unwrap();
+        service.send(&format!("room:{room}"), id, &json!({"of": id})).await.unwrap();
     }
     for member in &mut members {
         assert_eq!(member.next_ids(ids.len()).await, ids);
@@ -119,24 +97,15 @@ async fn a_large_room_is_delivered_by_the_map_over_several_pages() {
         assert_eq!(plan.totals.failed_pages, 0, "{plan:?}");
         posts += plan.totals.tally.posts;
     }
-    assert!(
-        posts < (size * ids.len()) as u64,
-        "messages that wait together share a post: {posts}"
-    );
+    assert!(posts < (size * ids.len()) as u64, "messages that wait together share a post: {posts}");
 }
 
 #[tokio::test]
 async fn a_message_to_everyone_reaches_every_connection() {
     let scene = Scene::set().await;
-    let mut members = [
-        scene.connect(&scene.own("ana")).await,
-        scene.connect(&scene.own("ben")).await,
-    ];
+    let mut members = [scene.connect(&scene.own("ana")).await, scene.connect(&scene.own("ben")).await];
     let id = scene.own("all");
-    Service::new(&scene.stack, "news")
-        .send("everyone", &id, &json!("hear, hear"))
-        .await
-        .unwrap();
+    Service::new(&scene.stack, "news").send("everyone", &id, &json!("hear, hear")).await.unwrap();
     for member in &mut members {
         member.next_where(|delivery| delivery.message.id == id).await;
     }
@@ -146,16 +115,10 @@ async fn a_message_to_everyone_reaches_every_connection() {
 async fn vanished(scene: &Scene, room: &str, name: &str, age: Duration) -> Connection {
     let connected_at = Timestamp(System.now().0 - u64::try_from(age.as_millis()).unwrap());
     let user = UserId::parse(&scene.own(name)).unwrap();
-    let connection = Connection {
-        id: ConnectionId::new(scene.own(name)),
-        user,
-        connected_at,
-    };
+    let connection = Connection { id: ConnectionId::new(scene.own(name)), user, connected_at };
     let table = scene.stack.table();
     membership::connect(&table, &System, &connection, 2_000).await.unwrap();
-    membership::join(&table, &System, &connection, &channel(room), 2_000)
-        .await
-        .unwrap();
+    membership::join(&table, &System, &connection, &channel(room), 2_000).await.unwrap();
     connection
 }
 
@@ -169,16 +132,10 @@ async fn a_connection_that_has_gone_is_pruned_everywhere_but_a_young_one_is_not(
     present.client.publish(&room, &1, Some("m")).await.unwrap();
     assert_eq!(present.next_ids(1).await, ["m"], "the others hold up nobody");
     let table = scene.stack.table();
-    eventually("the old one is forgotten", async || {
-        table.memberships(&old.id).await.unwrap().is_empty()
-    })
-    .await;
+    eventually("the old one is forgotten", async || table.memberships(&old.id).await.unwrap().is_empty()).await;
     let left = inspect::members(&scene.stack, &channel(&room)).await.unwrap();
     assert!(left.iter().any(|member| member.id == young.id), "{left:?}");
     assert!(!left.iter().any(|member| member.id == old.id), "{left:?}");
     assert_eq!(table.connection(&old.id, System.now()).await.unwrap(), None);
-    eventually("the count is right", async || {
-        present.client.who(&room).await.unwrap().count == 2
-    })
-    .await;
+    eventually("the count is right", async || present.client.who(&room).await.unwrap().count == 2).await;
 }

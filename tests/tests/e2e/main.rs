@@ -12,5 +12,4 @@
 mod connecting;
 mod delivery;
 mod queue;
-mod scene;
 mod talking;

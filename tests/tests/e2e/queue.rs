@@ -2,10 +2,9 @@
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use hubbub_core::names::dead_letter;
+use hubbub_tests::scene::{Scene, eventually};
 use hubbub_tests::service::Service;
 use serde_json::json;
-
-use crate::scene::{Scene, eventually};
 
 /// Takes the dead letter with this body off its queue.
 async fn take_dead_letter(scene: &Scene, body: &str) -> Message {
@@ -22,21 +21,12 @@ async fn take_dead_letter(scene: &Scene, body: &str) -> Message {
             .send()
             .await
             .unwrap();
-        found = received
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .find(|letter| letter.body.as_deref() == Some(body));
+        found = received.messages.unwrap_or_default().into_iter().find(|letter| letter.body.as_deref() == Some(body));
         found.is_some()
     })
     .await;
     let letter = found.unwrap();
-    sqs.delete_message()
-        .queue_url(url)
-        .receipt_handle(letter.receipt_handle.as_deref().unwrap())
-        .send()
-        .await
-        .unwrap();
+    sqs.delete_message().queue_url(url).receipt_handle(letter.receipt_handle.as_deref().unwrap()).send().await.unwrap();
     letter
 }
 
@@ -47,25 +37,16 @@ async fn garbage_is_a_dead_letter_with_its_reason_and_does_not_hold_up_its_chann
     let group = format!("room:{room}");
     let mut member = scene.join(&scene.own("user"), &room).await;
     let service = Service::new(&scene.stack, "orders");
-    let elsewhere = format!(
-        r#"{{"v":1,"channel":"room:elsewhere","id":"{}","from":"orders","body":1}}"#,
-        scene.own("m")
-    );
+    let elsewhere =
+        format!(r#"{{"v":1,"channel":"room:elsewhere","id":"{}","from":"orders","body":1}}"#, scene.own("m"));
     let cases = [
         (format!("garbage {room}"), "not_json", "not a JSON object"),
-        (
-            format!(r#"{{"v":2,"for":"{room}"}}"#),
-            "unknown_version",
-            "reads version 1",
-        ),
+        (format!(r#"{{"v":2,"for":"{room}"}}"#), "unknown_version", "reads version 1"),
         (elsewhere, "wrong_group", "they must be the same"),
     ];
     for (number, (text, ..)) in cases.iter().enumerate() {
         service.send_raw(&group, &format!("bad-{number}"), text).await.unwrap();
-        service
-            .send(&group, &format!("good-{number}"), &json!(number))
-            .await
-            .unwrap();
+        service.send(&group, &format!("good-{number}"), &json!(number)).await.unwrap();
     }
     assert_eq!(member.next_ids(3).await, ["good-0", "good-1", "good-2"]);
     for (text, reason, says) in &cases {
@@ -73,17 +54,10 @@ async fn garbage_is_a_dead_letter_with_its_reason_and_does_not_hold_up_its_chann
         let attributes = letter.message_attributes.unwrap();
         let attribute = |name: &str| attributes[name].string_value.clone().unwrap();
         assert_eq!(attribute(dead_letter::REASON), *reason);
-        assert!(
-            attribute(dead_letter::DETAIL).contains(says),
-            "{}",
-            attribute(dead_letter::DETAIL)
-        );
+        assert!(attribute(dead_letter::DETAIL).contains(says), "{}", attribute(dead_letter::DETAIL));
         assert!(attribute(dead_letter::SOURCE).starts_with("arn:aws:sqs:"));
         assert!(attribute(dead_letter::FIRST_SEEN).parse::<u64>().unwrap() > 1_600_000_000_000);
-        assert_eq!(
-            letter.attributes.unwrap()[&MessageSystemAttributeName::MessageGroupId],
-            group
-        );
+        assert_eq!(letter.attributes.unwrap()[&MessageSystemAttributeName::MessageGroupId], group);
     }
 }
 
@@ -99,9 +73,6 @@ async fn a_service_sends_the_same_message_twice_and_it_is_one() {
     service.send_raw(&group, "one", &envelope).await.unwrap();
     service.send(&group, "end", &json!(null)).await.unwrap();
     let first = member.next().await.message;
-    assert_eq!(
-        (first.id.as_str(), first.from.as_str(), first.body.get()),
-        ("m", "orders", "[1.50]")
-    );
+    assert_eq!((first.id.as_str(), first.from.as_str(), first.body.get()), ("m", "orders", "[1.50]"));
     assert_eq!(member.next().await.message.id, "end");
 }

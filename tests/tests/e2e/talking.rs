@@ -2,9 +2,8 @@
 
 use hubbub_client::{Channel, Error, Start};
 use hubbub_core::names::routes;
+use hubbub_tests::scene::{Scene, eventually};
 use serde_json::json;
-
-use crate::scene::{Scene, eventually};
 
 #[tokio::test]
 async fn a_member_joins_sees_who_is_there_reads_back_and_leaves() {
@@ -35,13 +34,8 @@ async fn a_member_joins_sees_who_is_there_reads_back_and_leaves() {
     assert_eq!(page.messages[0].from, ben);
 
     b.client.leave(&room).await.unwrap();
-    eventually("the count went down", async || {
-        a.client.who(&room).await.unwrap().count == 1
-    })
-    .await;
-    let Err(Error::Server(error)) = b.client.publish(&room, &1, None).await else {
-        panic!("not refused")
-    };
+    eventually("the count went down", async || a.client.who(&room).await.unwrap().count == 1).await;
+    let Err(Error::Server(error)) = b.client.publish(&room, &1, None).await else { panic!("not refused") };
     assert_eq!(error.code, "not_a_member");
     a.client.ping().await.unwrap();
 }
@@ -58,48 +52,17 @@ async fn bad_input_is_answered_with_a_code_and_what_to_change() {
         (r#"{"action":"shout"}"#, "unknown_action", "join, leave, publish"),
         (r#"{"action":["join"]}"#, "unknown_action", "join, leave, publish"),
         (r#"{"action":"join"}"#, "missing_field", "`room` is missing"),
-        (
-            r#"{"action":"join","room":7}"#,
-            "wrong_field",
-            "`room` must be a string",
-        ),
-        (
-            r#"{"action":"join","room":"two words"}"#,
-            "invalid_id",
-            "`two words` is not an id",
-        ),
-        (
-            r#"{"action":"join","channel":"user:somebody-else"}"#,
-            "not_allowed",
-            "belongs to another user",
-        ),
-        (
-            r#"{"action":"publish","room":"a"}"#,
-            "missing_field",
-            "`body` is missing",
-        ),
-        (
-            r#"{"action":"publish","room":"nowhere","body":1}"#,
-            "not_a_member",
-            "join first",
-        ),
-        (
-            r#"{"action":"history","room":"a","limit":0}"#,
-            "wrong_field",
-            "from 1 to 200",
-        ),
-        (
-            &format!(r#"{{"action":"direct","to":"a","body":"{large}"}}"#),
-            "body_too_large",
-            "24579 bytes",
-        ),
+        (r#"{"action":"join","room":7}"#, "wrong_field", "`room` must be a string"),
+        (r#"{"action":"join","room":"two words"}"#, "invalid_id", "`two words` is not an id"),
+        (r#"{"action":"join","channel":"user:somebody-else"}"#, "not_allowed", "belongs to another user"),
+        (r#"{"action":"publish","room":"a"}"#, "missing_field", "`body` is missing"),
+        (r#"{"action":"publish","room":"nowhere","body":1}"#, "not_a_member", "join first"),
+        (r#"{"action":"history","room":"a","limit":0}"#, "wrong_field", "from 1 to 200"),
+        (&format!(r#"{{"action":"direct","to":"a","body":"{large}"}}"#), "body_too_large", "24579 bytes"),
     ] {
         let answer = member.say(text).await;
         assert_eq!(answer["code"], code, "{text:.60}: {answer}");
-        assert!(
-            answer["message"].as_str().unwrap().contains(says),
-            "{text:.60}: {answer}"
-        );
+        assert!(answer["message"].as_str().unwrap().contains(says), "{text:.60}: {answer}");
     }
 }
 
@@ -122,25 +85,13 @@ async fn a_clients_messages_keep_their_order_and_the_same_id_is_the_same_message
     let ids: Vec<String> = (0..15).map(|number| format!("m-{number}")).collect();
     for id in &ids {
         for _ in 0..2 {
-            writer
-                .client
-                .publish(&room, &json!({"of": id}), Some(id))
-                .await
-                .unwrap();
+            writer.client.publish(&room, &json!({"of": id}), Some(id)).await.unwrap();
         }
     }
     assert_eq!(reader.next_ids(ids.len()).await, ids);
     let last = writer.client.publish(&room, &"end", None).await.unwrap();
-    assert_eq!(
-        reader.next().await.message.id,
-        last.id,
-        "there is no second copy of any"
-    );
-    let log = reader
-        .client
-        .history(Channel::room(&room), None, Some(200))
-        .await
-        .unwrap();
+    assert_eq!(reader.next().await.message.id, last.id, "there is no second copy of any");
+    let log = reader.client.history(Channel::room(&room), None, Some(200)).await.unwrap();
     let seqs: Vec<u64> = log.messages.iter().map(|message| message.seq).collect();
     assert_eq!(seqs, (1..=16).collect::<Vec<_>>(), "sequences have no holes");
 }
@@ -158,10 +109,8 @@ async fn who_comes_back_gets_what_was_missed_and_then_what_is_new() {
     for id in ["missed-1", "missed-2"] {
         writer.client.publish(&room, &1, Some(id)).await.unwrap();
     }
-    let (client, events) = hubbub_client::Client::resume(scene.options(&user), state)
-        .await
-        .unwrap();
-    let mut after = crate::scene::Member { client, events };
+    let (client, events) = hubbub_client::Client::resume(scene.options(&user), state).await.unwrap();
+    let mut after = hubbub_tests::scene::Member { client, events };
     writer.client.publish(&room, &1, Some("new")).await.unwrap();
     assert_eq!(after.next_ids(3).await, ["missed-1", "missed-2", "new"]);
     let caught = after.client.join(Channel::room(&room), Start::Known).await.unwrap();

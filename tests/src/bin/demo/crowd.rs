@@ -7,8 +7,10 @@ use std::time::Instant;
 use anyhow::Context;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hubbub_client::{Channel, Client, Counters, Error, Event, Events, Options};
+use hubbub_tests::oddities::Oddities;
 use hubbub_tests::stack::Stack;
 use hubbub_tests::token::Tokens;
+use serde_json::Value;
 
 use crate::ledger::Ledger;
 use crate::names::{ROOM, Topic, user_of};
@@ -22,8 +24,8 @@ const TRIES: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) ledger: Ledger,
-    /// Events that a smooth run doesn't have: how often each kind came, and one of them.
-    pub(crate) odd: BTreeMap<&'static str, (u64, String)>,
+    /// Events that a smooth run doesn't have.
+    pub(crate) oddities: Oddities,
 }
 
 /// A client, and since when its socket is open.
@@ -66,9 +68,7 @@ impl Crowd {
 
     /// A client by its socket's number.
     pub(crate) fn member(&self, socket: u32) -> anyhow::Result<&Member> {
-        self.members
-            .get(&socket)
-            .with_context(|| format!("there's no socket {socket}"))
+        self.members.get(&socket).with_context(|| format!("there's no socket {socket}"))
     }
 
     /// Connects sockets with the users that their numbers give them.
@@ -112,10 +112,7 @@ impl Crowd {
         let joining = self.members.iter().map(|(socket, member)| {
             let seen = Arc::clone(&self.seen);
             async move {
-                try_often(&seen, "failed join attempt", async || {
-                    member.client.join_room(ROOM).await
-                })
-                .await?;
+                try_often(&seen, "failed join attempt", async || member.client.join_room(ROOM).await).await?;
                 anyhow::Ok(*socket)
             }
         });
@@ -129,16 +126,18 @@ impl Crowd {
         Ok(())
     }
 
+    /// The id and the body of one of the room's messages, which is about to be sent.
+    pub(crate) fn announce(&self, number: u32) -> (String, Value) {
+        self.seen().ledger.publish(number, Instant::now());
+        let body = serde_json::json!({"text": format!("message {number} of the room"), "number": number});
+        (Topic::Room(number).id(&self.run), body)
+    }
+
     /// One client publishes a message to the room, and waits until it is accepted.
     pub(crate) async fn publish(&self, socket: u32, number: u32) -> anyhow::Result<()> {
         let client = &self.member(socket)?.client;
-        let id = Topic::Room(number).id(&self.run);
-        let body = serde_json::json!({"text": format!("message {number} of the room"), "number": number});
-        try_often(&self.seen, "failed publish attempt", async || {
-            self.seen().ledger.publish(number, Instant::now());
-            client.publish(ROOM, &body, Some(&id)).await
-        })
-        .await?;
+        let (id, body) = self.announce(number);
+        try_often(&self.seen, "failed publish attempt", async || client.publish(ROOM, &body, Some(&id)).await).await?;
         Ok(())
     }
 
@@ -163,28 +162,24 @@ impl Crowd {
         sum
     }
 
+    /// The most frames of a channel that any socket was posted.
+    pub(crate) fn most_frames(&self, channel: &Channel) -> u64 {
+        self.members.values().map(|member| member.client.counters(channel).frames).max().unwrap_or_default()
+    }
+
     /// Everybody goes.
     pub(crate) async fn close(&self) {
-        stream::iter(self.members.values())
-            .for_each_concurrent(AT_ONCE, |member| member.client.close())
-            .await;
+        stream::iter(self.members.values()).for_each_concurrent(AT_ONCE, |member| member.client.close()).await;
     }
 }
 
 async fn open(options: Options, seen: &Arc<Mutex<Seen>>) -> anyhow::Result<(Member, Events)> {
     let user = options.user.clone();
-    let (client, events) = try_often(seen, "failed connection attempt", async || {
-        Client::connect(options.clone()).await
-    })
-    .await
-    .with_context(|| format!("`{user}` can't connect"))?;
-    Ok((
-        Member {
-            client,
-            connected: Instant::now(),
-        },
-        events,
-    ))
+    let (client, events) =
+        try_often(seen, "failed connection attempt", async || Client::connect(options.clone()).await)
+            .await
+            .with_context(|| format!("`{user}` can't connect"))?;
+    Ok((Member { client, connected: Instant::now() }, events))
 }
 
 /// Tries again where that may help, and notes it.
@@ -206,8 +201,7 @@ async fn try_often<T>(
 }
 
 fn note(seen: &Mutex<Seen>, kind: &'static str, example: String) {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.odd.entry(kind).or_insert_with(|| (0, example)).0 += 1;
+    seen.lock().unwrap_or_else(PoisonError::into_inner).oddities.note(kind, example);
 }
 
 /// Writes down what comes out of a client until it ends.
@@ -221,11 +215,7 @@ async fn watch(run: String, seen: Arc<Mutex<Seen>>, socket: u32, mut events: Eve
                 }
             }
             Event::Reset { channel, epoch, head } => {
-                note(
-                    &seen,
-                    "log reset",
-                    format!("`{channel}` went on from {head} in `{epoch}`"),
-                );
+                note(&seen, "log reset", format!("`{channel}` went on from {head} in `{epoch}`"));
             }
             Event::Dropped { channel, error } => note(&seen, "dropped channel", format!("`{channel}`: {error}")),
             Event::Unexpected(frame) => note(&seen, "unexpected frame", format!("{frame:?}")),

@@ -91,16 +91,9 @@ impl Ledger {
     pub(crate) fn room(&self) -> Pairs {
         let mut pairs = Pairs::default();
         for socket in self.sockets.values().filter(|socket| socket.is_member) {
-            let delivered = self
-                .sent
-                .keys()
-                .filter(|number| socket.received.contains_key(&Topic::Room(**number)))
-                .count() as u64;
-            let expected = if socket.is_cut {
-                delivered
-            } else {
-                self.sent.len() as u64
-            };
+            let delivered =
+                self.sent.keys().filter(|number| socket.received.contains_key(&Topic::Room(**number))).count() as u64;
+            let expected = if socket.is_cut { delivered } else { self.sent.len() as u64 };
             pairs.add(expected, delivered);
         }
         pairs
@@ -137,16 +130,8 @@ impl Ledger {
     /// Which of the room's messages some sockets lack: the message's number and how many sockets.
     pub(crate) fn lacking(&self) -> BTreeMap<u32, u64> {
         let mut lacking = BTreeMap::new();
-        for socket in self
-            .sockets
-            .values()
-            .filter(|socket| socket.is_member && !socket.is_cut)
-        {
-            for number in self
-                .sent
-                .keys()
-                .filter(|number| !socket.received.contains_key(&Topic::Room(**number)))
-            {
+        for socket in self.sockets.values().filter(|socket| socket.is_member && !socket.is_cut) {
+            for number in self.sent.keys().filter(|number| !socket.received.contains_key(&Topic::Room(**number))) {
                 *lacking.entry(*number).or_insert(0) += 1;
             }
         }
@@ -180,11 +165,7 @@ mod tests {
     use super::*;
 
     fn pairs(expected: u64, delivered: u64) -> Pairs {
-        Pairs {
-            expected,
-            delivered,
-            missing: expected - delivered,
-        }
+        Pairs { expected, delivered, missing: expected - delivered }
     }
 
     /// A ledger of a room with so many members and messages, all sent at the same moment.

@@ -6,7 +6,6 @@ mod crowd;
 mod executions;
 mod ledger;
 mod names;
-mod progress;
 mod report;
 mod scenario;
 
@@ -30,6 +29,9 @@ pub(crate) struct Arguments {
     /// The members up to which the stack delivers without the state machine, so that the demo knows what to expect.
     #[arg(long, value_name = "K", default_value_t = 100)]
     inline_limit: u32,
+    /// A service sends the room's messages straight to the queue, as fast as it can, in place of a client that waits for each.
+    #[arg(long)]
+    burst: bool,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use hubbub_tests::figures::{milliseconds, percentile};
 use serde::Serialize;
 
 use crate::ledger::Pairs;
@@ -10,7 +11,7 @@ use crate::ledger::Pairs;
 /// The figures. Their names and order are those of the JSON line.
 ///
 /// `expected`, `delivered` and `missing` count pairs of a message of the room and a socket. Executions, rounds and pages are the room's.
-/// Posts are the room's frames that reached a socket.
+/// Posts are the room's frames that reached a socket; `posts_per_member` is the most that one socket was posted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Figures {
     pub(crate) clients: u32,
@@ -24,6 +25,7 @@ pub(crate) struct Figures {
     pub(crate) rounds: u64,
     pub(crate) pages: u64,
     pub(crate) posts: u64,
+    pub(crate) posts_per_member: u64,
     pub(crate) direct: Pairs,
     pub(crate) everyone: Pairs,
     pub(crate) pruned: u64,
@@ -38,25 +40,6 @@ impl Figures {
         self.p50_ms = percentile(sorted, 50).map(milliseconds);
         self.p99_ms = percentile(sorted, 99).map(milliseconds);
         self.last_ms = percentile(sorted, 100).map(milliseconds);
-    }
-}
-
-/// The smallest value that so many percent of all do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.checked_sub(1)?).copied()
-}
-
-/// In milliseconds, to a tenth.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
-/// A number of things, as one says it.
-pub(crate) fn counted(count: u64, thing: &str) -> String {
-    match count {
-        1 => format!("1 {thing}"),
-        _ => format!("{count} {thing}s"),
     }
 }
 
@@ -101,22 +84,10 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let figures = &self.figures;
         let mut table = format!("\n{:<22}{:>10}{:>11}{:>9}\n", "", "expected", "delivered", "missing");
-        let room = Pairs {
-            expected: figures.expected,
-            delivered: figures.delivered,
-            missing: figures.missing,
-        };
+        let room = Pairs { expected: figures.expected, delivered: figures.delivered, missing: figures.missing };
         let title = format!("room, {} messages", figures.messages);
-        for (name, pairs) in [
-            (title.as_str(), room),
-            ("direct", figures.direct),
-            ("everyone", figures.everyone),
-        ] {
-            let Pairs {
-                expected,
-                delivered,
-                missing,
-            } = pairs;
+        for (name, pairs) in [(title.as_str(), room), ("direct", figures.direct), ("everyone", figures.everyone)] {
+            let Pairs { expected, delivered, missing } = pairs;
             // Writing to a string can't fail.
             let _ = writeln!(table, "{name:<22}{expected:>10}{delivered:>11}{missing:>9}");
         }
@@ -132,6 +103,7 @@ impl Report {
             ("rounds", figures.rounds.to_string()),
             ("pages", figures.pages.to_string()),
             ("posts", figures.posts.to_string()),
+            ("posts, at most each", figures.posts_per_member.to_string()),
             ("members pruned", figures.pruned.to_string()),
         ];
         for (name, value) in rows {
@@ -146,11 +118,7 @@ mod tests {
     use super::*;
 
     fn good() -> Report {
-        let pairs = |count| Pairs {
-            expected: count,
-            delivered: count,
-            missing: 0,
-        };
+        let pairs = |count| Pairs { expected: count, delivered: count, missing: 0 };
         let mut figures = Figures {
             clients: 200,
             messages: 20,
@@ -160,30 +128,14 @@ mod tests {
             rounds: 3,
             pages: 6,
             posts: 800,
+            posts_per_member: 4,
             direct: pairs(22),
             everyone: pairs(200),
             pruned: 1,
             ..Figures::default()
         };
         figures.set_latencies(&[Duration::from_micros(1_234), Duration::from_millis(5)]);
-        Report {
-            figures,
-            surprises: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn percentiles_are_the_values_of_their_rank() {
-        let hundred: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
-        let check = |sorted: &[Duration], percent, expected: Option<u64>| {
-            assert_eq!(percentile(sorted, percent), expected.map(Duration::from_millis));
-        };
-        check(&hundred, 50, Some(50));
-        check(&hundred, 99, Some(99));
-        check(&hundred, 100, Some(100));
-        check(&hundred[..1], 50, Some(1));
-        check(&hundred[..3], 99, Some(3));
-        check(&[], 50, None);
+        Report { figures, surprises: Vec::new() }
     }
 
     #[test]
@@ -192,7 +144,7 @@ mod tests {
             good().json().unwrap(),
             concat!(
                 r#"{"clients":200,"messages":20,"expected":3990,"delivered":3990,"missing":0,"duplicates":0,"out_of_order":0,"#,
-                r#""executions":1,"rounds":3,"pages":6,"posts":800,"direct":{"expected":22,"delivered":22,"missing":0},"#,
+                r#""executions":1,"rounds":3,"pages":6,"posts":800,"posts_per_member":4,"direct":{"expected":22,"delivered":22,"missing":0},"#,
                 r#""everyone":{"expected":200,"delivered":200,"missing":0},"pruned":1,"p50_ms":1.2,"p99_ms":5.0,"last_ms":5.0}"#,
             )
         );

@@ -8,7 +8,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{RoomId, UserId};
 use hubbub_core::member::MIN_PRUNE_AGE;
-use hubbub_tests::service::Service;
+use hubbub_tests::figures::counted;
+use hubbub_tests::progress::Progress;
+use hubbub_tests::service::{BATCH, Service};
 use hubbub_tests::stack::Stack;
 use hubbub_tests::{faults, inspect};
 use tokio::time::sleep;
@@ -19,8 +21,7 @@ use crate::crowd::Crowd;
 use crate::executions::{Executions, Summary};
 use crate::ledger::Pairs;
 use crate::names::{AWAY, ROOM, SERVICE, Topic, user_of};
-use crate::progress::Progress;
-use crate::report::{Figures, Report, counted};
+use crate::report::{Figures, Report};
 
 /// Users who get a direct message, at most, besides the one who is away.
 const DIRECT: u32 = 19;
@@ -70,14 +71,8 @@ pub(crate) async fn play(stack: &Stack, arguments: &Arguments) -> anyhow::Result
 /// The last socket, other than the publisher's, whose user has no other.
 fn last_with_one_device(clients: u32) -> Option<u32> {
     let is_alone = |socket: &u32| {
-        let neighbours = [
-            socket.checked_sub(1),
-            socket.checked_add(1).filter(|next| *next < clients),
-        ];
-        !neighbours
-            .into_iter()
-            .flatten()
-            .any(|other| user_of(other) == user_of(*socket))
+        let neighbours = [socket.checked_sub(1), socket.checked_add(1).filter(|next| *next < clients)];
+        !neighbours.into_iter().flatten().any(|other| user_of(other) == user_of(*socket))
     };
     (PUBLISHER + 1..clients).rev().find(is_alone)
 }
@@ -98,13 +93,12 @@ struct Play<'a> {
 impl Play<'_> {
     async fn run(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let Arguments { clients, messages, .. } = *self.arguments;
-        let half = messages / 2;
+        // A burst is one burst; otherwise half of the messages come after the cut.
+        let first = if self.arguments.burst { messages } else { messages / 2 };
 
         progress.begin("connecting", clients.into());
         // First, so that it is old enough to be pruned by the time that it is cut off.
-        self.crowd
-            .connect(std::iter::once(self.doomed), |done| progress.reach(done))
-            .await?;
+        self.crowd.connect(std::iter::once(self.doomed), |done| progress.reach(done)).await?;
         let others = (0..clients).filter(|socket| *socket != self.doomed);
         self.crowd.connect(others, |done| progress.reach(done)).await?;
 
@@ -115,8 +109,13 @@ impl Play<'_> {
         progress.begin("a service sends direct messages", 1);
         let away = self.send_direct_messages().await?;
 
-        progress.begin("a client publishes to the room", messages.into());
-        self.publish(0..half, progress).await?;
+        if self.arguments.burst {
+            progress.begin("a service sends a burst to the room", messages.into());
+            self.send_burst(progress).await?;
+        } else {
+            progress.begin("a client publishes to the room", messages.into());
+            self.publish(0..first, progress).await?;
+        }
 
         progress.begin("cutting a client off without a goodbye", 1);
         faults::lose_disconnects(self.stack).await?;
@@ -126,8 +125,10 @@ impl Play<'_> {
         self.connect_away(away).await?;
         self.wait_for_age(progress).await?;
 
-        progress.begin("a client publishes to the room", messages.into());
-        self.publish(half..messages, progress).await?;
+        if first < messages {
+            progress.begin("a client publishes to the room", messages.into());
+            self.publish(first..messages, progress).await?;
+        }
 
         progress.begin("a service broadcasts to everyone", 1);
         self.crowd.seen().ledger.expect_everyone();
@@ -146,10 +147,8 @@ impl Play<'_> {
             bail!("`{doomed}` has joined the room, but the table doesn't have it as a member");
         }
         if members.len() != clients as usize {
-            self.surprises.push(format!(
-                "{clients} clients joined the room, and the table has {} members.",
-                members.len()
-            ));
+            self.surprises
+                .push(format!("{clients} clients joined the room, and the table has {} members.", members.len()));
         }
         Ok(())
     }
@@ -164,10 +163,7 @@ impl Play<'_> {
                 users.push(user.clone());
             }
             if let Some(number) = users.iter().position(|other| *other == user) {
-                self.crowd
-                    .seen()
-                    .ledger
-                    .expect(socket, Topic::Direct(u32::try_from(number)?));
+                self.crowd.seen().ledger.expect(socket, Topic::Direct(u32::try_from(number)?));
             }
         }
         users.push(AWAY.to_owned());
@@ -179,11 +175,19 @@ impl Play<'_> {
                 self.service.send(&format!("user:{user}"), &id, &body).await
             }
         });
-        stream::iter(sending.collect::<Vec<_>>())
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+        stream::iter(sending.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         Ok(away)
+    }
+
+    /// Puts all of the room's messages on the queue, in their order.
+    async fn send_burst(&self, progress: &mut Progress) -> anyhow::Result<()> {
+        let numbers: Vec<u32> = (0..self.arguments.messages).collect();
+        for batch in numbers.chunks(BATCH) {
+            let messages: Vec<_> = batch.iter().map(|number| self.crowd.announce(*number)).collect();
+            self.service.send_batch(&self.room.to_string(), &messages).await?;
+            progress.reach(batch.last().map_or(0, |number| u64::from(*number) + 1));
+        }
+        Ok(())
     }
 
     async fn publish(&self, numbers: std::ops::Range<u32>, progress: &mut Progress) -> anyhow::Result<()> {
@@ -250,10 +254,8 @@ impl Play<'_> {
                 }
             }
             if last.0.elapsed() > PATIENCE {
-                self.surprises.push(format!(
-                    "Nothing happened for {} s, so the demo stopped waiting.",
-                    PATIENCE.as_secs()
-                ));
+                self.surprises
+                    .push(format!("Nothing happened for {} s, so the demo stopped waiting.", PATIENCE.as_secs()));
                 self.is_settled().await?;
                 return Ok(());
             }
@@ -277,10 +279,7 @@ impl Play<'_> {
         let members = inspect::members(self.stack, &self.room).await?;
         self.pruned = !members.iter().any(|member| member.user.as_str() == doomed);
         let executions = self.executions.read(self.stack).await?;
-        Ok(self.pruned
-            && executions
-                .iter()
-                .all(|execution| execution.status != ExecutionStatus::Running))
+        Ok(self.pruned && executions.iter().all(|execution| execution.status != ExecutionStatus::Running))
     }
 
     async fn report(&mut self) -> anyhow::Result<Report> {
@@ -302,6 +301,7 @@ impl Play<'_> {
                 rounds: of_room.totals.rounds,
                 pages: of_room.totals.pages,
                 posts: counters.frames,
+                posts_per_member: self.crowd.most_frames(&hubbub_client::Channel::room(ROOM)),
                 direct: seen.ledger.direct(),
                 everyone: seen.ledger.everyone(),
                 ..Figures::default()
@@ -319,9 +319,7 @@ impl Play<'_> {
         let members = inspect::members(self.stack, &self.room).await?.len();
         let staying = self.arguments.clients as usize - 1;
         if self.pruned && members != staying {
-            surprises.push(format!(
-                "The room should have {staying} members now, and has {members}."
-            ));
+            surprises.push(format!("The room should have {staying} members now, and has {members}."));
         }
         let dead = inspect::dead_letters(self.stack).await?;
         if dead > 0 {
@@ -332,18 +330,15 @@ impl Play<'_> {
 
     /// Whether the room went the way that its size asks for.
     fn ways(&self, figures: &Figures) -> Vec<String> {
-        let Arguments {
-            clients, inline_limit, ..
-        } = *self.arguments;
+        let Arguments { clients, inline_limit, .. } = *self.arguments;
         let mut sentences = Vec::new();
         if clients <= inline_limit && figures.executions == 0 {
             sentences.push(format!(
                 "With {clients} members and a limit of {inline_limit}, `deliver` posted by itself and no execution ran."
             ));
         } else if clients <= inline_limit {
-            sentences.push(format!(
-                "With {clients} members and a limit of {inline_limit}, no execution should have run."
-            ));
+            sentences
+                .push(format!("With {clients} members and a limit of {inline_limit}, no execution should have run."));
         } else if figures.executions == 0 {
             sentences.push(format!(
                 "With {clients} members and a limit of {inline_limit}, an execution should have run, and none has."
@@ -360,10 +355,7 @@ impl Play<'_> {
         let seen = self.crowd.seen();
         let lacking = seen.ledger.lacking();
         for (number, sockets) in lacking.iter().take(EXAMPLES) {
-            sentences.push(format!(
-                "Message {number} of the room is missing at {}.",
-                counted(*sockets, "socket")
-            ));
+            sentences.push(format!("Message {number} of the room is missing at {}.", counted(*sockets, "socket")));
         }
         let more = lacking.len().saturating_sub(EXAMPLES) as u64;
         if more > 0 {
@@ -384,9 +376,7 @@ impl Play<'_> {
             let count = counted(counters.recovered, "message");
             sentences.push(format!("Clients asked for {count} that had not come by themselves."));
         }
-        for (odd, (count, example)) in &seen.odd {
-            sentences.push(format!("{}; one of them: {example}.", counted(*count, odd)));
-        }
+        sentences.extend(seen.oddities.sentences());
         sentences
     }
 }

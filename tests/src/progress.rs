@@ -9,32 +9,34 @@ use indicatif::{ProgressBar, ProgressStyle};
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// The step that is being done. Goes to standard error, so that standard output holds the result alone.
-pub(crate) struct Progress {
+pub struct Progress {
     bar: Option<ProgressBar>,
     name: String,
     total: u64,
     last_line: Instant,
 }
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Progress {
     /// Nothing is being done yet.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         let bar = stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg:<44} {bar:30} {pos}/{len} {elapsed}");
             let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self {
-            bar,
-            name: String::new(),
-            total: 0,
-            last_line: Instant::now(),
-        }
+        Self { bar, name: String::new(), total: 0, last_line: Instant::now() }
     }
 
     /// A step begins that has so many parts.
-    pub(crate) fn begin(&mut self, name: &str, total: u64) {
+    pub fn begin(&mut self, name: &str, total: u64) {
         (self.name, self.total) = (name.to_owned(), total);
         match &self.bar {
             Some(bar) => {
@@ -47,7 +49,7 @@ impl Progress {
     }
 
     /// So many parts of the step are done.
-    pub(crate) fn reach(&mut self, done: u64) {
+    pub fn reach(&mut self, done: u64) {
         match &self.bar {
             Some(bar) => bar.set_position(done),
             None if self.last_line.elapsed() >= PAUSE => self.write_line(done),
@@ -56,7 +58,7 @@ impl Progress {
     }
 
     /// All is done: the bar goes.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

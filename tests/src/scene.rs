@@ -1,77 +1,87 @@
-//! What every test begins with: a stack, tokens, members, and waiting for what must come.
+//! What every test on a stack begins with: the stack, tokens, members, and waiting for what must come.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+#![expect(clippy::missing_panics_doc, reason = "every helper fails its test if it can't do what it is for")]
 
 use std::time::{Duration, Instant};
 
 use hubbub_client::{Channel, Client, Delivery, Error, Event, Events, Options, Start};
-use hubbub_tests::stack::Stack;
-use hubbub_tests::token::Tokens;
 use serde_json::Value;
 use ulid::Ulid;
 
+use crate::stack::Stack;
+use crate::token::Tokens;
+
 /// How long anything may take. The machine may be busy with other tests, and the emulator is slower than AWS.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A test's stack.
-pub(crate) struct Scene {
-    pub(crate) stack: Stack,
-    pub(crate) tokens: Tokens,
+pub struct Scene {
+    /// The stack that `HUBBUB_OUTPUTS` names.
+    pub stack: Stack,
+    /// Signs with the stack's key.
+    pub tokens: Tokens,
     /// A suffix for ids, so that a test meets only itself.
     mark: String,
 }
 
 /// A client with its events.
-pub(crate) struct Member {
-    pub(crate) client: Client,
-    pub(crate) events: Events,
+pub struct Member {
+    /// The client.
+    pub client: Client,
+    /// What happens on its channels.
+    pub events: Events,
 }
 
 impl Scene {
-    pub(crate) async fn set() -> Self {
+    /// The stack, and a mark of the test's own.
+    pub async fn set() -> Self {
         let stack = Stack::from_environment().unwrap();
         let tokens = Tokens::of(&stack).await.unwrap();
-        Self {
-            stack,
-            tokens,
-            mark: Ulid::new().to_string().to_lowercase(),
-        }
+        Self { stack, tokens, mark: Ulid::new().to_string().to_lowercase() }
     }
 
     /// An id that no other test has.
-    pub(crate) fn own(&self, name: &str) -> String {
+    #[must_use]
+    pub fn own(&self, name: &str) -> String {
         format!("{name}-{}", self.mark)
     }
 
-    pub(crate) fn options(&self, user: &str) -> Options {
-        Options::new(
-            &self.stack.outputs.web_socket_url,
-            user,
-            self.tokens.sign(user).unwrap(),
-        )
+    /// How a user connects.
+    #[must_use]
+    pub fn options(&self, user: &str) -> Options {
+        Options::new(&self.stack.outputs.web_socket_url, user, self.tokens.sign(user).unwrap())
     }
 
-    pub(crate) async fn connect(&self, user: &str) -> Member {
+    /// Connects as a user.
+    pub async fn connect(&self, user: &str) -> Member {
         self.connect_with(self.options(user)).await
     }
 
-    pub(crate) async fn connect_with(&self, options: Options) -> Member {
+    /// Connects with any options.
+    pub async fn connect_with(&self, options: Options) -> Member {
         let (client, events) = Client::connect(options).await.unwrap();
         Member { client, events }
     }
 
     /// Connects as a user who joins a room.
-    pub(crate) async fn join(&self, user: &str, room: &str) -> Member {
+    pub async fn join(&self, user: &str, room: &str) -> Member {
         let member = self.connect(user).await;
         member.client.join_room(room).await.unwrap();
         member
     }
 
     /// Connects, and gets all direct messages that are kept.
-    pub(crate) async fn open_inbox(&self, user: &str) -> Member {
+    pub async fn open_inbox(&self, user: &str) -> Member {
         self.connect_with(self.options(user).inbox(Start::Beginning)).await
     }
 
     /// Connects with any token.
-    pub(crate) async fn try_token(&self, token: Option<String>) -> Error {
+    pub async fn try_token(&self, token: Option<String>) -> Error {
         let mut options = self.options("nobody");
         options.connection.token = token;
         Client::connect(options).await.unwrap_err()
@@ -80,12 +90,12 @@ impl Scene {
 
 impl Member {
     /// The next message of a room or of the user. Other tests may send to everyone meanwhile.
-    pub(crate) async fn next(&mut self) -> Delivery {
+    pub async fn next(&mut self) -> Delivery {
         self.next_where(|delivery| delivery.channel != Channel::Everyone).await
     }
 
     /// The next message that is wanted; those before it are passed over.
-    pub(crate) async fn next_where(&mut self, is_wanted: impl Fn(&Delivery) -> bool) -> Delivery {
+    pub async fn next_where(&mut self, is_wanted: impl Fn(&Delivery) -> bool) -> Delivery {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
             match event.expect("a message must come") {
@@ -97,7 +107,7 @@ impl Member {
     }
 
     /// The ids of the next messages.
-    pub(crate) async fn next_ids(&mut self, count: usize) -> Vec<String> {
+    pub async fn next_ids(&mut self, count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for _ in 0..count {
             ids.push(self.next().await.message.id);
@@ -106,7 +116,7 @@ impl Member {
     }
 
     /// The answer to any text.
-    pub(crate) async fn say(&self, text: &str) -> Value {
+    pub async fn say(&self, text: &str) -> Value {
         let frame = self.client.raw(text).await.unwrap().frame;
         match frame {
             hubbub_client::ServerFrame::Error(error) => {
@@ -118,7 +128,7 @@ impl Member {
 }
 
 /// Waits until a condition holds.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition().await {
         assert!(Instant::now() < deadline, "still not so: {what}");

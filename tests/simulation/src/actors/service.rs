@@ -1,0 +1,79 @@
+//! A service: puts envelopes on the queue, and now and then something that is none.
+
+use std::rc::Rc;
+
+use hubbub_core::channel::Channel;
+use hubbub_core::envelope::Envelope;
+use hubbub_core::id::{MessageId, RoomId, UserId};
+use hubbub_core::message::{Body, ReceiptTo};
+
+use super::{PATIENCE, body};
+use crate::queue::Sending;
+use crate::world::World;
+
+/// Publishes so many times.
+pub(crate) async fn run(world: Rc<World>, name: String, users: Vec<UserId>, rooms: Vec<RoomId>) {
+    let scheduler = &world.scheduler;
+    let Ok(from) = UserId::parse(&name) else { return };
+    for number in 0..world.scale.actions {
+        scheduler.sleep(scheduler.below(2_000)).await;
+        if scheduler.below(20) == 0 {
+            send_garbage(&world, format!("{name}-{number}")).await;
+            continue;
+        }
+        let room = scheduler.pick(&rooms).cloned().map(Channel::Room);
+        let user = scheduler.pick(&users).cloned().map(Channel::User);
+        let channels = [room.clone(), room, user, Some(Channel::Everyone)];
+        let Some(channel) = scheduler.pick(&channels).cloned().flatten() else { continue };
+        let id = format!("{name}-{number}");
+        let Ok(message) = MessageId::parse(&id) else { continue };
+        let Ok(content) = Body::parse(body(&world, &id).to_string()) else { continue };
+        let receipt = (scheduler.below(4) == 0).then_some(ReceiptTo::Service);
+        let envelope = Envelope { channel, id: message, from: from.clone(), body: content, receipt };
+        publish(&world, &name, &envelope).await;
+    }
+}
+
+async fn publish(world: &World, name: &str, envelope: &Envelope) {
+    let key = (envelope.channel.clone(), envelope.from.clone(), envelope.id.clone());
+    world.ledger.publish(&key);
+    let Ok(body) = envelope.to_json() else { return };
+    if send(world, &envelope.channel.to_string(), &envelope.deduplication_id(), &body).await {
+        world.ledger.accept(name, &key);
+    }
+}
+
+async fn send_garbage(world: &World, id: String) {
+    let (body, reason) = match world.scheduler.below(3) {
+        0 => (id.clone(), "not_json"),
+        1 => (format!(r#"{{"v":1,"channel":"room:elsewhere","id":"{id}","from":"svc","body":1}}"#), "wrong_group"),
+        _ => (format!(r#"{{"v":1,"channel":"everyone","id":"{id} ","from":"svc","body":1}}"#), "invalid_id"),
+    };
+    if send(world, "everyone", &id, &body).await {
+        world.ledger.accept_garbage(&body, reason);
+    }
+}
+
+/// Sends until SQS has answered, with the same deduplication id. Whether it has.
+async fn send(world: &World, group: &str, deduplication: &str, body: &str) -> bool {
+    let scheduler = &world.scheduler;
+    let began = scheduler.now();
+    while scheduler.now() - began < PATIENCE {
+        scheduler.pause().await;
+        let faults = scheduler.faults();
+        if !scheduler.happens(faults.refuse) {
+            let sending = Sending {
+                group: group.to_owned(),
+                deduplication: deduplication.to_owned(),
+                body: body.to_owned(),
+                redriven: false,
+            };
+            world.queue.send(scheduler, sending);
+            if !scheduler.happens(faults.lose) {
+                return true;
+            }
+        }
+        scheduler.sleep(scheduler.below(5_000)).await;
+    }
+    false
+}

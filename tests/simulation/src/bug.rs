@@ -1,0 +1,18 @@
+//! Bugs that are known to lose messages, put between the rules and their ports, to show that the simulation finds them.
+
+use clap::ValueEnum;
+
+/// A bug. The rules themselves are never changed: each is what a port would do, were it written so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bug {
+    /// The lease is given back although the head has moved.
+    LeaseGivenBackUnchecked,
+    /// What is posted counts as sent before it is posted.
+    SentBeforePosted,
+    /// A message that is delivered again looks like a new one.
+    RedeliveryUnchecked,
+    /// A connection is pruned however young it is.
+    PrunedYoung,
+    /// A join answers from the state that it read before it wrote the member's row.
+    RecoveryReadFirst,
+}

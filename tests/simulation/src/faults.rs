@@ -1,0 +1,28 @@
+//! What goes wrong, and how often.
+
+/// How often things go wrong, in parts of [`crate::scheduler::PARTS`]. Without any, nothing does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// A function crashes, at each of its steps.
+    pub(crate) crash: u64,
+    /// A function stands still for a while, at each of its steps.
+    pub(crate) freeze: u64,
+    /// Time leaps, at each step.
+    pub(crate) leap: u64,
+    /// An effect doesn't happen, and says so.
+    pub(crate) refuse: u64,
+    /// An effect happens, and says that it didn't; a client's answer is lost.
+    pub(crate) lose: u64,
+    /// A post is throttled, fails, hangs, or fails though the frame has arrived; each.
+    pub(crate) post: u64,
+    /// A batch of the queue waits before its function starts, for up to the visibility timeout.
+    pub(crate) late: u64,
+}
+
+impl Faults {
+    /// Now and then.
+    pub(crate) const LIGHT: Self = Self { crash: 10, freeze: 15, leap: 10, refuse: 20, lose: 20, post: 150, late: 50 };
+    /// All the time.
+    pub(crate) const HEAVY: Self =
+        Self { crash: 60, freeze: 60, leap: 40, refuse: 120, lose: 120, post: 600, late: 300 };
+}

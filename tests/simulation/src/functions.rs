@@ -1,0 +1,110 @@
+//! The functions: the real rules on the simulated ports, each run a task that may crash.
+
+use std::rc::Rc;
+
+use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport, Plan, PlanInput, Planner};
+use hubbub_core::deliver::{Delivery, Record};
+use hubbub_core::id::{ConnectionId, UserId};
+use hubbub_core::member::Connection;
+use hubbub_core::membership;
+use hubbub_core::ports::{PortError, PortResult};
+use hubbub_core::protocol::Caller;
+use hubbub_core::receive::Reception;
+
+use crate::ports::Ports;
+use crate::scale::{BROADCAST_TIMEOUT, DELIVER_TIMEOUT, SOCKET_TIMEOUT};
+use crate::scheduler::Outcome;
+use crate::world::World;
+
+/// The largest body, in bytes.
+const MAX_BODY_BYTES: usize = 24_576;
+
+/// `$connect`.
+pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<PortResult<()>> {
+    let ports = Ports::new(world);
+    let shard_members = world.scale.shard_members;
+    world.scheduler.invoke(format!("connect {}", connection.id), SOCKET_TIMEOUT, async move {
+        membership::connect(&ports, &ports, &connection, shard_members).await
+    })
+}
+
+/// `$disconnect`.
+pub(crate) fn disconnect(world: &Rc<World>, id: ConnectionId) -> Outcome<PortResult<()>> {
+    let ports = Ports::new(world);
+    world
+        .scheduler
+        .invoke(format!("disconnect {id}"), SOCKET_TIMEOUT, async move { membership::forget(&ports, &id).await })
+}
+
+/// A client's frame; the answer's text.
+pub(crate) fn receive(world: &Rc<World>, connection: ConnectionId, user: UserId, text: String) -> Outcome<Option<String>> {
+    let ports = Ports::new(world);
+    let reception = Reception {
+        store: ports.clone(),
+        queue: ports.clone(),
+        world: ports,
+        max_body_bytes: MAX_BODY_BYTES,
+        shard_members: world.scale.shard_members,
+    };
+    world.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
+        let caller = Caller { connection, user };
+        serde_json::to_string(&reception.answer(&caller, &text).await).ok()
+    })
+}
+
+/// A batch of the queue; the messages that failed.
+pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> Outcome<Vec<String>> {
+    let ports = Ports::new(world);
+    let delivery = Delivery {
+        store: ports.clone(),
+        broadcasts: ports.clone(),
+        dead_letters: ports.clone(),
+        poster: ports.clone(),
+        world: ports,
+        max_body_bytes: MAX_BODY_BYTES,
+        retention: world.scale.retention,
+        inline_limit: world.scale.inline_limit,
+        lease: world.scale.lease,
+    };
+    world
+        .scheduler
+        .invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records).await })
+}
+
+/// The state `PlanBroadcast`.
+pub(crate) fn plan_broadcast(world: &Rc<World>, input: PlanInput) -> Outcome<PortResult<Plan>> {
+    let ports = Ports::new(world);
+    let planner = Planner {
+        store: ports.clone(),
+        broadcasts: ports.clone(),
+        poster: ports.clone(),
+        world: ports,
+        lease: world.scale.lease,
+        page_members: world.scale.page_members,
+        round_frames: world.scale.round_frames,
+        history_events: world.scale.history_events,
+        retention: world.scale.retention,
+    };
+    world.scheduler.invoke(format!("plan {}", input.lease), BROADCAST_TIMEOUT, async move {
+        through_json(&planner.plan(through_json(&input)?).await?)
+    })
+}
+
+/// The state `DeliverPage`.
+pub(crate) fn deliver_page(world: &Rc<World>, input: PageInput) -> Outcome<PortResult<PageReport>> {
+    let ports = Ports::new(world);
+    let delivery = PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports };
+    let label = format!("page {} of {}", input.page.index, input.lease);
+    world.scheduler.invoke(label, BROADCAST_TIMEOUT, async move {
+        through_json(&delivery.deliver(through_json(&input)?).await?)
+    })
+}
+
+/// As the state machine hands documents on.
+fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> PortResult<T> {
+    serde_json::to_value(value).and_then(serde_json::from_value).map_err(|error| PortError {
+        operation: "hand on",
+        detail: error.to_string(),
+        retryable: false,
+    })
+}

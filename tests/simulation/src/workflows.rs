@@ -1,0 +1,118 @@
+//! Step Functions: executions by unique names, which do what `statemachines/broadcast.asl.json` says.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures::future::join_all;
+use hubbub_core::broadcast::{Next, PageInput, PageReport, PlanInput, Round, Totals};
+use hubbub_core::channel::Channel;
+use hubbub_core::id::LeaseId;
+use hubbub_core::outcome::Tally;
+use hubbub_core::page::Page;
+use hubbub_core::ports::PortResult;
+
+use crate::functions::{deliver_page, plan_broadcast};
+use crate::scheduler::{Outcome, TaskId};
+use crate::world::World;
+
+/// How often a task is tried: once, and three times again.
+const TRIES: u32 = 4;
+
+/// All executions that there ever were.
+#[derive(Default)]
+pub(crate) struct Workflows(RefCell<BTreeMap<LeaseId, Execution>>);
+
+struct Execution {
+    channel: Channel,
+    task: TaskId,
+    is_running: bool,
+}
+
+impl Workflows {
+    /// The executions that are running.
+    pub(crate) fn running(&self) -> Vec<LeaseId> {
+        let executions = self.0.borrow();
+        executions.iter().filter(|(_, execution)| execution.is_running).map(|(lease, _)| lease.clone()).collect()
+    }
+
+    fn end(&self, lease: &LeaseId) {
+        if let Some(execution) = self.0.borrow_mut().get_mut(lease) {
+            execution.is_running = false;
+        }
+    }
+}
+
+/// Starts an execution, unless one of this name was started before.
+pub(crate) fn start(world: &Rc<World>, channel: &Channel, lease: &LeaseId) {
+    let mut executions = world.workflows.0.borrow_mut();
+    if executions.contains_key(lease) {
+        return;
+    }
+    let task = world.scheduler.spawn(format!("execution {lease}"), {
+        let (world, channel, lease) = (Rc::clone(world), channel.clone(), lease.clone());
+        async move {
+            if execute(&world, &channel, &lease).await.is_none() {
+                world.scheduler.note(|| "BroadcastFailed".to_owned());
+                world.ledger.interrupt(&channel);
+            }
+            world.workflows.end(&lease);
+        }
+    });
+    executions.insert(lease.clone(), Execution { channel: channel.clone(), task, is_running: true });
+}
+
+/// An operator stops an execution. Its functions that are running go on.
+pub(crate) fn stop(world: &Rc<World>, lease: &LeaseId) {
+    let mut executions = world.workflows.0.borrow_mut();
+    let Some(execution) = executions.get_mut(lease).filter(|execution| execution.is_running) else { return };
+    world.scheduler.note(|| format!("stop {lease}"));
+    execution.is_running = false;
+    world.scheduler.stop(execution.task);
+    world.ledger.interrupt(&execution.channel);
+}
+
+/// Runs the state machine to its end; nothing where it fails.
+async fn execute(world: &Rc<World>, channel: &Channel, lease: &LeaseId) -> Option<()> {
+    let mut input = PlanInput {
+        channel: channel.clone(),
+        lease: lease.clone(),
+        round: None,
+        reports: Vec::new(),
+        totals: Totals::default(),
+    };
+    loop {
+        let plan = retry(world, || plan_broadcast(world, input.clone())).await?;
+        let Next::Round { round, pages, .. } = plan.next else { return Some(()) };
+        let reports = join_all(pages.into_iter().map(|page| fan_out(world, channel, lease, &round, page))).await;
+        input = PlanInput { round: Some(round), reports, totals: plan.totals, ..input };
+    }
+}
+
+/// One item of the Map.
+async fn fan_out(world: &Rc<World>, channel: &Channel, lease: &LeaseId, round: &Round, page: Page) -> PageReport {
+    let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
+    match retry(world, || deliver_page(world, input.clone())).await {
+        Some(report) => report,
+        None => {
+            world.scheduler.note(|| format!("PageFailed {}", input.page.index));
+            world.ledger.fail_page(channel, round);
+            PageReport { index: input.page.index, tally: Tally::default(), error: Some("Lambda.Unknown".to_owned()) }
+        }
+    }
+}
+
+/// A task with its retries; nothing where the last one fails, too.
+async fn retry<T>(world: &Rc<World>, invoke: impl Fn() -> Outcome<PortResult<T>>) -> Option<T> {
+    for attempt in 0..TRIES {
+        world.scheduler.pause().await;
+        let result = invoke().end().await;
+        let is_lost = world.scheduler.happens(world.scheduler.faults().lose);
+        match result {
+            Some(Ok(value)) if !is_lost => return Some(value),
+            Some(Err(error)) if !error.is_retryable() => return None,
+            _ => world.scheduler.sleep(world.scheduler.below(1_000 << attempt)).await,
+        }
+    }
+    None
+}

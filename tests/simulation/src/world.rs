@@ -1,0 +1,103 @@
+//! The world around the rules: the parts of AWS that they stand on, and the books about what has happened.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hubbub_core::memory::MemoryStore;
+
+use crate::bug::Bug;
+use crate::functions::deliver;
+use crate::ledger::Ledger;
+use crate::queue::{Batch, Queue, Sending};
+use crate::scale::{Scale, VISIBILITY};
+use crate::scheduler::Scheduler;
+use crate::sockets::Sockets;
+use crate::workflows::Workflows;
+
+/// Everything that a run shares.
+pub(crate) struct World {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) scale: Scale,
+    pub(crate) bug: Option<Bug>,
+    pub(crate) store: MemoryStore,
+    pub(crate) queue: Queue,
+    pub(crate) workflows: Workflows,
+    pub(crate) sockets: Sockets,
+    pub(crate) ledger: Ledger,
+    /// For the client library, which marks frames with it.
+    began: (Instant, u64),
+}
+
+impl World {
+    pub(crate) fn new(scheduler: &Scheduler, bug: Option<Bug>) -> Rc<Self> {
+        Rc::new(Self {
+            scheduler: scheduler.clone(),
+            scale: Scale::choose(scheduler),
+            bug,
+            store: MemoryStore::default(),
+            queue: Queue::default(),
+            workflows: Workflows::default(),
+            sockets: Sockets::default(),
+            ledger: Ledger::new(scheduler),
+            began: (Instant::now(), scheduler.now()),
+        })
+    }
+
+    /// Now, as the client library has it.
+    pub(crate) fn instant(&self) -> Instant {
+        let (instant, moment) = self.began;
+        instant + Duration::from_millis(self.scheduler.now() - moment)
+    }
+}
+
+/// Lambda's poller: takes batches from the queue and hands them to `deliver`, for ever.
+pub(crate) async fn poll_queue(world: Rc<World>) {
+    let scheduler = &world.scheduler;
+    loop {
+        scheduler.pause().await;
+        if let Some(batch) = world.queue.receive(scheduler) {
+            let world = Rc::clone(&world);
+            scheduler.spawn("poller", async move { deliver_batch(&world, batch).await });
+            continue;
+        }
+        let changed = world.queue.changed.wait();
+        match world.queue.next_shown(scheduler.now()) {
+            Some(moment) => {
+                scheduler.within(moment - scheduler.now(), changed).await;
+            }
+            None => changed.await,
+        }
+    }
+}
+
+async fn deliver_batch(world: &Rc<World>, mut batch: Batch) {
+    let scheduler = &world.scheduler;
+    if world.bug == Some(Bug::RedeliveryUnchecked) {
+        batch.records.iter_mut().for_each(|record| record.receives = 1);
+    }
+    // While all of the function's instances are busy, the poller tries again; the batch's time runs meanwhile.
+    if scheduler.happens(scheduler.faults().late) {
+        scheduler.sleep(scheduler.below(VISIBILITY)).await;
+    }
+    let number = scheduler.fresh();
+    scheduler.note(|| {
+        let records = batch.records.iter().map(|record| format!(" {} ({})", record.queue_id, record.receives));
+        format!("batch for deliver {number}:{}", records.collect::<String>())
+    });
+    let Some(failed) = deliver(world, number, batch.records.clone()).end().await else { return };
+    scheduler.pause().await;
+    for group in world.queue.finish(scheduler, &batch, &failed) {
+        world.ledger.interrupt_group(&group);
+    }
+}
+
+/// Puts what the queue has given up back onto it.
+pub(crate) fn redrive(world: &World) {
+    for letter in world.queue.take_given_up() {
+        world.scheduler.note(|| format!("redrive {}", letter.body));
+        world.ledger.redrive(&letter.group, &letter.body);
+        let deduplication = format!("redriven-{}", world.scheduler.fresh());
+        let sending = Sending { group: letter.group, deduplication, body: letter.body, redriven: true };
+        world.queue.send(&world.scheduler, sending);
+    }
+}

@@ -1,0 +1,208 @@
+//! What the soak says in the end: a table, a sentence for each surprise, and a line of JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use hubbub_tests::processes::Function;
+use serde::Serialize;
+
+use crate::Arguments;
+use crate::ledger::{Balance, Ledger};
+
+/// The figures. Their names and order are those of the JSON line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Figures {
+    /// Messages that a sender was told are durable.
+    pub(crate) accepted: u64,
+    /// Of these, those that their log doesn't have.
+    pub(crate) lost: u64,
+    /// Messages that came out of a client behind a later one, or that stand in a log before an earlier one of their sender.
+    pub(crate) out_of_order: u64,
+    /// Messages that came out of a client twice.
+    pub(crate) duplicates_after_dedup: u64,
+    /// Messages that a member was owed and never got.
+    pub(crate) unrecovered: u64,
+    /// Messages that are in a log twice.
+    pub(crate) repeated_in_log: u64,
+    /// Empty places in logs.
+    pub(crate) holes_in_log: u64,
+    /// Messages that came out of a client and are not what the log has in their place.
+    pub(crate) altered: u64,
+    /// How often a client was told that what it missed can't be had.
+    pub(crate) resets: u64,
+    /// Messages that can't be delivered.
+    pub(crate) dead_letters: u64,
+    /// Pairs of a message and a member that was owed it.
+    pub(crate) owed: u64,
+    /// Messages that came more than once, and that the clients dropped.
+    pub(crate) duplicates: u64,
+    /// Messages that came before their turn, across a gap.
+    pub(crate) early: u64,
+    /// Messages that a join brought because they had been missed.
+    pub(crate) recovered: u64,
+    pub(crate) cuts: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) joins: u64,
+    pub(crate) leaves: u64,
+    /// Publishes that were repeated because their answer didn't come.
+    pub(crate) repeats: u64,
+    pub(crate) executions: u64,
+    /// Processes that were killed.
+    pub(crate) killed: u64,
+    pub(crate) clients: u32,
+    pub(crate) seconds: u64,
+    pub(crate) seed: u64,
+}
+
+impl Figures {
+    /// What the books and the people say. Dead letters and executions are the stack's to say.
+    pub(crate) fn new(
+        arguments: &Arguments,
+        seed: u64,
+        balance: &Balance,
+        ledger: &Ledger,
+        killed: &BTreeMap<Function, u64>,
+    ) -> Self {
+        let Balance { kept, received, resets, logged: _, holes } = *balance;
+        let (counters, events) = (ledger.counters, ledger.events);
+        Self {
+            accepted: kept.accepted,
+            lost: kept.lost,
+            out_of_order: kept.out_of_order + received.out_of_order,
+            duplicates_after_dedup: received.duplicates,
+            unrecovered: received.unrecovered,
+            repeated_in_log: kept.repeated,
+            holes_in_log: holes,
+            altered: received.altered,
+            resets,
+            dead_letters: 0,
+            owed: received.owed,
+            duplicates: counters.duplicates,
+            early: counters.early,
+            recovered: counters.recovered,
+            cuts: events.cuts,
+            reconnects: events.reconnects,
+            joins: events.joins,
+            leaves: events.leaves,
+            repeats: events.repeats,
+            executions: 0,
+            killed: killed.values().sum(),
+            clients: arguments.clients,
+            seconds: arguments.seconds,
+            seed,
+        }
+    }
+
+    /// Each figure that must be zero, with its name.
+    const fn faults(&self) -> [(&'static str, u64); 9] {
+        [
+            ("lost", self.lost),
+            ("out of order", self.out_of_order),
+            ("twice after de-duplication", self.duplicates_after_dedup),
+            ("never recovered", self.unrecovered),
+            ("twice in a log", self.repeated_in_log),
+            ("holes in a log", self.holes_in_log),
+            ("altered", self.altered),
+            ("resets", self.resets),
+            ("dead letters", self.dead_letters),
+        ]
+    }
+}
+
+/// The figures, what was killed, and what was surprising.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) figures: Figures,
+    pub(crate) killed: BTreeMap<Function, u64>,
+    pub(crate) surprises: Vec<String>,
+}
+
+impl Report {
+    /// Whether everything that must be zero is, and there was something to count.
+    pub(crate) fn is_success(&self) -> bool {
+        self.figures.accepted > 0 && self.figures.faults().iter().all(|(_, count)| *count == 0)
+    }
+
+    /// A sentence for each surprise.
+    pub(crate) fn surprises(&self) -> &[String] {
+        &self.surprises
+    }
+
+    /// Whether it went well, in a sentence.
+    pub(crate) fn verdict(&self) -> &'static str {
+        if self.is_success() {
+            "Every accepted message is in its log once, and every member has what it is owed, once and in order."
+        } else {
+            "The books don't balance: see the first lines of the table."
+        }
+    }
+
+    /// One line.
+    ///
+    /// # Errors
+    /// None that is known; the type is serde_json's.
+    pub(crate) fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.figures)
+    }
+
+    /// The table.
+    pub(crate) fn table(&self) -> String {
+        let figures = &self.figures;
+        let counts = [
+            ("accepted", figures.accepted),
+            ("owed to members", figures.owed),
+            ("dropped duplicates", figures.duplicates),
+            ("early", figures.early),
+            ("recovered by a join", figures.recovered),
+            ("cuts", figures.cuts),
+            ("reconnects", figures.reconnects),
+            ("joins", figures.joins),
+            ("leaves", figures.leaves),
+            ("repeated publishes", figures.repeats),
+            ("executions", figures.executions),
+        ];
+        let mut table = String::from("\n");
+        for (name, count) in figures.faults().into_iter().chain(counts) {
+            // Writing to a string can't fail.
+            let _ = writeln!(table, "{name:<28}{count:>10}");
+        }
+        for (function, count) in &self.killed {
+            let _ = writeln!(table, "{:<28}{count:>10}", format!("killed {function}"));
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_line_begins_with_the_promised_fields() {
+        let json = Report::default().json().unwrap();
+        let promised = r#"{"accepted":0,"lost":0,"out_of_order":0,"duplicates_after_dedup":0,"unrecovered":0,"#;
+        assert!(json.starts_with(promised), "{json}");
+    }
+
+    #[test]
+    fn anything_lost_repeated_or_out_of_order_is_a_failure_and_so_is_nothing_at_all() {
+        let check = |change: fn(&mut Figures), expected: bool| {
+            let mut report = Report { figures: Figures { accepted: 9, ..Figures::default() }, ..Report::default() };
+            change(&mut report.figures);
+            assert_eq!(report.is_success(), expected, "{:?}", report.figures);
+        };
+        check(|_| {}, true);
+        check(|figures| figures.duplicates = 5, true);
+        check(|figures| figures.recovered = 5, true);
+        check(|figures| figures.accepted = 0, false);
+        check(|figures| figures.lost = 1, false);
+        check(|figures| figures.out_of_order = 1, false);
+        check(|figures| figures.duplicates_after_dedup = 1, false);
+        check(|figures| figures.unrecovered = 1, false);
+        check(|figures| figures.repeated_in_log = 1, false);
+        check(|figures| figures.holes_in_log = 1, false);
+        check(|figures| figures.altered = 1, false);
+        check(|figures| figures.resets = 1, false);
+        check(|figures| figures.dead_letters = 1, false);
+    }
+}
