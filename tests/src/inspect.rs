@@ -75,11 +75,19 @@ pub async fn execution(stack: &Stack, arn: &str) -> anyhow::Result<Execution> {
 /// # Errors
 /// Fails if the table can't be read.
 pub async fn members(stack: &Stack, channel: &Channel) -> anyhow::Result<Vec<Connection>> {
+    Ok(members_by_shard(stack, channel).await?.into_iter().flatten().collect())
+}
+
+/// The members of each of a channel's shards, as they stand in the table.
+///
+/// # Errors
+/// Fails if the table can't be read.
+pub async fn members_by_shard(stack: &Stack, channel: &Channel) -> anyhow::Result<Vec<Vec<Connection>>> {
     let table = stack.table();
-    let shards = table.state(channel).await?.map_or(0, |state| state.shards);
-    let mut members = Vec::new();
-    for shard in 0..shards {
-        let mut after = None;
+    let count = table.state(channel).await?.map_or(0, |state| state.shards);
+    let mut shards = Vec::new();
+    for shard in 0..count {
+        let (mut members, mut after) = (Vec::new(), None);
         loop {
             let page = table.member_page(channel, shard, after.as_ref(), PAGE, System.now()).await?;
             members.extend(page.members);
@@ -88,8 +96,9 @@ pub async fn members(stack: &Stack, channel: &Channel) -> anyhow::Result<Vec<Con
                 break;
             }
         }
+        shards.push(members);
     }
-    Ok(members)
+    Ok(shards)
 }
 
 /// The newest sequence of a channel's log; 0 if nobody has used the channel yet.

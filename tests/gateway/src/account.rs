@@ -111,11 +111,7 @@ impl Account {
     /// Whether the account's quota has room for a request.
     pub(crate) fn admit_request(&self, now: Instant) -> Admission {
         let Some(quota) = self.quota else { return Admission::Taken };
-        if self.books().quota.take(1.0, quota.rate, quota.burst, now) {
-            Admission::Taken
-        } else {
-            Admission::OverQuota
-        }
+        if self.books().quota.take(1.0, quota.rate, quota.burst, now) { Admission::Taken } else { Admission::OverQuota }
     }
 
     /// Whether the client's buffer has room for a body; it is in the buffer then.

@@ -32,11 +32,6 @@ impl Counters {
 
     /// Forgets what is past and keeps what is going on.
     pub(crate) fn reset(&mut self) {
-        *self = Self {
-            open: self.open,
-            under_way: self.under_way,
-            most_under_way: self.under_way,
-            ..Self::default()
-        };
+        *self = Self { open: self.open, under_way: self.under_way, most_under_way: self.under_way, ..Self::default() };
     }
 }

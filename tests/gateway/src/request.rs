@@ -21,9 +21,8 @@ pub(crate) fn missing_of_signature(headers: &HeaderMap) -> Option<&'static str> 
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(authorization) = text(AUTHORIZATION.as_str()) else { return Some("authorization") };
     let Some(fields) = authorization.strip_prefix("AWS4-HMAC-SHA256 ") else { return Some("the algorithm") };
-    let field = |name: &str| {
-        fields.split(',').find_map(|field| field.trim_start().strip_prefix(name)?.strip_prefix('='))
-    };
+    let field =
+        |name: &str| fields.split(',').find_map(|field| field.trim_start().strip_prefix(name)?.strip_prefix('='));
     if !field("Credential").is_some_and(|scope| scope.ends_with("/execute-api/aws4_request")) {
         return Some("a credential scope for execute-api");
     }
@@ -88,8 +87,14 @@ mod tests {
         check_headers(&[host, date, ("authorization", &authorization)], None);
         check_headers(&[host, date], Some("authorization"));
         check_headers(&[date, ("authorization", &authorization)], Some("a header that is signed"));
-        check_headers(&[host, date, ("authorization", &format!("{scope}, SignedHeaders=host;x-amz-date"))], Some("the signature"));
-        check_headers(&[host, date, ("authorization", &authorization), ("x-amz-content-sha256", "x")], Some("a hash in x-amz-content-sha256"));
+        check_headers(
+            &[host, date, ("authorization", &format!("{scope}, SignedHeaders=host;x-amz-date"))],
+            Some("the signature"),
+        );
+        check_headers(
+            &[host, date, ("authorization", &authorization), ("x-amz-content-sha256", "x")],
+            Some("a hash in x-amz-content-sha256"),
+        );
         let other = authorization.replace("execute-api", "s3");
         check_headers(&[host, date, ("authorization", &other)], Some("a credential scope for execute-api"));
     }

@@ -132,7 +132,8 @@ impl Drop for Gateway {
 }
 
 fn url(settings: &Settings, address: SocketAddr) -> String {
-    let (scheme, host) = if settings.tls { ("https", "localhost".to_owned()) } else { ("http", address.ip().to_string()) };
+    let (scheme, host) =
+        if settings.tls { ("https", "localhost".to_owned()) } else { ("http", address.ip().to_string()) };
     format!("{scheme}://{host}:{}/{}", address.port(), settings.stage)
 }
 

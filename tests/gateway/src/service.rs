@@ -38,7 +38,8 @@ const FORBIDDEN: Answer = (StatusCode::FORBIDDEN, "ForbiddenException", "the con
 const TOO_LARGE: Answer = (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLargeException", "the body is over the limit");
 const THROTTLED: Answer = (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "the client's buffer is full");
 const OVER_QUOTA: Answer = (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "the account's quota is used up");
-const BROKEN: Answer = (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerErrorException", "a fault that was asked for");
+const BROKEN: Answer =
+    (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerErrorException", "a fault that was asked for");
 const NOT_FOUND: Answer = (StatusCode::NOT_FOUND, "NotFoundException", "the path is not a connection's");
 const WRONG_METHOD: Answer = (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", "use POST or DELETE");
 const BROKEN_BODY: Answer = (StatusCode::BAD_REQUEST, "BadRequestException", "the body did not arrive");

@@ -16,3 +16,11 @@ pub enum Bug {
     /// A join answers from the state that it read before it wrote the member's row.
     RecoveryReadFirst,
 }
+
+impl Bug {
+    /// As it is written on the command line, with a space before it.
+    #[must_use]
+    pub fn argument(self) -> String {
+        self.to_possible_value().map(|value| format!(" --bug {}", value.get_name())).unwrap_or_default()
+    }
+}

@@ -36,6 +36,15 @@ pub(crate) fn at_rest(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// A channel that was interrupted and has been mended since must not be found broken again.
+pub(crate) fn forgive(world: &World) {
+    let interrupted = world.ledger.books().interrupted.clone();
+    let mended = interrupted
+        .iter()
+        .filter(|channel| state(world, channel).is_none_or(|state| check_settled(world, channel, &state).is_ok()));
+    world.ledger.mend(mended);
+}
+
 /// When every device has come back, has asked, and has got what it missed.
 pub(crate) fn after_recovery(world: &World, devices: &[Rc<Device>]) -> Result<(), String> {
     at_rest(world)?;
@@ -50,7 +59,11 @@ pub(crate) fn after_recovery(world: &World, devices: &[Rc<Device>]) -> Result<()
             let Some(state) = state(world, &parsed) else { return Err(format!("`{channel}` was never opened")) };
             if position.is_none_or(|at| at.epoch != state.epoch.as_str() || at.seq != state.head.0) {
                 let Seq(head) = state.head;
-                return Err(format!("{} is at {position:?} of `{channel}`, which is at {} {head}", device.name(), state.epoch));
+                return Err(format!(
+                    "{} is at {position:?} of `{channel}`, which is at {} {head}",
+                    device.name(),
+                    state.epoch
+                ));
             }
             followed.insert(parsed);
         }
@@ -81,7 +94,7 @@ fn check_publications(books: &Books) -> Result<(), String> {
         .flat_map(|((channel, _), log)| log.iter().map(move |row| (channel, &row.from, &row.id)))
         .collect();
     for ((channel, from, id), publication) in &books.publications {
-        if publication.is_accepted && !logged.contains(&(channel, from, id)) {
+        if publication.is_accepted && !publication.is_dropped && !logged.contains(&(channel, from, id)) {
             return Err(format!("{id} was accepted, and is not in the log of `{channel}`"));
         }
     }
@@ -97,9 +110,8 @@ fn check_order(books: &Books) -> Result<(), String> {
             if logged != channel {
                 continue;
             }
-            let places = keys.iter().filter_map(|(_, from, id)| {
-                log.iter().position(|row| row.from == *from && row.id == *id)
-            });
+            let places =
+                keys.iter().filter_map(|(_, from, id)| log.iter().position(|row| row.from == *from && row.id == *id));
             if !places.is_sorted() {
                 return Err(format!("the log {epoch} of `{channel}` does not have {sender}'s order"));
             }

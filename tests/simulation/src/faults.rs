@@ -21,8 +21,11 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Now and then.
-    pub(crate) const LIGHT: Self = Self { crash: 10, freeze: 15, leap: 10, refuse: 20, lose: 20, post: 150, late: 50 };
+    pub(crate) const LIGHT: Self = Self { crash: 10, freeze: 30, leap: 10, refuse: 20, lose: 20, post: 200, late: 50 };
     /// All the time.
     pub(crate) const HEAVY: Self =
-        Self { crash: 60, freeze: 60, leap: 40, refuse: 120, lose: 120, post: 600, late: 300 };
+        Self { crash: 60, freeze: 80, leap: 40, refuse: 120, lose: 120, post: 800, late: 300 };
+    /// So that retries run out.
+    pub(crate) const STORM: Self =
+        Self { crash: 200, freeze: 80, leap: 20, refuse: 500, lose: 300, post: 1_500, late: 300 };
 }

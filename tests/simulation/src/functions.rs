@@ -31,13 +31,20 @@ pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<Port
 /// `$disconnect`.
 pub(crate) fn disconnect(world: &Rc<World>, id: ConnectionId) -> Outcome<PortResult<()>> {
     let ports = Ports::new(world);
-    world
-        .scheduler
-        .invoke(format!("disconnect {id}"), SOCKET_TIMEOUT, async move { membership::forget(&ports, &id).await })
+    world.scheduler.invoke(
+        format!("disconnect {id}"),
+        SOCKET_TIMEOUT,
+        async move { membership::forget(&ports, &id).await },
+    )
 }
 
 /// A client's frame; the answer's text.
-pub(crate) fn receive(world: &Rc<World>, connection: ConnectionId, user: UserId, text: String) -> Outcome<Option<String>> {
+pub(crate) fn receive(
+    world: &Rc<World>,
+    connection: ConnectionId,
+    user: UserId,
+    text: String,
+) -> Outcome<Option<String>> {
     let ports = Ports::new(world);
     let reception = Reception {
         store: ports.clone(),
@@ -66,9 +73,7 @@ pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> O
         inline_limit: world.scale.inline_limit,
         lease: world.scale.lease,
     };
-    world
-        .scheduler
-        .invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records).await })
+    world.scheduler.invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records).await })
 }
 
 /// The state `PlanBroadcast`.
@@ -95,9 +100,9 @@ pub(crate) fn deliver_page(world: &Rc<World>, input: PageInput) -> Outcome<PortR
     let ports = Ports::new(world);
     let delivery = PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports };
     let label = format!("page {} of {}", input.page.index, input.lease);
-    world.scheduler.invoke(label, BROADCAST_TIMEOUT, async move {
-        through_json(&delivery.deliver(through_json(&input)?).await?)
-    })
+    world
+        .scheduler
+        .invoke(label, BROADCAST_TIMEOUT, async move { through_json(&delivery.deliver(through_json(&input)?).await?) })
 }
 
 /// As the state machine hands documents on.

@@ -6,9 +6,9 @@ use std::cell::{Ref, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_client::{Delivery, Position};
+use hubbub_core::broadcast::Round;
 use hubbub_core::channel::Channel;
 use hubbub_core::envelope::Parcel;
-use hubbub_core::broadcast::Round;
 use hubbub_core::id::{ConnectionId, Epoch, MessageId, UserId};
 use hubbub_core::message::Seq;
 use hubbub_core::ports::Append;
@@ -72,6 +72,8 @@ pub(crate) struct Publication {
     pub(crate) is_accepted: bool,
     /// It was a dead letter for a while, and so has lost its place.
     pub(crate) is_redriven: bool,
+    /// It was a dead letter for so long that an operator has dropped it.
+    pub(crate) is_dropped: bool,
 }
 
 impl Ledger {
@@ -126,13 +128,19 @@ impl Ledger {
         self.books.borrow_mut().buried.insert(body.to_owned(), reason);
     }
 
-    /// A dead letter goes back to its queue.
-    pub(crate) fn redrive(&self, group: &str, body: &str) {
+    /// A dead letter goes back to its queue, or is dropped by an operator.
+    pub(crate) fn redrive(&self, group: &str, body: &str, is_dropped: bool) {
         self.count("redriven");
         self.interrupt_group(group);
+        if is_dropped {
+            self.books.borrow_mut().garbage.remove(body);
+        }
         if let Ok(Parcel::Message(envelope)) = Parcel::parse(body, group, usize::MAX) {
             let key = (envelope.channel, envelope.from, envelope.id);
-            self.books.borrow_mut().publications.entry(key).or_default().is_redriven = true;
+            let mut books = self.books.borrow_mut();
+            let publication = books.publications.entry(key).or_default();
+            publication.is_redriven = true;
+            publication.is_dropped |= is_dropped;
         }
     }
 
@@ -200,6 +208,14 @@ impl Ledger {
     pub(crate) fn interrupt(&self, channel: &Channel) {
         self.count("interrupted");
         self.books.borrow_mut().interrupted.insert(channel.clone());
+    }
+
+    /// Somebody else has sent what was left in these channels.
+    pub(crate) fn mend<'a>(&self, channels: impl Iterator<Item = &'a Channel>) {
+        let mut books = self.books.borrow_mut();
+        for channel in channels {
+            books.interrupted.remove(channel);
+        }
     }
 
     /// As [`Ledger::interrupt`], for a message group that may be any text.

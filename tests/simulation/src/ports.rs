@@ -15,14 +15,15 @@ use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Message, Seq};
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Append, Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, MemberPage, Members, PortError,
-    PortResult, Poster, PublishQueue, ReadLimit, Receipts,
+    Append, Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, MemberPage, Members,
+    PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::time::Timestamp;
 
 use crate::bug::Bug;
 use crate::queue::Sending;
+use crate::sockets::Phase;
 use crate::workflows;
 use crate::world::World;
 
@@ -212,7 +213,12 @@ impl Members for Ports {
     }
 
     async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool> {
-        let remove = async || self.world.store.remove_member(channel, shard, id).await;
+        let remove = async || {
+            if self.world.sockets.get(id).is_none_or(|socket| socket.phase() == Phase::Closed) {
+                self.world.ledger.count("forgotten");
+            }
+            self.world.store.remove_member(channel, shard, id).await
+        };
         self.effect("remove member", format_args!("{channel}#{shard} {id}"), remove).await
     }
 

@@ -46,12 +46,22 @@ impl Message {
 pub(crate) struct GivenUp {
     pub(crate) group: String,
     pub(crate) body: String,
+    /// When the queue took it.
+    pub(crate) sent_at: u64,
 }
 
 /// What was received at once: the records, and their receipt handle.
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
     receipt: u64,
+    hidden_until: u64,
+}
+
+impl Batch {
+    /// Whether the queue has shown its messages again, so that two runs may have them.
+    pub(crate) const fn has_expired(&self, now: u64) -> bool {
+        now >= self.hidden_until
+    }
 }
 
 /// What is sent.
@@ -91,12 +101,17 @@ impl Queue {
                 .filter(|(_, messages)| !messages.is_empty() && !messages.iter().any(|message| message.is_hidden(now)))
                 .map(|(name, _)| name.clone())
                 .collect();
-            let Some((name, messages)) = scheduler.pick(&free).and_then(|name| Some((name, groups.get_mut(name)?))) else {
+            let Some((name, messages)) = scheduler.pick(&free).and_then(|name| Some((name, groups.get_mut(name)?)))
+            else {
                 break;
             };
             while let Some(message) = messages.pop_front_if(|message| message.receives >= MAX_RECEIVES) {
                 scheduler.note(|| format!("given up: {}", message.body));
-                self.given_up.borrow_mut().push(GivenUp { group: name.clone(), body: message.body });
+                self.given_up.borrow_mut().push(GivenUp {
+                    group: name.clone(),
+                    body: message.body,
+                    sent_at: message.sent_at,
+                });
             }
             let count = 1 + usize::try_from(scheduler.below(BATCH as u64)).unwrap_or_default();
             for message in messages.iter_mut().take(count.min(BATCH - records.len())) {
@@ -108,7 +123,7 @@ impl Queue {
                 break;
             }
         }
-        (!records.is_empty()).then_some(Batch { records, receipt })
+        (!records.is_empty()).then_some(Batch { records, receipt, hidden_until: now + VISIBILITY })
     }
 
     /// Deletes what was delivered and shows the rest again, now or when the visibility timeout ends. A receipt handle that has expired does
@@ -145,6 +160,11 @@ impl Queue {
         let groups = self.groups.borrow();
         let hidden = groups.values().flatten().filter_map(|message| message.receipt.map(|(_, until)| until));
         hidden.filter(|until| *until > now).min()
+    }
+
+    /// Whether SQS has given something up.
+    pub(crate) fn has_given_up(&self) -> bool {
+        !self.given_up.borrow().is_empty()
     }
 
     /// Takes what SQS has given up, to put it back or to look at it.

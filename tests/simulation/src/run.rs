@@ -7,7 +7,8 @@ use std::rc::Rc;
 use hubbub_core::id::{RoomId, UserId};
 
 use crate::actors::device::Device;
-use crate::actors::{operator, service};
+use crate::actors::operator;
+use crate::actors::service::Service;
 use crate::bug::Bug;
 use crate::check;
 use crate::faults::Faults;
@@ -45,32 +46,40 @@ pub fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Verdict {
     Verdict { seed, violation, steps: executor.steps(), figures, trace: executor.trace() }
 }
 
+/// How often everybody is busy and then comes to rest. Only the last message of a channel shows that nobody sends it, so that a few
+/// short times find more than a long one.
+const EPISODES: u64 = 3;
+
 fn play(executor: &mut Executor, world: &Rc<World>) -> Result<(), String> {
     let scheduler = &world.scheduler;
-    let (devices, busy) = begin(world);
-    scheduler.set_faults(world.scale.faults);
     let is_broken = || world.ledger.books().violation.is_some();
-    rest(world, executor.run(|| busy.get() == 0 || is_broken()))?;
-
-    scheduler.note(|| "faults stop".to_owned());
-    scheduler.set_faults(Faults::default());
-    loop {
+    let cast = Cast::new(world);
+    scheduler.set_pace(world.scale.pace);
+    scheduler.spawn("queue", poll_queue(Rc::clone(world)));
+    for episode in 0..EPISODES {
+        scheduler.note(|| format!("episode {episode} begins"));
+        scheduler.set_faults(world.scale.faults);
+        let busy = cast.begin_episode(world, episode);
+        rest(world, executor.run(|| busy.get() == 0 || is_broken()))?;
+        scheduler.note(|| "faults stop".to_owned());
+        scheduler.set_faults(Faults::default());
         rest(world, executor.run(is_broken))?;
-        if !world.queue.has_given_up() {
-            break;
+        while world.queue.has_given_up() {
+            redrive(world);
+            rest(world, executor.run(is_broken))?;
         }
-        redrive(world);
+        check::at_rest(world)?;
+        check::forgive(world);
     }
-    check::at_rest(world)?;
 
     // Leases end, and SQS forgets the wakes that it has seen.
     scheduler.note(|| "everyone comes home".to_owned());
     rest(world, executor.wait(DEDUPLICATION + 1))?;
-    for device in &devices {
+    for device in &cast.devices {
         scheduler.spawn(format!("{} comes home", device.name()), Rc::clone(device).come_home());
     }
     rest(world, executor.run(is_broken))?;
-    check::after_recovery(world, &devices)
+    check::after_recovery(world, &cast.devices)
 }
 
 /// Goes on, unless the run has shown what it must not.
@@ -82,34 +91,58 @@ fn rest(world: &World, end: End) -> Result<(), String> {
     }
 }
 
-/// Starts everybody; the devices, and how many are still busy.
-fn begin(world: &Rc<World>) -> (Vec<Rc<Device>>, Rc<Cell<u64>>) {
-    let scheduler = &world.scheduler;
-    let scale = &world.scale;
-    let users: Vec<UserId> = (0..scale.users).filter_map(|number| UserId::parse(&format!("user-{number}")).ok()).collect();
-    let rooms: Vec<RoomId> = (0..scale.rooms).filter_map(|number| RoomId::parse(&format!("room-{number}")).ok()).collect();
-    let busy = Rc::new(Cell::new(0));
-    let start = |label: String, life: std::pin::Pin<Box<dyn Future<Output = ()>>>| {
-        busy.set(busy.get() + 1);
-        let busy = Rc::clone(&busy);
-        scheduler.spawn(label, async move {
-            life.await;
-            busy.set(busy.get() - 1);
-        });
-    };
-    scheduler.spawn("queue", poll_queue(Rc::clone(world)));
-    let mut devices = Vec::new();
-    for user in &users {
-        for number in 0..scale.devices {
-            let device = Device::new(world, format!("{user}-device-{number}"), user.clone(), &users, &rooms);
-            start(device.name().to_owned(), Box::pin(Rc::clone(&device).live()));
-            devices.push(device);
+/// Who does something.
+struct Cast {
+    devices: Vec<Rc<Device>>,
+    services: Vec<String>,
+    users: Vec<UserId>,
+    rooms: Vec<RoomId>,
+}
+
+impl Cast {
+    fn new(world: &Rc<World>) -> Self {
+        let scale = &world.scale;
+        let users: Vec<UserId> =
+            (0..scale.users).filter_map(|number| UserId::parse(&format!("user-{number}")).ok()).collect();
+        let rooms: Vec<RoomId> =
+            (0..scale.rooms).filter_map(|number| RoomId::parse(&format!("room-{number}")).ok()).collect();
+        let device =
+            |user: &UserId, number| Device::new(world, format!("{user}-device-{number}"), user.clone(), &users, &rooms);
+        let devices = users.iter().flat_map(|user| (0..scale.devices).map(move |number| (user, number)));
+        Self {
+            devices: devices.map(|(user, number)| device(user, number)).collect(),
+            services: (0..scale.services).map(|number| format!("service-{number}")).collect(),
+            users,
+            rooms,
         }
     }
-    for number in 0..scale.services {
-        let name = format!("service-{number}");
-        start(name.clone(), Box::pin(service::run(Rc::clone(world), name, users.clone(), rooms.clone())));
+
+    /// Starts everybody; how many are still busy.
+    fn begin_episode(&self, world: &Rc<World>, episode: u64) -> Rc<Cell<u64>> {
+        let busy = Rc::new(Cell::new(0));
+        for device in &self.devices {
+            start(world, &busy, device.name().to_owned(), Rc::clone(device).live());
+        }
+        for name in &self.services {
+            let service = Service {
+                world: Rc::clone(world),
+                name: name.clone(),
+                episode,
+                users: self.users.clone(),
+                rooms: self.rooms.clone(),
+            };
+            start(world, &busy, name.clone(), service.run());
+        }
+        start(world, &busy, "operator".to_owned(), operator::run(Rc::clone(world), self.rooms.clone()));
+        busy
     }
-    start("operator".to_owned(), Box::pin(operator::run(Rc::clone(world), rooms.clone())));
-    (devices, busy)
+}
+
+fn start(world: &World, busy: &Rc<Cell<u64>>, label: String, life: impl Future<Output = ()> + 'static) {
+    busy.set(busy.get() + 1);
+    let busy = Rc::clone(busy);
+    world.scheduler.spawn(label, async move {
+        life.await;
+        busy.set(busy.get() - 1);
+    });
 }

@@ -31,7 +31,7 @@ pub(crate) struct Scale {
     pub(crate) services: u64,
     /// Rooms.
     pub(crate) rooms: u64,
-    /// What each device does, in steps of its own.
+    /// How much each does in an episode.
     pub(crate) actions: u64,
     /// Bytes of padding in a large body.
     pub(crate) padding: u64,
@@ -43,6 +43,8 @@ pub(crate) struct Scale {
     pub(crate) history_events: u64,
     pub(crate) lease: Duration,
     pub(crate) retention: Duration,
+    /// Milliseconds that a step takes, up to this and without it: how much happens at once.
+    pub(crate) pace: u64,
     /// What goes wrong.
     pub(crate) faults: Faults,
     /// Whether an operator stops executions.
@@ -60,21 +62,22 @@ impl Scale {
             devices: pick(&[1, 2]),
             services: pick(&[0, 1, 2]),
             rooms: pick(&[1, 1, 2]),
-            actions: pick(&[5, 10, 20]),
+            actions: pick(&[3, 5, 8]),
             padding: pick(&[0, 0, 6_000, 14_000]),
-            inline_limit: pick(&[0, 0, 2, 100]),
+            inline_limit: pick(&[0, 0, 0, 2, 100]),
             shard_members: pick(&[1, 2, 100]),
             page_members: pick(&[1, 2, 5]),
             round_frames: pick(&[1, 2, 16]),
             history_events: pick(&[20, 40, 10_000]),
             lease: Duration::from_secs(pick(&[20, 60, 300])),
-            retention: Duration::from_secs(pick(&[3_600, 604_800])),
+            retention: Duration::from_secs(pick(&[3_600, 604_800, 604_800])),
+            pace: pick(&[3, 15, 30]),
             faults: scheduler
-                .pick(&[Faults::default(), Faults::LIGHT, Faults::LIGHT, Faults::HEAVY])
+                .pick(&[Faults::default(), Faults::LIGHT, Faults::LIGHT, Faults::HEAVY, Faults::STORM])
                 .copied()
                 .unwrap_or_default(),
             has_stops: scheduler.below(3) == 0,
-            has_erasures: scheduler.below(6) == 0,
+            has_erasures: scheduler.below(12) == 0,
         }
     }
 }

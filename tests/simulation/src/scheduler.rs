@@ -38,6 +38,7 @@ struct Shared {
     random: RefCell<Random>,
     now: Cell<u64>,
     faults: Cell<Faults>,
+    pace: Cell<u64>,
     last_number: Cell<u64>,
     started: RefCell<Vec<Task>>,
     stopped: RefCell<BTreeSet<TaskId>>,
@@ -76,6 +77,7 @@ impl Scheduler {
             random: RefCell::new(Random::new(seed)),
             now: Cell::new(BEGINNING),
             faults: Cell::new(Faults::default()),
+            pace: Cell::new(1),
             last_number: Cell::new(0),
             started: RefCell::default(),
             stopped: RefCell::default(),
@@ -98,6 +100,11 @@ impl Scheduler {
     /// Sets what goes wrong from now on.
     pub(crate) fn set_faults(&self, faults: Faults) {
         self.0.faults.set(faults);
+    }
+
+    /// Sets how many milliseconds a step takes, up to this and without it.
+    pub(crate) fn set_pace(&self, pace: u64) {
+        self.0.pace.set(pace);
     }
 
     /// A number from 0 up to `limit`, without it.
@@ -328,7 +335,10 @@ impl Executor {
     pub(crate) fn wait(&mut self, milliseconds: u64) -> End {
         let scheduler = self.scheduler();
         let end = scheduler.now() + milliseconds;
-        scheduler.spawn("time", { let scheduler = scheduler.clone(); async move { scheduler.sleep_until(end).await } });
+        scheduler.spawn("time", {
+            let scheduler = scheduler.clone();
+            async move { scheduler.sleep_until(end).await }
+        });
         self.run(|| scheduler.now() >= end)
     }
 
@@ -359,7 +369,7 @@ impl Executor {
                 self.tasks.remove(index);
             }
         }
-        self.set_time(self.scheduler.now() + self.scheduler.below(3));
+        self.set_time(self.scheduler.now() + self.scheduler.below(self.scheduler.0.pace.get()));
         true
     }
 
@@ -410,7 +420,8 @@ impl Executor {
     /// Nothing can go on: the next alarm, thaw or deadline is the next thing that happens. Whether there is one.
     fn leap_to_next_event(&self) -> bool {
         let alarm = self.scheduler.0.alarms.borrow().keys().next().map(|(moment, _)| *moment);
-        let thaws = self.tasks.iter().filter(|task| task.wanted.0.load(Ordering::Relaxed)).map(|task| task.frozen_until);
+        let thaws =
+            self.tasks.iter().filter(|task| task.wanted.0.load(Ordering::Relaxed)).map(|task| task.frozen_until);
         let deadlines = self.tasks.iter().filter_map(|task| task.deadline);
         let Some(moment) = alarm.into_iter().chain(thaws).chain(deadlines).min() else {
             return !self.scheduler.0.started.borrow().is_empty();

@@ -53,9 +53,10 @@ impl Socket {
         self.phase.set(Phase::Open);
     }
 
-    /// Nothing goes any way any more.
+    /// Nothing goes any way any more; what is on its way is lost.
     pub(crate) fn close(&self) {
         self.phase.set(Phase::Closed);
+        self.inbox.borrow_mut().clear();
         self.changed.notify();
     }
 

@@ -47,7 +47,11 @@ impl Workflows {
 pub(crate) fn start(world: &Rc<World>, channel: &Channel, lease: &LeaseId) {
     let mut executions = world.workflows.0.borrow_mut();
     if executions.contains_key(lease) {
+        world.ledger.count("repeated starts");
         return;
+    }
+    if !lease.as_str().ends_with("-1") {
+        world.ledger.count("handovers");
     }
     let task = world.scheduler.spawn(format!("execution {lease}"), {
         let (world, channel, lease) = (Rc::clone(world), channel.clone(), lease.clone());
@@ -84,6 +88,10 @@ async fn execute(world: &Rc<World>, channel: &Channel, lease: &LeaseId) -> Optio
     loop {
         let plan = retry(world, || plan_broadcast(world, input.clone())).await?;
         let Next::Round { round, pages, .. } = plan.next else { return Some(()) };
+        world.ledger.count("rounds");
+        if pages.len() > 1 {
+            world.ledger.count("several pages");
+        }
         let reports = join_all(pages.into_iter().map(|page| fan_out(world, channel, lease, &round, page))).await;
         input = PlanInput { round: Some(round), reports, totals: plan.totals, ..input };
     }

@@ -4,11 +4,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hubbub_core::memory::MemoryStore;
+use hubbub_core::time::Timestamp;
 
 use crate::bug::Bug;
 use crate::functions::deliver;
 use crate::ledger::Ledger;
-use crate::queue::{Batch, Queue, Sending};
+use crate::queue::{Batch, GivenUp, Queue, Sending};
 use crate::scale::{Scale, VISIBILITY};
 use crate::scheduler::Scheduler;
 use crate::sockets::Sockets;
@@ -75,29 +76,41 @@ async fn deliver_batch(world: &Rc<World>, mut batch: Batch) {
     if world.bug == Some(Bug::RedeliveryUnchecked) {
         batch.records.iter_mut().for_each(|record| record.receives = 1);
     }
-    // While all of the function's instances are busy, the poller tries again; the batch's time runs meanwhile.
+    // While all of the function's instances are busy, the poller tries again; the batch's time runs meanwhile. A function that starts at
+    // the end of it has company soon.
     if scheduler.happens(scheduler.faults().late) {
-        scheduler.sleep(scheduler.below(VISIBILITY)).await;
+        let margin = scheduler.pick(&[VISIBILITY, 500]).copied().unwrap_or_default();
+        scheduler.sleep(VISIBILITY - scheduler.below(margin)).await;
     }
     let number = scheduler.fresh();
+    if batch.records.iter().any(|record| record.receives > 1) {
+        world.ledger.count("redeliveries");
+    }
     scheduler.note(|| {
         let records = batch.records.iter().map(|record| format!(" {} ({})", record.queue_id, record.receives));
         format!("batch for deliver {number}:{}", records.collect::<String>())
     });
     let Some(failed) = deliver(world, number, batch.records.clone()).end().await else { return };
+    if batch.has_expired(scheduler.now()) {
+        world.ledger.count("overlaps");
+    }
     scheduler.pause().await;
     for group in world.queue.finish(scheduler, &batch, &failed) {
         world.ledger.interrupt_group(&group);
     }
 }
 
-/// Puts what the queue has given up back onto it.
+/// Puts what the queue has given up back onto it. What is older than the retention is dropped: it may have been in the log, which can't tell
+/// any more.
 pub(crate) fn redrive(world: &World) {
-    for letter in world.queue.take_given_up() {
-        world.scheduler.note(|| format!("redrive {}", letter.body));
-        world.ledger.redrive(&letter.group, &letter.body);
-        let deduplication = format!("redriven-{}", world.scheduler.fresh());
-        let sending = Sending { group: letter.group, deduplication, body: letter.body, redriven: true };
-        world.queue.send(&world.scheduler, sending);
+    let scheduler = &world.scheduler;
+    for GivenUp { group, body, sent_at } in world.queue.take_given_up() {
+        let is_old = Timestamp(scheduler.now()).since(Timestamp(sent_at)) >= world.scale.retention;
+        scheduler.note(|| format!("{} {body}", if is_old { "drop" } else { "redrive" }));
+        world.ledger.redrive(&group, &body, is_old);
+        if !is_old {
+            let deduplication = format!("redriven-{}", scheduler.fresh());
+            world.queue.send(scheduler, Sending { group, deduplication, body, redriven: true });
+        }
     }
 }

@@ -2,14 +2,11 @@
 //!
 //! Each test has rooms and users of its own, so that they run side by side. None sleeps and hopes: each waits for a condition until a
 //! deadline.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helpers too"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
 mod connecting;
+mod dead_letters;
 mod delivery;
 mod queue;
+mod receipts;
 mod talking;

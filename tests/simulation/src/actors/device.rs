@@ -70,7 +70,7 @@ impl Device {
                 Some(line) => self.act(&line).await,
                 None => self.come().await,
             }
-            let pauses = [0, 200, 2_000, 2_000, 40_000];
+            let pauses = [0, 0, 300, 3_000, 3_000, 40_000];
             scheduler.sleep(scheduler.below(scheduler.pick(&pauses).copied().unwrap_or_default())).await;
         }
     }

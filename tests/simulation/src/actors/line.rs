@@ -111,7 +111,8 @@ impl Line {
             self.world.scheduler.pause().await;
             match self.socket.pop() {
                 Some(text) => self.take(text),
-                None => self.socket.changed.wait().await,
+                None if self.is_open() => self.socket.changed.wait().await,
+                None => {}
             }
         }
         self.changed.notify();
@@ -206,7 +207,9 @@ impl Line {
             let joined = match answer {
                 Ok(Answer { frame: ServerFrame::Joined(joined), .. }) => joined,
                 other => {
-                    if let Some(step) = self.with(channel, |followed| followed.state.join_failed()) {
+                    if self.is_open()
+                        && let Some(step) = self.with(channel, |followed| followed.state.join_failed())
+                    {
                         self.hand_out(&step);
                     }
                     return Err(other.err().unwrap_or(Failure::Again));
@@ -322,7 +325,10 @@ impl Line {
             fields.insert("ref".to_owned(), reference.clone().into());
         }
         self.answers.borrow_mut().insert(reference.clone(), None);
-        scheduler.spawn("gateway", answer(Rc::clone(&self.world), Rc::clone(&self.socket), self.user.clone(), question.to_string()));
+        scheduler.spawn(
+            "gateway",
+            answer(Rc::clone(&self.world), Rc::clone(&self.socket), self.user.clone(), question.to_string()),
+        );
         let waiting = async {
             while self.is_open() && self.answers.borrow().get(&reference).is_some_and(Option::is_none) {
                 self.changed.wait().await;
@@ -331,8 +337,9 @@ impl Line {
         scheduler.within(PATIENCE, waiting).await;
         let answer = self.answers.borrow_mut().remove(&reference).flatten();
         match answer {
-            None if self.is_open() => Err(Failure::Again),
-            None => Err(Failure::Final),
+            // The device may have noted already how far it has come, so that nothing may be handed out any more.
+            _ if !self.is_open() => Err(Failure::Final),
+            None => Err(Failure::Again),
             Some(Answer { frame: ServerFrame::Error(error), .. }) => Err(self.take_error(&error)),
             Some(answer) => Ok(answer),
         }
@@ -344,7 +351,10 @@ impl Line {
             ServerError::UNAVAILABLE => Failure::Again,
             "not_connected" => {
                 self.world.ledger.count("not connected");
-                if self.is_open() && !self.socket.is_misjudged.get() && !self.socket.is_too_old(self.world.scheduler.now()) {
+                if self.is_open()
+                    && !self.socket.is_misjudged.get()
+                    && !self.socket.is_too_old(self.world.scheduler.now())
+                {
                     let what = "has been forgotten while its socket is open, and no post after its tenth second was answered 410";
                     self.world.ledger.violate(format!("{} {what}", self.socket.id));
                 }

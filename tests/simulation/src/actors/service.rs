@@ -11,26 +11,41 @@ use super::{PATIENCE, body};
 use crate::queue::Sending;
 use crate::world::World;
 
-/// Publishes so many times.
-pub(crate) async fn run(world: Rc<World>, name: String, users: Vec<UserId>, rooms: Vec<RoomId>) {
-    let scheduler = &world.scheduler;
-    let Ok(from) = UserId::parse(&name) else { return };
-    for number in 0..world.scale.actions {
-        scheduler.sleep(scheduler.below(2_000)).await;
-        if scheduler.below(20) == 0 {
-            send_garbage(&world, format!("{name}-{number}")).await;
-            continue;
+/// A service in an episode.
+pub(crate) struct Service {
+    pub(crate) world: Rc<World>,
+    pub(crate) name: String,
+    pub(crate) episode: u64,
+    pub(crate) users: Vec<UserId>,
+    pub(crate) rooms: Vec<RoomId>,
+}
+
+impl Service {
+    /// Publishes so many times.
+    pub(crate) async fn run(self) {
+        let scheduler = &self.world.scheduler;
+        for number in 0..self.world.scale.actions {
+            let pauses = [0, 0, 300, 3_000];
+            scheduler.sleep(scheduler.below(scheduler.pick(&pauses).copied().unwrap_or_default())).await;
+            let id = format!("{}-{}-{number}", self.name, self.episode);
+            if scheduler.below(20) == 0 {
+                send_garbage(&self.world, id).await;
+            } else if let Some(envelope) = self.write(&id) {
+                publish(&self.world, &self.name, &envelope).await;
+            }
         }
-        let room = scheduler.pick(&rooms).cloned().map(Channel::Room);
-        let user = scheduler.pick(&users).cloned().map(Channel::User);
-        let channels = [room.clone(), room, user, Some(Channel::Everyone)];
-        let Some(channel) = scheduler.pick(&channels).cloned().flatten() else { continue };
-        let id = format!("{name}-{number}");
-        let Ok(message) = MessageId::parse(&id) else { continue };
-        let Ok(content) = Body::parse(body(&world, &id).to_string()) else { continue };
+    }
+
+    fn write(&self, id: &str) -> Option<Envelope> {
+        let scheduler = &self.world.scheduler;
+        let room = scheduler.pick(&self.rooms).cloned().map(Channel::Room);
+        let user = scheduler.pick(&self.users).cloned().map(Channel::User);
+        let channels = [room.clone(), room.clone(), room, user, Some(Channel::Everyone)];
+        let channel = scheduler.pick(&channels).cloned().flatten()?;
+        let body = Body::parse(body(&self.world, id).to_string()).ok()?;
         let receipt = (scheduler.below(4) == 0).then_some(ReceiptTo::Service);
-        let envelope = Envelope { channel, id: message, from: from.clone(), body: content, receipt };
-        publish(&world, &name, &envelope).await;
+        let from = UserId::parse(&self.name).ok()?;
+        Some(Envelope { channel, id: MessageId::parse(id).ok()?, from, body, receipt })
     }
 }
 

@@ -218,6 +218,7 @@ async fn watch(run: String, seen: Arc<Mutex<Seen>>, socket: u32, mut events: Eve
                 note(&seen, "log reset", format!("`{channel}` went on from {head} in `{epoch}`"));
             }
             Event::Dropped { channel, error } => note(&seen, "dropped channel", format!("`{channel}`: {error}")),
+            Event::Receipt(receipt) => note(&seen, "unexpected receipt", format!("{receipt:?}")),
             Event::Unexpected(frame) => note(&seen, "unexpected frame", format!("{frame:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
             Event::Closed(reason) => note(&seen, "lost connection", reason.to_string()),

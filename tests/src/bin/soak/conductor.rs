@@ -23,7 +23,7 @@ use ulid::Ulid;
 use crate::Arguments;
 use crate::killer::kill_at_random;
 use crate::ledger::{Balance, Shared, open};
-use crate::person::Person;
+use crate::person::{Lines, Person};
 use crate::report::{Figures, Report};
 use crate::sender::send;
 use crate::town::{SERVICES, Town};
@@ -106,9 +106,10 @@ impl Soak<'_> {
 
     async fn gather(&mut self, run: &str, ready: &mpsc::Sender<()>) -> anyhow::Result<()> {
         let tokens = Tokens::of(self.stack).await?;
+        let lines = Lines::default();
         for number in 0..self.town.people {
             let (ledger, dice) = (self.ledger.clone(), self.dice.fork());
-            let person = Person::new(number, self.town, dice, ledger, (self.stack, &tokens), run)?;
+            let person = Person::new(number, self.town, dice, ledger, lines.clone(), (self.stack, &tokens), run)?;
             self.tasks.spawn(person.live(self.phase.subscribe(), ready.clone()));
         }
         Ok(())
@@ -210,10 +211,10 @@ impl Soak<'_> {
     }
 
     async fn report(&self, seed: u64, balance: Balance, killed: BTreeMap<Function, u64>) -> anyhow::Result<Report> {
-        let ledger = open(&self.ledger);
-        let figures = Figures::new(self.arguments, seed, &balance, &ledger, &killed);
-        let surprises = ledger.oddities.sentences();
-        drop(ledger);
+        let (figures, surprises) = {
+            let ledger = open(&self.ledger);
+            (Figures::new(self.arguments, seed, &balance, &ledger, &killed), ledger.oddities.sentences())
+        };
         let (dead_letters, executions) =
             (inspect::dead_letters(self.stack).await?, inspect::execution_arns(self.stack).await?);
         let executions: BTreeSet<String> = executions.into_iter().collect();

@@ -1,5 +1,6 @@
 //! A person: one socket at a time, in some rooms, talking, leaving, vanishing and coming back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -9,7 +10,7 @@ use hubbub_client::{Channel, Client, Error, Event, Events, Options, Start};
 use hubbub_tests::stack::Stack;
 use hubbub_tests::token::Tokens;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 
@@ -18,13 +19,18 @@ use crate::ledger::{Shared, open};
 use crate::town::{Town, around};
 
 /// How long an answer may take before it counts as lost.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(15);
 /// How often a client asks whether it is behind: often, so that what goes wrong heals within the soak.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long one thing is tried before the soak gives up on the stack.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a person waits before trying again, on the average.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// People who connect at the same time.
+const CONNECTING: usize = 6;
+/// People who ask for something at the same time.
+const ASKING: usize = 12;
 
 /// How long it takes, on the average, until a person joins another room.
 const JOIN: Duration = Duration::from_secs(20);
@@ -44,6 +50,22 @@ enum Act {
     Vanish,
 }
 
+/// Where people wait for their turn. The local AWS starts a process for every call that finds all others busy, so that a machine with
+/// more to do than it can would do less and less.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
+    /// To connect, which takes several functions.
+    connecting: Arc<Semaphore>,
+    /// To ask for something.
+    asking: Arc<Semaphore>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { connecting: Arc::new(Semaphore::new(CONNECTING)), asking: Arc::new(Semaphore::new(ASKING)) }
+    }
+}
+
 /// A person.
 pub(crate) struct Person {
     number: u32,
@@ -52,6 +74,7 @@ pub(crate) struct Person {
     dice: Rng,
     ledger: Shared,
     options: Options,
+    lines: Lines,
     live: Option<(Client, Events)>,
     /// The socket is of no use any more.
     is_lost: bool,
@@ -66,6 +89,7 @@ impl Person {
         town: Town,
         dice: Rng,
         ledger: Shared,
+        lines: Lines,
         (stack, tokens): (&Stack, &Tokens),
         run: &str,
     ) -> anyhow::Result<Self> {
@@ -75,7 +99,7 @@ impl Person {
         options.connection.request_timeout = ANSWER;
         options.keep_alive = KEEP_ALIVE;
         let run = run.to_owned();
-        Ok(Self { number, name, town, dice, ledger, options, live: None, is_lost: false, run, messages: 0 })
+        Ok(Self { number, name, town, dice, ledger, options, lines, live: None, is_lost: false, run, messages: 0 })
     }
 
     /// Lives through the phases. Says when it has arrived, and when it has come back for the last time.
@@ -101,7 +125,6 @@ impl Person {
                 self.act(act).await?;
             }
         }
-        self.vanish(true).await?;
         self.come_back().await?;
         ready.send(()).await.context("nobody waits for the people to come back")?;
         while *phase.borrow_and_update() != Phase::Over {
@@ -152,7 +175,6 @@ impl Person {
                 None => self.is_lost = true,
             }
             if self.is_lost {
-                self.vanish(true).await?;
                 self.come_back().await?;
             }
         }
@@ -180,7 +202,8 @@ impl Person {
                 ledger.oddities.note("dropped channel", format!("`{channel}`: {error}"));
                 self.is_lost = true;
             }
-            Event::Unexpected(frame) => ledger.oddities.note("frame without a question", format!("{frame:?}")),
+            Event::Receipt(receipt) => ledger.oddities.note("unexpected receipt", format!("{receipt:?}")),
+            Event::Unexpected(frame) => ledger.oddities.note("unasked frame", format!("{frame:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
             Event::Closed(reason) => {
                 ledger.oddities.note("lost connection", reason.to_string());
@@ -210,9 +233,11 @@ impl Person {
         Ok(())
     }
 
-    /// A new socket, which goes on in each channel from where the last one ended.
+    /// A new socket, which goes on in each channel from where the last one ended. If that is still open, it is cut.
     async fn come_back(&mut self) -> anyhow::Result<()> {
         let own = Channel::user(self.name.clone());
+        let _turn = Arc::clone(&self.lines.connecting).acquire_owned().await?;
+        self.vanish(true).await?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let state = open(&self.ledger).state_of(self.number);
@@ -236,11 +261,8 @@ impl Person {
 
     /// Notes a failure and waits a little; fails where there is no hope.
     async fn try_again(&mut self, what: &'static str, error: Error, deadline: Instant) -> anyhow::Result<()> {
-        let is_hopeless = match &error {
-            Error::Refused { status, .. } => *status < 500 && *status != 429,
-            Error::InvalidUrl { .. } | Error::InvalidToken | Error::Body(_) => true,
-            _ => false,
-        };
+        // A refusal may pass: the local AWS answers so where `authorize` or `connect` was killed.
+        let is_hopeless = matches!(error, Error::InvalidUrl { .. } | Error::InvalidToken | Error::Body(_));
         if is_hopeless || Instant::now() > deadline {
             return Err(error).with_context(|| format!("`{}`: {what}, for the last time", self.name));
         }
@@ -256,7 +278,6 @@ impl Person {
         let is_over = self.is_lost || is_forgotten || matches!(error, Error::Closed(_));
         self.try_again(what, error, deadline).await?;
         if is_over {
-            self.vanish(true).await?;
             self.come_back().await?;
         }
         Ok(())
@@ -270,7 +291,11 @@ impl Person {
     async fn join(&mut self, channel: Channel) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.client()?.join(channel.clone(), Start::Known).await {
+            let answer = {
+                let _turn = self.lines.asking.acquire().await?;
+                self.client()?.join(channel.clone(), Start::Known).await
+            };
+            match answer {
                 Ok(caught) => {
                     open(&self.ledger).join(self.number, &channel, caught.head, &caught.epoch);
                     return Ok(());
@@ -285,7 +310,11 @@ impl Person {
         let Some(room) = self.any_own_room(|room| room != Town::plaza()) else { return Ok(()) };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.client()?.leave(&room).await {
+            let answer = {
+                let _turn = self.lines.asking.acquire().await?;
+                self.client()?.leave(&room).await
+            };
+            match answer {
                 Ok(_) => {
                     // Everything that came before the answer belongs to the stay that ends.
                     self.drain();
@@ -315,15 +344,22 @@ impl Person {
         self.messages += 1;
         let id = format!("{}.{}", self.run, self.messages);
         let body = json!({"by": self.name, "number": self.messages});
-        let room = if self.dice.f64() < 0.7 { self.any_own_room(|_| true) } else { None };
+        let room = match self.dice.u32(..100) {
+            0..65 => self.any_own_room(|room| room != Town::plaza()),
+            65..67 => Some(Town::plaza().to_owned()),
+            _ => None,
+        };
         let channel = room.map_or_else(|| Channel::user(self.town.any_user(&mut self.dice)), Channel::Room);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let client = self.client()?;
-            let answer = match &channel {
-                Channel::Room(room) => client.publish(room, &body, Some(&id)).await,
-                Channel::User(user) => client.direct(user, &body, Some(&id)).await,
-                Channel::Everyone => bail!("only services send to everyone"),
+            let answer = {
+                let _turn = self.lines.asking.acquire().await?;
+                let client = self.client()?;
+                match &channel {
+                    Channel::Room(room) => client.publish(room, &body, Some(&id)).await,
+                    Channel::User(user) => client.direct(user, &body, Some(&id)).await,
+                    Channel::Everyone => bail!("only services send to everyone"),
+                }
             };
             match answer {
                 Ok(_) => {

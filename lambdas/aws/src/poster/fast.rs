@@ -1,0 +1,233 @@
+//! What becomes of a post: when it leaves, how often it is tried, what its answer means.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_types::SdkConfig;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+use http_body_util::Full;
+use hubbub_core::frame::Frame;
+use hubbub_core::id::ConnectionId;
+use hubbub_core::outcome::Outcome;
+use hubbub_core::ports::Poster;
+use hubbub_core::rate::Pace;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::identity::{Identity, IdentityError};
+use super::sign::{self, Body, Signer};
+use super::target::Target;
+use super::transport::{Answer, Transport, TransportError};
+use super::{PosterError, PosterSettings};
+use crate::system::System;
+
+/// How often a post is tried.
+const TRIES: u32 = 5;
+
+/// The longest pause before the second try; it doubles with each further one. The pause is drawn between nothing and this, so that
+/// posts that failed together don't come back together.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+/// A poster that signs and sends by itself.
+///
+/// All of a call's work is done by the future that it returns: nothing is left behind when it is dropped, except connections that are
+/// open. What it holds at a time is bounded by its concurrency, however many connections are posted to.
+pub struct FastPoster {
+    target: Target,
+    identity: Identity<System>,
+    transport: Transport,
+    turns: Semaphore,
+    concurrency: usize,
+    timeout: Duration,
+    pace: Option<Mutex<Pace>>,
+    /// From when the pace counts.
+    start: Instant,
+}
+
+impl fmt::Debug for FastPoster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FastPoster").field("concurrency", &self.concurrency).finish_non_exhaustive()
+    }
+}
+
+/// Why a post is not delivered.
+enum Trouble {
+    /// No try will succeed.
+    Final(Outcome),
+    /// The next try may succeed; this is the outcome if there is none.
+    Passing(Outcome),
+}
+
+impl FastPoster {
+    /// Posts to the stage at `callback_url`.
+    ///
+    /// # Errors
+    /// When the URL isn't a stage's, when there are no Region or credentials to sign with, or no certificates to believe.
+    pub fn new(config: &SdkConfig, callback_url: &str, settings: PosterSettings) -> Result<Self, PosterError> {
+        let PosterSettings { concurrency, timeout, rate, trust } = settings;
+        let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        let provider = config.credentials_provider().ok_or(PosterError::NoCredentials)?;
+        let region = config.region().ok_or(PosterError::NoRegion)?.to_string();
+        Ok(Self {
+            target: Target::parse(callback_url, &trust)?,
+            identity: Identity::new(provider, region, System),
+            transport: Transport::new(),
+            turns: Semaphore::new(concurrency),
+            concurrency,
+            timeout,
+            pace: rate.map(|rate| Mutex::new(Pace::new(rate, Duration::ZERO))),
+            start: Instant::now(),
+        })
+    }
+
+    /// Posts all frames to a connection.
+    async fn post_all(&self, bodies: &[Body], connection: &ConnectionId) -> Outcome {
+        // Closed semaphores give no turn; this one never is.
+        let Ok(_turn) = self.turns.acquire().await else { return Outcome::Failed };
+        let path = self.target.path(connection);
+        for body in bodies {
+            let outcome = self.post_body(connection, &path, body).await;
+            if outcome != Outcome::Delivered {
+                return outcome;
+            }
+        }
+        Outcome::Delivered
+    }
+
+    /// Posts a frame, as often as it is worth it within the timeout.
+    async fn post_body(&self, connection: &ConnectionId, path: &str, body: &Body) -> Outcome {
+        let mut left = self.timeout;
+        let mut outcome = Outcome::Failed;
+        for attempt in 1..=TRIES {
+            self.wait_for_turn().await;
+            let begun = Instant::now();
+            let answer = timeout(left, self.try_once(path, body)).await;
+            left = left.saturating_sub(begun.elapsed());
+            let throttled = matches!(&answer, Ok(Ok(answer)) if answer.status == StatusCode::TOO_MANY_REQUESTS);
+            if attempt == 1 {
+                self.note(throttled);
+            }
+            outcome = match judge(connection, attempt, answer) {
+                Ok(()) => return Outcome::Delivered,
+                Err(Trouble::Final(outcome)) => return outcome,
+                Err(Trouble::Passing(outcome)) => outcome,
+            };
+            let pause = pause_after(attempt);
+            if pause >= left {
+                break;
+            }
+            sleep(pause).await;
+            left -= pause;
+        }
+        tracing::warn!(connection.id = %connection, ?outcome, "post given up");
+        outcome
+    }
+
+    async fn try_once(&self, path: &str, body: &Body) -> Result<Answer, TryError> {
+        let signer = self.identity.signer(&self.target).await?;
+        let request = self.request(&signer, path, body)?;
+        Ok(self.transport.exchange(&self.target, request).await?)
+    }
+
+    fn request(&self, signer: &Signer, path: &str, body: &Body) -> Result<Request<Full<Bytes>>, TryError> {
+        let authorization = signer.sign(path, body).map_err(IdentityError::from)?;
+        let mut request = Request::new(Full::new(body.bytes.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::try_from(path).map_err(|_| TryError::Path)?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.target.authority.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(sign::CONTENT_TYPE));
+        headers.insert(DATE, signer.date.clone());
+        if let Some(token) = &signer.token {
+            headers.insert(TOKEN, token.clone());
+        }
+        headers.insert(AUTHORIZATION, authorization);
+        Ok(request)
+    }
+
+    /// Keeps the sender's rate.
+    async fn wait_for_turn(&self) {
+        let Some(pace) = &self.pace else { return };
+        let wait = pace.lock().unwrap_or_else(PoisonError::into_inner).take(self.start.elapsed());
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+    }
+
+    fn note(&self, throttled: bool) {
+        if let Some(pace) = &self.pace {
+            pace.lock().unwrap_or_else(PoisonError::into_inner).answered(throttled, self.start.elapsed());
+        }
+    }
+}
+
+/// A try without an answer.
+#[derive(Debug, thiserror::Error)]
+enum TryError {
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error("the path can't be sent")]
+    Path,
+}
+
+fn judge(
+    connection: &ConnectionId,
+    attempt: u32,
+    answer: Result<Result<Answer, TryError>, tokio::time::error::Elapsed>,
+) -> Result<(), Trouble> {
+    let answer = match answer {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error @ TryError::Transport(_))) => {
+            tracing::debug!(connection.id = %connection, attempt, %error, "post broke");
+            return Err(Trouble::Passing(Outcome::Failed));
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(connection.id = %connection, attempt, %error, "post failed");
+            return Err(Trouble::Final(Outcome::Failed));
+        }
+        Err(_) => {
+            tracing::warn!(connection.id = %connection, attempt, "post not answered in time");
+            return Err(Trouble::Final(Outcome::Failed));
+        }
+    };
+    match answer.status {
+        status if status.is_success() => Ok(()),
+        StatusCode::GONE => Err(Trouble::Final(Outcome::Gone)),
+        StatusCode::TOO_MANY_REQUESTS => Err(Trouble::Passing(Outcome::Throttled)),
+        status if status.is_server_error() => Err(Trouble::Passing(Outcome::Failed)),
+        status => {
+            let exception = answer.exception.as_deref().unwrap_or_default();
+            tracing::warn!(connection.id = %connection, attempt, %status, exception, "post refused");
+            Err(Trouble::Final(Outcome::Failed))
+        }
+    }
+}
+
+fn pause_after(attempt: u32) -> Duration {
+    let longest = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
+    longest.mul_f64(fastrand::f64())
+}
+
+impl Poster for FastPoster {
+    async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome> {
+        let bodies: Vec<Body> =
+            frames.iter().map(|frame| Body::new(Bytes::copy_from_slice(frame.text.as_bytes()))).collect();
+        let bodies = &bodies;
+        let mut outcomes = vec![Outcome::Failed; connections.len()];
+        let mut posts = stream::iter(connections.iter().zip(&mut outcomes))
+            .map(|(connection, outcome)| async move { *outcome = self.post_all(bodies, connection).await })
+            .buffer_unordered(self.concurrency);
+        while posts.next().await.is_some() {}
+        drop(posts);
+        outcomes
+    }
+}

@@ -1,0 +1,71 @@
+//! Posts to sockets through API Gateway's @connections.
+//!
+//! [`FastPoster`] is what the functions post with. A page is thousands of requests that differ in their path and signature alone, so
+//! it computes what they share once, and keeps its own connections. [`SdkPoster`] posts by the SDK, for comparison.
+//!
+//! | what | where |
+//! |---|---|
+//! | where posts go | `target` |
+//! | signatures | `sign` |
+//! | credentials, before they expire | `identity` |
+//! | connections that are kept alive | `transport` |
+//! | what becomes of a post: rate, retries, outcomes | `fast` |
+
+mod fast;
+mod identity;
+mod sdk;
+mod sign;
+mod target;
+mod transport;
+
+use std::time::Duration;
+
+use hubbub_core::rate::Rate;
+use thiserror::Error;
+
+pub use fast::FastPoster;
+pub use sdk::SdkPoster;
+
+/// How a poster posts.
+#[derive(Clone, Debug)]
+pub struct PosterSettings {
+    /// Posts under way at once, and so the connections that are open.
+    pub concurrency: usize,
+    /// The time that a post may take with all its tries; waiting for its turn is not counted.
+    pub timeout: Duration,
+    /// The sender's share of the callback budget; none for no limit.
+    pub rate: Option<Rate>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+}
+
+/// Whose certificates are believed, where posts go by https.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// The machine's authorities.
+    Native,
+    /// This authority alone: its certificate as PEM. For gateways on the loopback.
+    Only(String),
+}
+
+/// A poster can't be made.
+#[derive(Debug, Error)]
+pub enum PosterError {
+    /// The URL isn't a stage's.
+    #[error("`{url}` is not a stage's URL: {reason}")]
+    InvalidUrl {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Posts are signed for a Region.
+    #[error("no region is set")]
+    NoRegion,
+    /// Posts are signed.
+    #[error("no credentials are set")]
+    NoCredentials,
+    /// A certificate can't be read, or TLS can't be set up with it.
+    #[error("the certificates can't be used: {0}")]
+    Certificates(String),
+}

@@ -1,0 +1,132 @@
+//! Where posts go.
+
+use std::sync::Arc;
+
+use hubbub_core::id::ConnectionId;
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::{PosterError, Trust};
+
+/// What a URL's path may hold as it is. RFC 3986 calls the rest of these characters unreserved, and signatures rely on it.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The stage that posts go to.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// The host as the resolver wants it.
+    pub(super) host: String,
+    /// The port.
+    pub(super) port: u16,
+    /// The `host` header.
+    pub(super) authority: HeaderValue,
+    /// TLS, for https.
+    pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// The path of every post up to the connection's id.
+    prefix: String,
+}
+
+impl Target {
+    /// Reads a stage's URL.
+    pub(super) fn parse(url: &str, trust: &Trust) -> Result<Self, PosterError> {
+        let invalid = |reason: &str| PosterError::InvalidUrl { url: url.to_owned(), reason: reason.to_owned() };
+        let uri: Uri = url.parse().map_err(|_| invalid("it can't be parsed"))?;
+        let secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(invalid("it begins with neither https:// nor http://")),
+        };
+        let host = uri.host().ok_or_else(|| invalid("it has no host"))?;
+        let authority = uri.authority().ok_or_else(|| invalid("it has no host"))?.as_str();
+        if uri.query().is_some() || authority.contains('@') {
+            return Err(invalid("it has more than a host and a path"));
+        }
+        let bare_host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = if secure {
+            let name = ServerName::try_from(bare_host.clone()).map_err(|_| invalid("its host has no valid name"))?;
+            Some((connector(trust)?, name))
+        } else {
+            None
+        };
+        Ok(Self {
+            host: bare_host,
+            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            authority: HeaderValue::from_str(authority).map_err(|_| invalid("its host is not ASCII"))?,
+            tls,
+            prefix: format!("{}/@connections/", uri.path().trim_end_matches('/')),
+        })
+    }
+
+    /// The path of a connection's posts.
+    pub(super) fn path(&self, connection: &ConnectionId) -> String {
+        let mut path = String::with_capacity(self.prefix.len() + connection.as_str().len() + 8);
+        path.push_str(&self.prefix);
+        path.extend(utf8_percent_encode(connection.as_str(), ENCODED));
+        path
+    }
+}
+
+/// Encodes a path once more, as a signature's canonical request has it.
+pub(super) fn push_encoded_path(canonical: &mut String, path: &str) {
+    const ENCODED_PATH: &AsciiSet = &ENCODED.remove(b'/');
+    canonical.extend(utf8_percent_encode(path, ENCODED_PATH));
+}
+
+fn connector(trust: &Trust) -> Result<TlsConnector, PosterError> {
+    let unusable = |error: &dyn std::fmt::Display| PosterError::Certificates(error.to_string());
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Trust::Native => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if roots.is_empty() {
+                let why = found.errors.first().map_or_else(|| "the machine has none".to_owned(), ToString::to_string);
+                return Err(PosterError::Certificates(why));
+            }
+        }
+        Trust::Only(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let certificate = certificate.map_err(|error| unusable(&error))?;
+                roots.add(certificate).map_err(|error| unusable(&error))?;
+            }
+        }
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: Option<(&str, u16, &str, &str)>) {
+        let target = Target::parse(url, &Trust::Native).ok();
+        let path = target.as_ref().map(|target| target.path(&ConnectionId::new("a=")));
+        let seen = target
+            .as_ref()
+            .zip(path.as_deref())
+            .map(|(target, path)| (target.host.as_str(), target.port, target.authority.to_str().unwrap(), path));
+        assert_eq!(seen, expected, "{url}");
+    }
+
+    #[test]
+    fn a_stage_is_a_host_a_port_and_a_path() {
+        check("http://127.0.0.1:4566/live", Some(("127.0.0.1", 4566, "127.0.0.1:4566", "/live/@connections/a%3D")));
+        check("http://h/a/b/live/", Some(("h", 80, "h", "/a/b/live/@connections/a%3D")));
+        check("http://[::1]:9/live", Some(("::1", 9, "[::1]:9", "/live/@connections/a%3D")));
+        check("wss://h/live", None);
+        check("h/live", None);
+        check("http://h/live?a=b", None);
+        check("http://user@h/live", None);
+    }
+}

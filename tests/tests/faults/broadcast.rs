@@ -1,0 +1,161 @@
+//! Broadcasts are killed, stopped, outlive their lease and hand over.
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use hubbub_aws::system::System;
+use hubbub_core::broadcast::Next;
+use hubbub_core::lease::{self, Lease};
+use hubbub_core::ports::Clock;
+use hubbub_tests::inspect::{self, Execution};
+use hubbub_tests::processes::{Function, Held, hold};
+
+use crate::party::{Party, Stage, TRIES, watch_for};
+
+/// Members of a room that goes to the state machine, with several shards.
+fn large(stage: &Stage) -> usize {
+    usize::try_from(stage.stack().outputs.inline_limit).unwrap() * 2
+}
+
+async fn executions(stage: &Stage, party: &Party) -> Vec<Execution> {
+    let mut found = Vec::new();
+    for arn in inspect::execution_arns(stage.stack()).await.unwrap() {
+        let execution = inspect::execution(stage.stack(), &arn).await.unwrap();
+        if execution.input.channel == party.channel {
+            found.push(execution);
+        }
+    }
+    found
+}
+
+/// The execution that a lease names.
+async fn execution_of(stage: &Stage, party: &Party, lease: &Lease) -> Option<Execution> {
+    executions(stage, party).await.into_iter().find(|execution| execution.input.lease == lease.id)
+}
+
+/// Waits until all of the room's executions have ended.
+async fn wait_for_the_end(stage: &Stage, party: &Party) -> Vec<Execution> {
+    let mut all = Vec::new();
+    watch_for("the executions have ended", async || {
+        all = executions(stage, party).await;
+        all.iter().all(|execution| execution.status != ExecutionStatus::Running)
+    })
+    .await;
+    all
+}
+
+/// Whether a part of a shard's members has the message and a part hasn't. A page's shards are posted to one after the other.
+async fn is_amid_a_shard(stage: &Stage, party: &mut Party, seq: u64) -> bool {
+    let reached = party.reached().await;
+    let has_it =
+        |user: &str| party.guests.iter().zip(&reached).any(|(guest, newest)| guest.user == user && *newest >= seq);
+    let shards = inspect::members_by_shard(stage.stack(), &party.channel).await.unwrap();
+    shards.iter().any(|members| {
+        let count = members.iter().filter(|member| has_it(member.user.as_str())).count();
+        count > 0 && count < members.len()
+    })
+}
+
+#[tokio::test]
+async fn a_page_that_was_killed_midway_is_done_again_and_its_members_have_everything_once() {
+    let stage = Stage::set().await;
+    let mut party = Party::gather(&stage, "page", large(&stage)).await;
+    let mut sent = 0;
+    let mut killed = 0;
+    while killed == 0 {
+        sent += 1;
+        assert!(sent <= u64::from(TRIES), "`deliver-page` was never met amid a page, in {TRIES} tries");
+        party.send(&stage, sent).await;
+        watch_for("the first member has it", async || party.listen() >= sent).await;
+        let held = hold(stage.stack(), Function::DeliverPage).await.unwrap();
+        if is_amid_a_shard(&stage, &mut party, sent).await {
+            killed = held.kill().unwrap();
+        }
+        party.hear(sent).await;
+    }
+    let executions = wait_for_the_end(&stage, &party).await;
+    assert!(executions.iter().all(|execution| execution.status == ExecutionStatus::Succeeded), "{executions:?}");
+    // Who had it before the kill was posted it again.
+    assert!(party.reached().await.iter().all(|newest| *newest == sent));
+    assert!(party.duplicates() > 0);
+    party.check(&stage, sent).await;
+}
+
+/// Sends the room's first message while planning stands still: its execution is running under this lease and has done nothing.
+async fn begin_and_stand_still(stage: &Stage, party: &Party, number: u64) -> (Lease, Held) {
+    // Of several processes that stand still, each call would take one. There is none at all after this, and one after a call.
+    hold(stage.stack(), Function::PlanBroadcast).await.unwrap().kill().unwrap();
+    let mut warm = Party::gather(stage, &format!("warm-{number}"), large(stage)).await;
+    warm.send(stage, 1).await;
+    warm.hear(1).await;
+    wait_for_the_end(stage, &warm).await;
+
+    let held = hold(stage.stack(), Function::PlanBroadcast).await.unwrap();
+    assert_eq!(held.count(), 1);
+    party.send(stage, number).await;
+    let mut begun = None;
+    watch_for("the execution is running", async || {
+        let lease = party.state(stage).await.lease;
+        let Some(lease) = lease else { return false };
+        let execution = execution_of(stage, party, &lease).await;
+        begun = execution.filter(|execution| execution.status == ExecutionStatus::Running).map(|_| lease);
+        begun.is_some()
+    })
+    .await;
+    (begun.unwrap(), held)
+}
+
+#[tokio::test]
+async fn members_see_to_a_broadcast_that_an_operator_has_stopped() {
+    let stage = Stage::set().await;
+    let mut party = Party::gather(&stage, "stopped", large(&stage)).await;
+    let (lease, held) = begin_and_stand_still(&stage, &party, 1).await;
+    let execution = execution_of(&stage, &party, &lease).await.unwrap();
+    stage.stack().step_functions().stop_execution().execution_arn(&execution.arn).send().await.unwrap();
+    drop(held);
+    assert_eq!(execution_of(&stage, &party, &lease).await.unwrap().status, ExecutionStatus::Aborted);
+    // Nobody publishes any more: it is the members' pings that tell them, and that wake a fresh broadcast.
+    party.hear(1).await;
+    party.wait_until_sent(&stage).await;
+    party.check(&stage, 1).await;
+}
+
+#[tokio::test]
+async fn a_broadcast_that_outlives_its_lease_gives_way_to_the_next_one() {
+    let stage = Stage::set().await;
+    let mut party = Party::gather(&stage, "outlived", large(&stage)).await;
+    let (lease, held) = begin_and_stand_still(&stage, &party, 1).await;
+    watch_for("the lease has run out", async || !lease.is_live(System.now())).await;
+    party.send(&stage, 2).await;
+    party.hear(2).await;
+    let old = execution_of(&stage, &party, &lease).await.unwrap();
+    assert_eq!(old.status, ExecutionStatus::Running, "the old one is still there when the new one has delivered");
+    drop(held);
+    wait_for_the_end(&stage, &party).await;
+    let old = execution_of(&stage, &party, &lease).await.unwrap();
+    assert_eq!(old.plan.unwrap().next, Next::LostLease);
+    party.check(&stage, 2).await;
+}
+
+#[tokio::test]
+async fn a_long_broadcast_hands_over_to_a_fresh_execution_and_nothing_is_lost_between_them() {
+    let stage = Stage::set().await;
+    let mut party = Party::gather(&stage, "handover", large(&stage)).await;
+    let is_handed_over =
+        |execution: &&Execution| execution.plan.as_ref().is_some_and(|plan| plan.next == Next::HandedOver);
+    let (mut sent, mut handed_over) = (0, None);
+    while handed_over.is_none() {
+        assert!(sent < 1_000, "no execution has handed over, after {sent} messages");
+        // Fast enough that a round ends with new messages waiting.
+        for _ in 0..20 {
+            sent += 1;
+            party.send(&stage, sent).await;
+        }
+        handed_over = executions(&stage, &party).await.iter().find(is_handed_over).map(|old| old.input.lease.clone());
+    }
+    party.hear(sent).await;
+    let all = wait_for_the_end(&stage, &party).await;
+    let successor = lease::successor(&handed_over.unwrap());
+    let successor = all.iter().find(|execution| execution.input.lease == successor).unwrap();
+    assert_eq!(successor.status, ExecutionStatus::Succeeded);
+    assert!(all.iter().any(|execution| execution.plan.as_ref().is_some_and(|plan| plan.next == Next::Settled)));
+    party.check(&stage, sent).await;
+}

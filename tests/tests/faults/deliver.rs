@@ -1,0 +1,117 @@
+//! `deliver` is killed, refused and run twice.
+
+use futures::future::join_all;
+use hubbub_aws::system::System;
+use hubbub_core::ports::Clock;
+use hubbub_tests::faults;
+use hubbub_tests::inspect;
+use hubbub_tests::processes::{Function, Held, hold};
+use serde_json::{Value, json};
+
+use crate::party::{Party, Stage, TRIES, watch_for};
+
+/// Sends messages, each to a room of its own, until `deliver` could be stopped behind the append of one and before its first post.
+///
+/// It is known from the table, where the head has moved and `sent` has not, and from the members, who have nothing.
+pub(crate) async fn stop_between_append_and_posts(stage: &Stage, name: &str) -> (Party, Held) {
+    for attempt in 0..TRIES {
+        let mut party = Party::gather(stage, &format!("{name}-{attempt}"), 3).await;
+        party.send(stage, 1).await;
+        watch_for("the message is in the log", async || party.state(stage).await.head.0 == 1).await;
+        let held = hold(stage.stack(), Function::Deliver).await.unwrap();
+        let state = party.state(stage).await;
+        let reached = party.reached().await;
+        if held.count() > 0 && state.sent.0 == 0 && reached.iter().all(|newest| *newest == 0) {
+            return (party, held);
+        }
+        drop(held);
+        party.hear(1).await;
+    }
+    panic!("`deliver` was never met between its append and its posts, in {TRIES} tries");
+}
+
+#[tokio::test]
+async fn a_message_whose_delivery_was_killed_behind_the_append_is_in_the_log_once_and_reaches_everyone() {
+    let stage = Stage::set().await;
+    let (mut party, held) = stop_between_append_and_posts(&stage, "killed").await;
+    held.kill().unwrap();
+    // The members' pings may bring it first; the queue gives it out again after its visibility timeout.
+    party.hear(1).await;
+    party.wait_until_sent(&stage).await;
+    party.send(&stage, 2).await;
+    party.hear(2).await;
+    party.check(&stage, 2).await;
+}
+
+/// What SQS hands to `deliver`, when it gives this message out again.
+fn redelivery(party: &Party, number: u64, receives: u32) -> Value {
+    let channel = party.channel.to_string();
+    let envelope = json!({"v": 1, "channel": channel, "id": format!("m-{number}"), "from": "faults", "body": number});
+    json!({"Records": [{
+        "messageId": format!("{channel}-{number}"),
+        "receiptHandle": "none",
+        "body": envelope.to_string(),
+        "attributes": {
+            "ApproximateReceiveCount": receives.to_string(),
+            "SentTimestamp": System.now().0.to_string(),
+            "MessageGroupId": channel,
+            "MessageDeduplicationId": format!("faults:m-{number}"),
+            "SequenceNumber": "1",
+            "SenderId": "000000000000",
+            "ApproximateFirstReceiveTimestamp": System.now().0.to_string(),
+        },
+        "messageAttributes": {},
+        "md5OfBody": "",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:hubbub-local-publish.fifo",
+        "awsRegion": "us-east-1",
+    }]})
+}
+
+#[tokio::test]
+async fn two_runs_of_one_group_append_its_message_once() {
+    let stage = Stage::set().await;
+    let mut party = Party::gather(&stage, "twice", 3).await;
+    for number in 1..=20 {
+        // All of the processes stand still until all calls have been made, so that the runs are under way together. The first round
+        // may have fewer processes than calls; from the second on each call has one that waits for it.
+        let held = hold(stage.stack(), Function::Deliver).await.unwrap();
+        let events = [redelivery(&party, number, 2), redelivery(&party, number, 3)];
+        let runs = join_all(events.iter().map(|event| faults::invoke(stage.stack(), Function::Deliver, event)));
+        let release = async {
+            // The local AWS takes requests in their order: when it has answered this, it has taken the calls.
+            inspect::waiting(stage.stack()).await.unwrap();
+            drop(held);
+        };
+        let (answers, ()) = futures::join!(runs, release);
+        for answer in answers {
+            assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}));
+        }
+    }
+    party.hear(20).await;
+    party.check(&stage, 20).await;
+}
+
+#[tokio::test]
+async fn a_broadcast_whose_start_is_refused_is_started_when_the_message_is_delivered_again() {
+    let stage = Stage::set().await;
+    let size = usize::try_from(stage.stack().outputs.inline_limit).unwrap() + 2;
+    let mut party = Party::gather(&stage, "refused", size).await;
+    faults::refuse(stage.stack(), Function::Deliver, "states:StartExecution").await.unwrap();
+    party.send(&stage, 1).await;
+    let mut lease = None;
+    watch_for("the lease is taken", async || {
+        lease = party.state(&stage).await.lease;
+        lease.is_some()
+    })
+    .await;
+    // The lease outlasts the run that took it, so that by its end the start was refused.
+    let lease = lease.unwrap();
+    watch_for("the lease has run out", async || !lease.is_live(System.now())).await;
+    assert!(!inspect::was_started(stage.stack(), &lease).await.unwrap());
+    assert_eq!(party.state(&stage).await.sent.0, 0);
+    faults::stop_refusing(stage.stack(), Function::Deliver).await.unwrap();
+    party.hear(1).await;
+    party.wait_until_sent(&stage).await;
+    party.check(&stage, 1).await;
+}
