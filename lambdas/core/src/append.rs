@@ -32,9 +32,8 @@ pub struct Arrival {
 /// Where a message may be that isn't new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LookBack {
-    /// Nowhere: it was never received before.
-    Nowhere,
-    /// Among the newest: it was received before, and held up its group since.
+    /// Among the newest: it held up its group since it was first received. This is looked at for every message, because a receive count
+    /// is approximate, and a run that was held up may be overtaken by the redelivery of its own batch.
     Newest,
     /// Anywhere in what is kept of the log: it has been a dead letter for a while.
     Anywhere,
@@ -42,18 +41,17 @@ pub enum LookBack {
 
 impl LookBack {
     /// How many messages to look through.
-    const fn messages(self) -> Option<usize> {
+    const fn messages(self) -> usize {
         match self {
-            Self::Nowhere => None,
-            Self::Newest => Some(REDELIVERY_WINDOW),
-            Self::Anywhere => Some(usize::MAX),
+            Self::Newest => REDELIVERY_WINDOW,
+            Self::Anywhere => usize::MAX,
         }
     }
 }
 
 /// Appends messages that were taken from the queue, all of one channel.
 ///
-/// Those that are found where `look_back` says, and among the newest when another run moves the head, are left out. After an error it isn't
+/// Those that are found where `look_back` says are left out. After an error it isn't
 /// known whether they were written: the queue delivers them again, and then they are looked for.
 ///
 /// # Errors
@@ -66,15 +64,12 @@ pub async fn append<S: Log, E: Clock + Ids>(
     look_back: LookBack,
     retention: Duration,
 ) -> PortResult<()> {
-    let mut look_back = look_back;
     for _ in 0..ATTEMPTS {
         let state = log.open(channel, &Epoch::new(world.fresh())).await?;
         let now = world.now();
         let mut known = HashSet::new();
-        if let Some(messages) = look_back.messages()
-            && state.head > Seq::ZERO
-        {
-            let limit = ReadLimit { messages, bytes: usize::MAX };
+        if state.head > Seq::ZERO {
+            let limit = ReadLimit { messages: look_back.messages(), bytes: usize::MAX };
             let newest = log.read_back(channel, &state.epoch, state.head.next(), limit, now).await?;
             known.extend(newest.into_iter().map(|message| (message.from, message.id)));
         }
@@ -90,7 +85,6 @@ pub async fn append<S: Log, E: Clock + Ids>(
             tracing::debug!(%channel, seq = last.0, messages = messages.len(), "appended");
             return Ok(());
         }
-        look_back = look_back.max(LookBack::Newest);
     }
     Err(PortError {
         operation: "append",

@@ -84,7 +84,7 @@ where
         let batch = self.open(records).await;
         let first_failed = match &batch.channel {
             None => batch.end,
-            Some(channel) => match self.append_and_dispatch(channel, records, &batch.arrivals).await {
+            Some(channel) => match self.append_and_dispatch(channel, records, &batch).await {
                 Ok(()) => batch.end,
                 Err(Failure { from, error }) => {
                     tracing::error!(%channel, %error, "not delivered");
@@ -97,14 +97,18 @@ where
 
     /// Opens a group's parcels, and buries those that can never be delivered. It ends at the first that could not be buried.
     async fn open(&self, records: &[Record]) -> Batch {
-        let mut batch = Batch { channel: None, arrivals: Vec::new(), end: records.len() };
+        let mut batch = Batch { channel: None, arrivals: Vec::new(), last: 0, end: records.len() };
         for (index, record) in records.iter().enumerate() {
             match Parcel::parse(&record.body, &record.group, self.max_body_bytes) {
                 Ok(Parcel::Message(envelope)) => {
                     batch.channel = Some(envelope.channel.clone());
+                    batch.last = index;
                     batch.arrivals.push((index, Arrival { envelope, at: record.sent_at }));
                 }
-                Ok(Parcel::Wake(channel)) => batch.channel = Some(channel),
+                Ok(Parcel::Wake(channel)) => {
+                    batch.channel = Some(channel);
+                    batch.last = index;
+                }
                 Err(reason) => {
                     if let Err(error) = self.bury(record, &reason).await {
                         tracing::error!(message.queue_id = record.queue_id, %error, "dead letter not buried");
@@ -137,29 +141,26 @@ where
         &self,
         channel: &Channel,
         records: &[Record],
-        arrivals: &[(usize, Arrival)],
+        Batch { arrivals, last, .. }: &Batch,
     ) -> Result<(), Failure> {
         let redelivered = records.iter().any(|record| record.receives > 1);
-        let look_back = match (records.iter().any(|record| record.redriven), redelivered) {
-            (true, _) => LookBack::Anywhere,
-            (false, true) => LookBack::Newest,
-            (false, false) => LookBack::Nowhere,
-        };
+        let look_back =
+            if records.iter().any(|record| record.redriven) { LookBack::Anywhere } else { LookBack::Newest };
         if let Some((first, _)) = arrivals.first() {
             let messages: Vec<Arrival> = arrivals.iter().map(|(_, arrival)| arrival.clone()).collect();
             append(&self.store, &self.world, channel, &messages, look_back, self.retention)
                 .await
                 .map_err(|error| Failure { from: *first, error })?;
         }
-        // The messages are in the log. To deliver the last one again is enough to dispatch again.
-        let last = records.len().saturating_sub(1);
+        // The messages are in the log. To deliver the last one again is enough to dispatch again; it must be one that could be read,
+        // because what was buried dispatches nothing.
         match self.dispatch(channel, redelivered).await {
             // What is in the log must not become a dead letter. The members see to it that it is sent, by their pings.
-            Err(error) if records.last().is_some_and(|record| record.receives >= MAX_RECEIVES) => {
+            Err(error) if records.get(*last).is_some_and(|record| record.receives >= MAX_RECEIVES) => {
                 tracing::error!(%channel, %error, "appended, but not sent");
                 Ok(())
             }
-            dispatched => dispatched.map_err(|error| Failure { from: last, error }),
+            dispatched => dispatched.map_err(|error| Failure { from: *last, error }),
         }
     }
 
@@ -233,6 +234,8 @@ struct Batch {
     channel: Option<Channel>,
     /// The messages, with their places in the batch.
     arrivals: Vec<(usize, Arrival)>,
+    /// The place of the last parcel that could be read.
+    last: usize,
     /// Where the batch ends: at what could not be buried, or behind the last.
     end: usize,
 }
@@ -389,6 +392,22 @@ mod tests {
         assert_eq!(buried.len(), 1);
         assert_eq!((buried[0].body.as_str(), buried[0].reason), ("garbage", "not_json"));
         assert_eq!((buried[0].queue_id.as_str(), buried[0].first_seen), ("queue-a", Timestamp(NOW)));
+    }
+
+    #[test]
+    fn garbage_behind_a_message_does_not_hide_that_it_was_not_sent() {
+        let delivery = delivery(0);
+        join(&delivery, "one", NOW);
+        delivery.broadcasts.refuse(Some("start"));
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), garbage("b")])), ["queue-a", "queue-b"]);
+    }
+
+    #[test]
+    fn a_run_that_was_overtaken_by_the_redelivery_appends_nothing_twice() {
+        let delivery = delivery(1_000);
+        block_on(delivery.deliver(vec![record("a", 2), record("b", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        assert_eq!(log(&delivery), ["a", "b"]);
     }
 
     #[test]

@@ -118,8 +118,9 @@ async fn post_chunk<S: Members, P: Poster, E: Clock>(
     frames: &[Frame],
 ) -> Tally {
     let ids: Vec<ConnectionId> = chunk.members.iter().map(|member| member.id.clone()).collect();
-    let outcomes = poster.post(frames, &ids).await;
+    // INVARIANT: a connection's age is taken before its post, because the other posts may take long enough to make it old.
     let now = world.now();
+    let outcomes = poster.post(frames, &ids).await;
     let gone = chunk
         .members
         .iter()

@@ -294,7 +294,7 @@ mod tests {
             envelope.channel = channel.clone();
             let arrivals = [Arrival { envelope, at }];
             let retention = Duration::from_secs(60);
-            block_on(append(&reception.store, &reception.world, channel, &arrivals, LookBack::Nowhere, retention))
+            block_on(append(&reception.store, &reception.world, channel, &arrivals, LookBack::Newest, retention))
                 .unwrap();
         }
     }
@@ -411,7 +411,7 @@ mod tests {
             envelope.body = crate::testing::body(&"x".repeat(10_000));
             let arrivals = [Arrival { envelope, at }];
             let retention = Duration::from_secs(60);
-            block_on(append(&reception.store, &reception.world, &channel, &arrivals, LookBack::Nowhere, retention))
+            block_on(append(&reception.store, &reception.world, &channel, &arrivals, LookBack::Newest, retention))
                 .unwrap();
         }
         let (mut since, mut read) = (0, Vec::new());
