@@ -1,4 +1,4 @@
-//! The log, the members and the receipts on DynamoDB, all in one table. [`item`] says how rows look.
+//! The log, the members and the receipts on DynamoDB, all in one table. `item` says how rows look.
 
 mod item;
 mod log;
