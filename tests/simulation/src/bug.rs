@@ -9,7 +9,7 @@ pub enum Bug {
     LeaseGivenBackUnchecked,
     /// What is posted counts as sent before it is posted.
     SentBeforePosted,
-    /// A message that is delivered again looks like a new one.
+    /// A message that is delivered again isn't found in the log.
     RedeliveryUnchecked,
     /// A connection is pruned however young it is.
     PrunedYoung,

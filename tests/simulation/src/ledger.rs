@@ -32,6 +32,8 @@ pub(crate) struct Books {
     pub(crate) violation: Option<String>,
     /// Every life of every log, without what retention takes away.
     pub(crate) logs: BTreeMap<(Channel, Epoch), Vec<Row>>,
+    /// Lives of logs that an operator has ended.
+    erased: BTreeSet<(Channel, Epoch)>,
     /// What was published.
     pub(crate) publications: BTreeMap<MessageKey, Publication>,
     /// What each sender had accepted, each published after the one before it was accepted.
@@ -171,6 +173,12 @@ impl Ledger {
         broken.into_iter().for_each(|what| self.violate(what));
     }
 
+    /// An operator ends this life of a channel's log.
+    pub(crate) fn erase(&self, channel: &Channel, epoch: Epoch) {
+        self.count("erased");
+        self.books.borrow_mut().erased.insert((channel.clone(), epoch));
+    }
+
     /// A member's row is written.
     pub(crate) fn put_member(&self, channel: &Channel, id: &ConnectionId) {
         self.books.borrow_mut().members.insert((channel.clone(), id.clone()));
@@ -256,18 +264,18 @@ impl Ledger {
         self.check(is_next, || format!("{device} is handed {} of `{channel}` behind {before:?}", message.seq));
     }
 
-    /// A device was told that what it missed can't be had: the log must be another, or have lost it.
+    /// A device was told that what it missed can't be had: that life of the log must have been erased, or retention have passed.
     pub(crate) fn reset(&self, device: &str, channel: &Channel, since: &Since, now: &Position) {
         self.count("told that it can't");
         self.scheduler.note(|| format!("{device} begins anew in {channel}, behind {since:?}, at {now:?}"));
         let books = self.books.borrow();
-        let epoch = since.epoch.as_ref().unwrap_or(&now.epoch);
-        let is_another = *epoch != now.epoch;
-        let log = books.logs.get(&(channel.clone(), Epoch::new(epoch.clone())));
+        let life = (channel.clone(), Epoch::new(since.epoch.as_ref().unwrap_or(&now.epoch).clone()));
+        let is_erased = books.erased.contains(&life);
+        let log = books.logs.get(&life);
         let next = log.and_then(|log| log.get(usize::try_from(since.seq.unwrap_or_default()).ok()?));
         let has_expired = next.is_some_and(|row| row.expires <= self.scheduler.now());
         drop(books);
-        self.check(is_another || has_expired, || {
+        self.check(is_erased || has_expired, || {
             format!("{device} is told that it can't have what is behind {since:?} in `{channel}`, and the log has it")
         });
     }

@@ -123,7 +123,10 @@ impl Log for Ports {
         limit: ReadLimit,
         now: Timestamp,
     ) -> PortResult<Vec<Message>> {
-        let read = async || self.world.store.read_back(channel, epoch, before, limit, now).await;
+        let read = async || match self.world.bug {
+            Some(Bug::RedeliveryUnchecked) => Ok(Vec::new()),
+            _ => self.world.store.read_back(channel, epoch, before, limit, now).await,
+        };
         self.effect("read log", format_args!("{channel} before {before}"), read).await
     }
 

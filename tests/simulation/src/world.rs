@@ -71,11 +71,8 @@ pub(crate) async fn poll_queue(world: Rc<World>) {
     }
 }
 
-async fn deliver_batch(world: &Rc<World>, mut batch: Batch) {
+async fn deliver_batch(world: &Rc<World>, batch: Batch) {
     let scheduler = &world.scheduler;
-    if world.bug == Some(Bug::RedeliveryUnchecked) {
-        batch.records.iter_mut().for_each(|record| record.receives = 1);
-    }
     // While all of the function's instances are busy, the poller tries again; the batch's time runs meanwhile. A function that starts at
     // the end of it has company soon.
     if scheduler.happens(scheduler.faults().late) {

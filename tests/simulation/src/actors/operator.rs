@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use futures::executor::block_on;
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{Epoch, RoomId};
+use hubbub_core::ports::Log;
 
 use crate::workflows;
 use crate::world::{World, redrive};
@@ -37,7 +39,8 @@ pub(crate) async fn run(world: Rc<World>, rooms: Vec<RoomId>) {
 }
 
 fn erase(world: &World, channel: &Channel) {
+    let Ok(Some(state)) = block_on(world.store.state(channel)) else { return };
     world.scheduler.note(|| format!("erase {channel}"));
-    world.ledger.count("erased");
+    world.ledger.erase(channel, state.epoch);
     world.store.erase(channel, Epoch::new(format!("erased-{}", world.scheduler.fresh())));
 }
