@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
+use hubbub_core::rate::Rate;
 
 use crate::dead_letters::DeadLetterOffice;
 use crate::parameter::Parameter;
-use crate::poster::SdkPoster;
+use crate::poster::{FastPoster, PosterError, PosterSettings, Trust};
 use crate::queue::{SqsDeadLetters, SqsPublishQueue};
 use crate::runtime::{sdk_config, sdk_config_for};
 use crate::state_machine::StateMachine;
@@ -63,11 +64,25 @@ impl Clients {
         StateMachine::new(aws_sdk_sfn::Client::new(&self.config), arn)
     }
 
-    /// The poster to the stage at `callback_url`.
-    #[must_use]
-    pub fn poster(&self, callback_url: &str, concurrency: u64, timeout_ms: u64) -> SdkPoster {
-        let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
-        SdkPoster::new(&self.config, callback_url, concurrency, Duration::from_millis(timeout_ms))
+    /// The poster to the stage at `callback_url`: at this rate until it is told another, at most `concurrency` posts at once, each given up
+    /// after `timeout_ms`.
+    ///
+    /// # Errors
+    /// As [`FastPoster::new`].
+    pub fn poster(
+        &self,
+        callback_url: &str,
+        rate: Rate,
+        concurrency: u64,
+        timeout_ms: u64,
+    ) -> Result<FastPoster, PosterError> {
+        let settings = PosterSettings {
+            concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
+            timeout: Duration::from_millis(timeout_ms),
+            rate: Some(rate),
+            trust: Trust::Native,
+        };
+        FastPoster::new(&self.config, callback_url, settings)
     }
 
     /// A secret.

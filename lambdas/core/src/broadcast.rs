@@ -9,22 +9,25 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
-use crate::fan_out::{fan_out, frames, read_range};
+use crate::fan_out::{FanOut, Share, frames, read_range};
 use crate::frame::MAX_FRAME_BYTES;
 use crate::id::{Epoch, LeaseId};
 use crate::lease::{self, Lease};
 use crate::message::Seq;
 use crate::outcome::Tally;
 use crate::page::{Page, plan_pages};
-use crate::ports::{Broadcasts, ChannelState, Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Receipts};
+use crate::ports::{
+    Broadcasts, ChannelState, Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Receipts, Senders,
+};
+use crate::rate::Budget;
 use crate::settlement::{Settlement, settle};
 
 /// History events of a round besides its pages': the plan, the choice and the Map (docs.aws.amazon.com/step-functions, quotas).
 const EVENTS_OF_A_ROUND: u64 = 12;
 /// History events of a page without retries.
 const EVENTS_OF_A_PAGE: u64 = 7;
-/// Pages that are under way at once; an inline Map runs 40 iterations at most.
-pub const MAP_CONCURRENCY: u32 = 40;
+/// An inline Map runs 40 iterations at once at most.
+pub const MAX_MAP_CONCURRENCY: u32 = 40;
 /// How often planning looks again when the head moved just as the lease was to be given back.
 const ATTEMPTS: usize = 16;
 
@@ -52,6 +55,8 @@ pub struct Round {
     pub frames: u32,
     /// About how many history events the execution has when the round is done.
     pub events: u64,
+    /// How many of its pages are under way at once.
+    pub senders: u32,
     /// Whether any of its messages wants a receipt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipts: bool,
@@ -170,6 +175,8 @@ pub struct Planner<S, B, P, E> {
     pub round_frames: u64,
     /// History events after which a fresh execution takes over.
     pub history_events: u64,
+    /// The callback budget, which says how many pages are under way at once.
+    pub budget: Budget,
     /// How long receipts are kept.
     pub retention: Duration,
 }
@@ -226,12 +233,14 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
             if !self.store.replace_lease(channel, lease, &renewed).await? {
                 continue;
             }
+            let concurrency = self.budget.page_senders();
+            let senders = concurrency.min(u32::try_from(pages.len()).unwrap_or(u32::MAX));
             let Some(round) = self.next_round(channel, &state, done, events).await? else {
                 // Nothing of the range is left: retention has passed.
                 self.store.settle(channel, &state.epoch, state.head).await?;
                 continue;
             };
-            return Ok(Next::Round { round, pages, concurrency: MAP_CONCURRENCY });
+            return Ok(Next::Round { round: Round { senders, ..round }, pages, concurrency });
         }
         Err(PortError {
             operation: "plan broadcast",
@@ -261,6 +270,7 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
             to: last.last,
             frames: u32::try_from(count).unwrap_or(u32::MAX),
             events,
+            senders: 1,
             receipts: messages.iter().any(|message| message.seq <= last.last && message.receipt.is_some()),
         }))
     }
@@ -311,9 +321,11 @@ pub struct PageDelivery<S, P, E> {
     pub poster: P,
     /// Time.
     pub world: E,
+    /// This sender's part in the callback budget.
+    pub share: Share,
 }
 
-impl<S: Log + Members, P: Poster, E: Clock> PageDelivery<S, P, E> {
+impl<S: Log + Members + Senders, P: Poster, E: Clock> PageDelivery<S, P, E> {
     /// Posts the round's frames to the page's members. Doing it twice repeats frames, which clients de-duplicate.
     ///
     /// # Errors
@@ -322,7 +334,17 @@ impl<S: Log + Members, P: Poster, E: Clock> PageDelivery<S, P, E> {
         let PageInput { channel, lease: _, round, page } = input;
         let messages = read_range(&self.store, &self.world, &channel, &round.epoch, (round.from, round.to)).await?;
         let frames = frames(&channel, &round.epoch, &messages)?;
-        let tally = fan_out(&self.store, &self.poster, &self.world, &channel, &page.shards, &frames).await?;
+        let fan_out = FanOut {
+            store: &self.store,
+            poster: &self.poster,
+            world: &self.world,
+            channel: &channel,
+            frames: &frames,
+            share: Some(&self.share),
+            senders: round.senders,
+        };
+        let tally = fan_out.run(&page.shards).await?;
+        tracing::info!(%channel, page.index, frames = frames.len(), ?tally, "page delivered");
         Ok(PageReport { index: page.index, tally, error: None })
     }
 }
@@ -332,7 +354,7 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::id::ConnectionId;
+    use crate::id::{ConnectionId, SenderId};
     use crate::member::Connection;
     use crate::membership;
     use crate::memory::MemoryStore;
@@ -355,6 +377,7 @@ mod tests {
             page_members: 10,
             round_frames: 2,
             history_events: 15_000,
+            budget: Budget::of(8_000),
             retention: Duration::from_secs(60),
         };
         for number in 0..members {
@@ -522,7 +545,12 @@ mod tests {
             panic!("no round")
         };
         let poster = Recorder::default();
-        let delivery = PageDelivery { store: planner.store.clone(), poster: poster.clone(), world: planner.world };
+        let delivery = PageDelivery {
+            store: planner.store.clone(),
+            poster: poster.clone(),
+            world: planner.world,
+            share: Share { budget: planner.budget, sender: SenderId::new("sender") },
+        };
         let mut delivered = 0;
         for page in pages {
             let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
@@ -533,6 +561,7 @@ mod tests {
         assert_eq!(seen.posted.len(), 40);
         assert!(seen.posted.values().all(|frames| frames.len() == 1));
         assert!(seen.posted.contains_key(&ConnectionId::new("connection-039")));
+        assert!(seen.limits.iter().all(|rate| *rate == planner.budget.large_rate(2)), "{:?}", seen.limits);
     }
 
     #[test]

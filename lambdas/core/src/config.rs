@@ -82,6 +82,14 @@ pub mod settings {
         default: 15_000,
         meaning: "history events after which a broadcast hands over to a fresh execution",
     };
+    /// Posts a second, of all senders together. API Gateway allows most accounts 10,000 requests a second in a Region, these among them;
+    /// a fifth is left to what comes in.
+    pub const CALLBACK_RPS: Setting = Setting {
+        variable: env::CALLBACK_RPS,
+        range: 10..=1_000_000,
+        default: 8_000,
+        meaning: "posts to sockets a second, of the whole stack",
+    };
     /// Posts under way at once.
     pub const POST_CONCURRENCY: Setting = Setting {
         variable: env::POST_CONCURRENCY,
@@ -98,7 +106,7 @@ pub mod settings {
     };
 
     /// All of them.
-    pub const ALL: [Setting; 10] = [
+    pub const ALL: [Setting; 11] = [
         RETENTION_SECONDS,
         MAX_BODY_BYTES,
         INLINE_LIMIT,
@@ -107,6 +115,7 @@ pub mod settings {
         LEASE_SECONDS,
         ROUND_FRAMES,
         HISTORY_EVENTS,
+        CALLBACK_RPS,
         POST_CONCURRENCY,
         POST_TIMEOUT_MS,
     ];
@@ -254,6 +263,8 @@ config! {
         inline_limit: number(settings::INLINE_LIMIT),
         /// How long a lease lasts, in seconds.
         lease_seconds: number(settings::LEASE_SECONDS),
+        /// Posts a second, of the whole stack.
+        callback_rps: number(settings::CALLBACK_RPS),
         /// Posts under way at once.
         post_concurrency: number(settings::POST_CONCURRENCY),
         /// The time that a post may take, in milliseconds.
@@ -280,6 +291,8 @@ config! {
         history_events: number(settings::HISTORY_EVENTS),
         /// How long a receipt is kept, in seconds: as long as its message.
         retention_seconds: number(settings::RETENTION_SECONDS),
+        /// Posts a second, of the whole stack.
+        callback_rps: number(settings::CALLBACK_RPS),
         /// Posts under way at once.
         post_concurrency: number(settings::POST_CONCURRENCY),
         /// The time that a post may take, in milliseconds.
@@ -294,6 +307,8 @@ config! {
         table: text(env::TABLE),
         /// Where posts go.
         callback_url: text(env::CALLBACK_URL),
+        /// Posts a second, of the whole stack.
+        callback_rps: number(settings::CALLBACK_RPS),
         /// Posts under way at once.
         post_concurrency: number(settings::POST_CONCURRENCY),
         /// The time that a post may take, in milliseconds.

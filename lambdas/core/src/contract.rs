@@ -10,11 +10,11 @@
 use std::collections::BTreeSet;
 
 use crate::channel::Channel;
-use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
+use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
 use crate::member::Connection;
 use crate::message::{Message, ReceiptTo, Seq};
-use crate::ports::{Append, Appended, Log, Members, PortResult, ReadLimit, Receipts};
+use crate::ports::{Append, Appended, Log, Members, PortResult, ReadLimit, Receipts, Senders};
 use crate::protocol::Receipt;
 use crate::testing::{connection, message, room, user};
 use crate::time::Timestamp;
@@ -24,7 +24,7 @@ const LATER: Timestamp = Timestamp(2_000_000);
 const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 
 /// Runs every rule of the contract.
-pub async fn check<S: Log + Members + Receipts>(store: &S) {
+pub async fn check<S: Log + Members + Receipts + Senders>(store: &S) {
     opening_a_channel_makes_it_once(store).await;
     an_append_moves_the_head_and_writes_the_messages(store).await;
     an_append_at_another_head_writes_nothing(store).await;
@@ -47,6 +47,7 @@ pub async fn check<S: Log + Members + Receipts>(store: &S) {
     expired_members_are_not_read(store).await;
     a_message_keeps_its_wish_for_a_receipt(store).await;
     a_receipt_is_found_under_its_message_until_it_expires(store).await;
+    senders_at_work_are_counted_until_they_rest_or_time_is_up(store).await;
 }
 
 fn epoch(name: &str) -> Epoch {
@@ -353,6 +354,19 @@ async fn a_receipt_is_found_under_its_message_until_it_expires<S: Receipts>(stor
     assert_eq!(find(&from, NOW).await, Some(receipt(2)));
     assert_eq!(find(&user("bob"), NOW).await, None, "another sender's message of the same id");
     assert_eq!(find(&from, LATER).await, None);
+}
+
+async fn senders_at_work_are_counted_until_they_rest_or_time_is_up<S: Senders>(store: &S) {
+    let [one, other] = ["one", "other"].map(SenderId::new);
+    let at = |ms: u64| Timestamp(NOW.0 + ms);
+    assert_eq!(store.at_work(&one, at(5_000), at(0)).await.unwrap(), 1);
+    assert_eq!(store.at_work(&one, at(6_000), at(1_000)).await.unwrap(), 1, "to say it again changes nothing");
+    assert_eq!(store.at_work(&other, at(6_000), at(1_000)).await.unwrap(), 2);
+    store.at_rest(&other).await.unwrap();
+    store.at_rest(&other).await.unwrap();
+    assert_eq!(store.at_work(&one, at(7_000), at(2_000)).await.unwrap(), 1);
+    assert_eq!(store.at_work(&other, at(12_000), at(7_000)).await.unwrap(), 1, "one's time is up");
+    store.at_rest(&other).await.unwrap();
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use futures::future::join_all;
 use crate::append::{Arrival, LookBack, append};
 use crate::channel::Channel;
 use crate::envelope::{InvalidEnvelope, Parcel};
-use crate::fan_out::{fan_out, frames, read_range};
+use crate::fan_out::{FanOut, Share, frames, read_range};
 use crate::lease::{self, Lease};
 use crate::member::Shard;
 use crate::names::MAX_RECEIVES;
 use crate::ports::{
     Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, PortError, PortResult, Poster,
-    Receipts,
+    Receipts, Senders,
 };
 use crate::settlement::{Settlement, settle};
 use crate::time::Timestamp;
@@ -59,11 +59,13 @@ pub struct Delivery<S, B, D, P, E> {
     pub inline_limit: u64,
     /// How long a lease lasts.
     pub lease: Duration,
+    /// This sender's part in the callback budget.
+    pub share: Share,
 }
 
 impl<S, B, D, P, E> Delivery<S, B, D, P, E>
 where
-    S: Log + Members + Receipts,
+    S: Log + Members + Receipts + Senders,
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,
@@ -184,7 +186,7 @@ where
         if members > self.inline_limit {
             return self.wake(channel).await;
         }
-        self.fan_out(channel, &state).await
+        self.fan_out(channel, &state, members).await
     }
 
     /// Starts a broadcast. Where another run is faster, its broadcast sees the head that this one moved.
@@ -198,12 +200,27 @@ where
         Ok(())
     }
 
-    async fn fan_out(&self, channel: &Channel, state: &ChannelState) -> PortResult<()> {
+    async fn fan_out(&self, channel: &Channel, state: &ChannelState, members: u64) -> PortResult<()> {
         let range = (state.sent, state.head);
         let messages = read_range(&self.store, &self.world, channel, &state.epoch, range).await?;
         let frames = frames(channel, &state.epoch, &messages)?;
         let shards: Vec<Shard> = (0..state.shards).collect();
-        let tally = fan_out(&self.store, &self.poster, &self.world, channel, &shards, &frames).await?;
+        let Share { budget, .. } = self.share;
+        let is_large = budget.is_large(members.saturating_mul(frames.len() as u64));
+        let fan_out = FanOut {
+            store: &self.store,
+            poster: &self.poster,
+            world: &self.world,
+            channel,
+            frames: &frames,
+            share: is_large.then_some(&self.share),
+            senders: 1,
+        };
+        let tally = fan_out.run(&shards).await;
+        if is_large {
+            self.poster.limit(budget.small_rate());
+        }
+        let tally = tally?;
         let settlement = Settlement {
             channel,
             epoch: &state.epoch,
@@ -251,11 +268,12 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::id::{ConnectionId, LeaseId};
+    use crate::id::{ConnectionId, LeaseId, SenderId};
     use crate::memory::MemoryStore;
     use crate::message::Seq;
     use crate::outcome::Outcome;
     use crate::ports::{MemberPage, ReadLimit};
+    use crate::rate::Budget;
     use crate::testing::{Recorder, World, connection, room};
     use crate::{lease, membership};
 
@@ -275,6 +293,7 @@ mod tests {
             retention: Duration::from_secs(60),
             inline_limit,
             lease: Duration::from_secs(60),
+            share: Share { budget: Budget::of(400), sender: SenderId::new("sender") },
         }
     }
 
@@ -465,6 +484,25 @@ mod tests {
         block_on(delivery.store.add_to_count(&room("lobby"), 0, 7)).unwrap();
         block_on(delivery.deliver(vec![record("a", 1)]));
         assert_eq!(block_on(delivery.store.counts(&room("lobby"), 1)).unwrap(), [1]);
+    }
+
+    #[test]
+    fn only_a_large_fan_out_shares_the_budget() {
+        let delivery = delivery(1_000);
+        let budget = delivery.share.budget;
+        let burst = budget.small_rate().burst;
+        for number in 0..burst {
+            join(&delivery, &number.to_string(), NOW);
+        }
+        block_on(delivery.deliver(vec![record("a", 1)]));
+        assert_eq!(delivery.poster.seen().limits, []);
+        join(&delivery, "one more", NOW);
+        let other = SenderId::new("other");
+        block_on(delivery.store.at_work(&other, Timestamp(NOW + 1), Timestamp(NOW))).unwrap();
+        block_on(delivery.deliver(vec![record("b", 1)]));
+        assert_eq!(delivery.poster.seen().limits, [budget.large_rate(2), budget.small_rate()]);
+        let left = block_on(delivery.store.at_work(&other, Timestamp(NOW + 1), Timestamp(NOW)));
+        assert_eq!(left, Ok(1), "it is over");
     }
 
     #[test]

@@ -2,21 +2,30 @@
 //!
 //! `deliver` does it for a small channel and `deliver-page` for a page of a large one; it is the same work.
 
-use futures::future::join;
-use futures::stream::{self, StreamExt};
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::channel::Channel;
 use crate::frame::{Frame, pack};
-use crate::id::{ConnectionId, Epoch};
+use crate::id::{ConnectionId, Epoch, SenderId};
 use crate::member::{Connection, Shard};
 use crate::membership;
 use crate::message::{Message, Seq};
 use crate::outcome::{Outcome, Tally};
-use crate::ports::{Clock, Log, MemberPage, Members, PortError, PortResult, Poster, ReadLimit};
+use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Senders};
+use crate::rate::Budget;
 
-/// How many members are read and posted to at a time. While these are posted to, the next are read, so that memory doesn't grow with
-/// the room.
-const CHUNK: usize = 1_000;
+/// How many members are read at a time.
+const PART: usize = 1_000;
+
+/// How many parts are under way at a time: when one is nearly done, the next has begun, so that the sender has always something to
+/// post, also while a few members that don't answer keep theirs open. Memory is bounded by it, however large the room.
+const PARTS_AT_ONCE: usize = 4;
+
+/// How long a sender counts as at work without having said so again: longer than a part takes at any rate but the lowest, and short
+/// enough that one that died doesn't hold its part of the budget for long.
+const AT_WORK: Duration = Duration::from_secs(5);
 
 /// How many connections are forgotten at a time.
 const PRUNES_AT_ONCE: usize = 16;
@@ -59,91 +68,142 @@ pub fn frames(channel: &Channel, epoch: &Epoch, messages: &[Message]) -> PortRes
     })
 }
 
-/// Posts frames to every member of the shards, prunes those that have gone, and corrects counts that have drifted.
-///
-/// One member's outcome changes nothing for the others. What can't be pruned now is pruned at the next fan-out.
-///
-/// # Errors
-/// When members can't be read. Some may have been posted to by then; doing it again repeats frames, which clients de-duplicate.
-pub async fn fan_out<S: Members, P: Poster, E: Clock>(
-    store: &S,
-    poster: &P,
-    world: &E,
-    channel: &Channel,
-    shards: &[Shard],
-    frames: &[Frame],
-) -> PortResult<Tally> {
-    let mut tally = Tally::default();
-    for shard in shards {
-        tally += fan_out_shard(store, poster, world, channel, *shard, frames).await?;
-    }
-    Ok(tally)
+/// A sender's part in the callback budget.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// The stack's budget.
+    pub budget: Budget,
+    /// The sender.
+    pub sender: SenderId,
 }
 
-async fn fan_out_shard<S: Members, P: Poster, E: Clock>(
-    store: &S,
-    poster: &P,
-    world: &E,
-    channel: &Channel,
+/// A fan-out: frames, on their way to the members of a channel.
+#[derive(Debug)]
+pub struct FanOut<'a, S, P, E> {
+    /// The members, and the senders that share the budget.
+    pub store: &'a S,
+    /// The sockets.
+    pub poster: &'a P,
+    /// Time.
+    pub world: &'a E,
+    /// The channel.
+    pub channel: &'a Channel,
+    /// The frames.
+    pub frames: &'a [Frame],
+    /// The sender, where the fan-out is a large one and so shares the budget with others.
+    pub share: Option<&'a Share>,
+    /// How many senders are sure to be at work, this one included.
+    pub senders: u32,
+}
+
+/// How far the members have been read.
+struct Cursor<'a> {
+    /// The shards that were not begun.
+    shards: std::slice::Iter<'a, Shard>,
+    /// The shard that is being read.
+    current: Option<ShardCursor>,
+}
+
+struct ShardCursor {
     shard: Shard,
-    frames: &[Frame],
-) -> PortResult<Tally> {
-    let mut tally = Tally::default();
-    let mut count = None;
-    let mut chunk = store.member_page(channel, shard, None, CHUNK, world.now()).await?;
-    loop {
-        count = count.or(chunk.count);
-        let next = async {
-            match &chunk.next {
-                Some(after) => store.member_page(channel, shard, Some(after), CHUNK, world.now()).await.map(Some),
-                None => Ok(None),
-            }
+    after: Option<ConnectionId>,
+    /// How many members it is said to have.
+    count: Option<u64>,
+    /// How many members were read.
+    read: u64,
+}
+
+impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
+    /// Posts the frames to every member of the shards, prunes those that have gone, and corrects counts that have drifted.
+    ///
+    /// One member's outcome changes nothing for the others. What can't be pruned now is pruned at the next fan-out.
+    ///
+    /// # Errors
+    /// When members can't be read. Some may have been posted to by then; doing it again repeats frames, which clients de-duplicate.
+    pub async fn run(&self, shards: &[Shard]) -> PortResult<Tally> {
+        let cursor = Cursor { shards: shards.iter(), current: None };
+        let tally = stream::try_unfold(cursor, |cursor| self.read_part(cursor))
+            .map_ok(|members| async move { Ok(self.post_part(&members).await) })
+            .try_buffer_unordered(PARTS_AT_ONCE)
+            .try_fold(Tally::default(), async |mut tally, posted| {
+                tally += posted;
+                Ok(tally)
+            })
+            .await;
+        self.rest().await;
+        tally
+    }
+
+    /// The next members, and how far they have been read then; nothing behind the last.
+    async fn read_part<'b>(&self, mut cursor: Cursor<'b>) -> PortResult<Option<(Vec<Connection>, Cursor<'b>)>> {
+        let begin = |shard: &Shard| ShardCursor { shard: *shard, after: None, count: None, read: 0 };
+        let Some(mut current) = cursor.current.take().or_else(|| cursor.shards.next().map(begin)) else {
+            return Ok(None);
         };
-        let (posted, next) = join(post_chunk(store, poster, world, &chunk, frames), next).await;
-        tally += posted;
-        match next? {
-            Some(next) => chunk = next,
-            None => break,
+        self.work().await;
+        let now = self.world.now();
+        let page = self.store.member_page(self.channel, current.shard, current.after.as_ref(), PART, now).await?;
+        current.count = current.count.or(page.count);
+        current.read += page.members.len() as u64;
+        current.after = page.next;
+        if current.after.is_some() {
+            cursor.current = Some(current);
+        } else {
+            self.correct_count(&current).await;
+        }
+        Ok(Some((page.members, cursor)))
+    }
+
+    async fn post_part(&self, members: &[Connection]) -> Tally {
+        let ids: Vec<ConnectionId> = members.iter().map(|member| member.id.clone()).collect();
+        // INVARIANT: a connection's age is taken before its post, because the other posts may take long enough to make it old.
+        let now = self.world.now();
+        let outcomes = self.poster.post(self.frames, &ids).await;
+        let gone = members
+            .iter()
+            .zip(&outcomes)
+            .filter(|(member, outcome)| **outcome == Outcome::Gone && member.may_be_pruned(now))
+            .map(|(member, _)| self.prune(member));
+        stream::iter(gone).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
+        Tally::count(&outcomes, self.frames.len())
+    }
+
+    async fn prune(&self, member: &Connection) {
+        match membership::forget(self.store, &member.id).await {
+            Ok(()) => tracing::info!(connection.id = %member.id, "pruned"),
+            Err(error) => tracing::warn!(connection.id = %member.id, %error, "not pruned"),
         }
     }
-    correct_count(store, channel, shard, count.unwrap_or_default(), tally.members).await;
-    Ok(tally)
-}
 
-async fn post_chunk<S: Members, P: Poster, E: Clock>(
-    store: &S,
-    poster: &P,
-    world: &E,
-    chunk: &MemberPage,
-    frames: &[Frame],
-) -> Tally {
-    let ids: Vec<ConnectionId> = chunk.members.iter().map(|member| member.id.clone()).collect();
-    // INVARIANT: a connection's age is taken before its post, because the other posts may take long enough to make it old.
-    let now = world.now();
-    let outcomes = poster.post(frames, &ids).await;
-    let gone = chunk
-        .members
-        .iter()
-        .zip(&outcomes)
-        .filter(|(member, outcome)| **outcome == Outcome::Gone && member.may_be_pruned(now))
-        .map(|(member, _)| prune(store, member));
-    stream::iter(gone).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
-    Tally::count(&outcomes, frames.len())
-}
-
-async fn prune<S: Members>(store: &S, member: &Connection) {
-    match membership::forget(store, &member.id).await {
-        Ok(()) => tracing::info!(connection.id = %member.id, "pruned"),
-        Err(error) => tracing::warn!(connection.id = %member.id, %error, "not pruned"),
+    /// Where members joined or left since the count was read, it has changed, and the correction is left to the next fan-out.
+    async fn correct_count(&self, ShardCursor { shard, count, read, .. }: &ShardCursor) {
+        let count = count.unwrap_or_default();
+        if count != *read
+            && let Err(error) = self.store.correct_count(self.channel, *shard, count, *read).await
+        {
+            tracing::warn!(channel = %self.channel, shard, %error, "count not corrected");
+        }
     }
-}
 
-/// `counted` members were met. Where some of them were pruned or others joined meanwhile, the count has changed since it was read, and
-/// the correction is left to the next fan-out.
-async fn correct_count<S: Members>(store: &S, channel: &Channel, shard: Shard, count: u64, counted: u64) {
-    if count != counted
-        && let Err(error) = store.correct_count(channel, shard, count, counted).await
-    {
-        tracing::warn!(%channel, shard, %error, "count not corrected");
+    /// Says that this sender is at work, and takes its part of the budget. Where the others can't be asked, it takes what it would have
+    /// among those that are sure to be there; a quota that is used up slows them all down.
+    async fn work(&self) {
+        let Some(Share { budget, sender }) = self.share else { return };
+        let now = self.world.now();
+        let senders = match self.store.at_work(sender, now.plus(AT_WORK), now).await {
+            Ok(senders) => senders.max(self.senders),
+            Err(error) => {
+                tracing::warn!(%sender, %error, "the budget is shared unseen");
+                self.senders
+            }
+        };
+        self.poster.limit(budget.large_rate(senders));
+    }
+
+    async fn rest(&self) {
+        let Some(Share { sender, .. }) = self.share else { return };
+        if let Err(error) = self.store.at_rest(sender).await {
+            tracing::warn!(%sender, %error, "the budget is shared with one that rests");
+        }
     }
 }

@@ -117,6 +117,10 @@ opaque! {
     /// Who holds a channel's broadcast, which is also the execution's name; made by [`crate::lease`].
     LeaseId
 }
+opaque! {
+    /// A process that posts.
+    SenderId
+}
 
 #[cfg(test)]
 mod tests {

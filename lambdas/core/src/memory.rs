@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::channel::Channel;
-use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
+use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
-use crate::ports::{Append, Appended, ChannelState, Log, MemberPage, Members, PortResult, ReadLimit, Receipts};
+use crate::ports::{
+    Append, Appended, ChannelState, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
+};
 use crate::protocol::Receipt;
 use crate::time::Timestamp;
 
@@ -25,6 +27,7 @@ struct Content {
     members: BTreeMap<(Channel, Shard), BTreeMap<ConnectionId, Connection>>,
     counts: BTreeMap<(Channel, Shard), u64>,
     receipts: BTreeMap<(Channel, UserId, MessageId), (Receipt, Timestamp)>,
+    senders: BTreeMap<SenderId, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -177,6 +180,20 @@ impl Receipts for MemoryStore {
         let content = self.content();
         let found = content.receipts.get(&(channel.clone(), from.clone(), id.clone()));
         Ok(found.filter(|(_, expires)| now < *expires).map(|(receipt, _)| receipt.clone()))
+    }
+}
+
+impl Senders for MemoryStore {
+    async fn at_work(&self, sender: &SenderId, until: Timestamp, now: Timestamp) -> PortResult<u32> {
+        let mut content = self.content();
+        content.senders.insert(sender.clone(), until);
+        let senders = content.senders.values().filter(|until| now < **until).count();
+        Ok(u32::try_from(senders).unwrap_or(u32::MAX))
+    }
+
+    async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
+        self.content().senders.remove(sender);
+        Ok(())
     }
 }
 

@@ -33,6 +33,8 @@ pub mod env {
     pub const ROUND_FRAMES: &str = "HUBBUB_ROUND_FRAMES";
     /// After how many history events a broadcast hands over to a fresh execution.
     pub const HISTORY_EVENTS: &str = "HUBBUB_HISTORY_EVENTS";
+    /// How many posts a second the whole stack may make.
+    pub const CALLBACK_RPS: &str = "HUBBUB_CALLBACK_RPS";
     /// How many posts a sender has under way at once.
     pub const POST_CONCURRENCY: &str = "HUBBUB_POST_CONCURRENCY";
     /// After how many milliseconds a post counts as failed.

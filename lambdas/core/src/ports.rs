@@ -15,12 +15,13 @@ use thiserror::Error;
 use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::frame::Frame;
-use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
+use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
 use crate::outcome::Outcome;
 use crate::protocol::Receipt;
+use crate::rate::Rate;
 use crate::time::Timestamp;
 
 /// A port's effect didn't happen, or it isn't known whether it did.
@@ -288,12 +289,25 @@ pub trait Broadcasts {
     async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()>;
 }
 
+/// Which senders have a large fan-out under way, so that they can share the callback budget.
+pub trait Senders {
+    /// Notes that a sender has one under way until `until`, unless it says so again; how many senders have one at `now`, itself
+    /// included. A write unit and one or two read units.
+    async fn at_work(&self, sender: &SenderId, until: Timestamp, now: Timestamp) -> PortResult<u32>;
+
+    /// Notes that a sender's fan-out is over. One write unit.
+    async fn at_rest(&self, sender: &SenderId) -> PortResult<()>;
+}
+
 /// Posts to sockets.
 pub trait Poster {
     /// Posts the frames, in their order, to each of the connections, as many at once as the poster's limit allows. One outcome for
     /// each connection, in their order. A connection's later frames are not tried when an earlier one failed. What happens to one
     /// connection changes nothing for the others, and no post takes longer than the poster's timeout.
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome>;
+
+    /// From now on, posts leave at this rate at most.
+    fn limit(&self, rate: Rate);
 }
 
 /// What time it is.

@@ -1,36 +1,36 @@
-//! The callback budget: how fast each sender may post, so that all of them together stay within one setting.
+//! The callback budget: how fast senders may post, together and each.
 //!
-//! API Gateway counts every request of an account and Region against one quota, posts to @connections and clients' frames alike
-//! (10,000 a second by default, with a bucket of 5,000; docs.aws.amazon.com/apigateway, quotas). `callbackRps` is the part of it
+//! API Gateway allows an account so many requests a second in a Region, for everything that comes in and all posts to sockets together
+//! (10,000 in most Regions, docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). `callbackRps` is the part of it
 //! that a stack's posts may take. [`Budget`] divides it among the senders; each keeps its [`Rate`] with a [`Pace`].
 //!
 //! Time comes in as the time since any moment that stays the same.
 
 use std::time::Duration;
 
-use crate::broadcast::MAP_CONCURRENCY;
-
-/// The quota of a new account, in requests a second.
-pub const ACCOUNT_RPS: u32 = 10_000;
-
-/// `callbackRps` where nothing is set: four fifths of a new account's quota. The rest is left to what comes in.
-pub const DEFAULT_CALLBACK_RPS: u32 = ACCOUNT_RPS / 5 * 4;
+use crate::broadcast::MAX_MAP_CONCURRENCY;
 
 /// What one sender is planned for, in posts a second. A sender that is kept busy costs less than several that wait: Lambda is paid
 /// by the time that it is there.
 const SENDER_RPS: u32 = 5_000;
 
-/// Senders of pages, at the least: two rooms are served side by side.
+/// Senders of a broadcast, at the least: while one reads or starts, the other posts.
 const MIN_PAGE_SENDERS: u32 = 2;
 
-/// `deliver`'s functions that fan out at once.
-const DELIVER_SENDERS: u32 = 10;
+/// Broadcasts that run side by side with all their senders; with more, pages wait for each other.
+const BROADCASTS_AT_ONCE: u32 = 4;
 
-/// Of the budget, what pages leave to `deliver` for good: a sixteenth.
-const PAGES_LEAVE: u32 = 16;
+/// Of the budget, what large fan-outs leave to small ones for good: a sixteenth.
+const LARGE_LEAVE: u32 = 16;
 
-/// Of the budget, what `deliver` may take when pages don't need it: a quarter.
-const DELIVER_TAKES: u32 = 4;
+/// Of the budget, what small fan-outs may take when large ones don't need it: a quarter.
+const SMALL_TAKE: u32 = 4;
+
+/// What one `deliver` function is planned for, in posts a second: batches of ten messages to some devices each.
+const DELIVER_RPS: u32 = 200;
+
+/// `deliver` functions that run at once. Lambda takes no fewer than 2 and no more than 1,000 for a queue.
+const DELIVER_SENDERS: std::ops::RangeInclusive<u32> = 2..=1_000;
 
 /// How fast a sender may post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,37 +43,67 @@ pub struct Rate {
 
 /// How a stack's `callbackRps` is divided.
 ///
-/// Pages and `deliver` may together take 19 sixteenths of it, because they are seldom busy at the same time; when they are, senders
-/// are answered 429 and slow down. With `callbackRps` at four fifths of the quota, even that stays below the quota: 0.95 of it.
+/// Fan-outs that are *large* share fifteen sixteenths of it, each of those that are under way the same part: they tell each other by
+/// [`crate::ports::Senders`]. Small ones, such as direct messages, are too many and too short to be counted: each `deliver` function has
+/// a fixed rate for them, a quarter of the budget in all. Together that is 19 sixteenths, because both are seldom busy at the same
+/// time; when they are, senders are answered 429 and slow down. With `callbackRps` at four fifths of the account's quota, even that stays
+/// below the quota: 0.95 of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// How many `deliver-page` functions run at once.
-    pub page_senders: u32,
-    /// The rate of each.
-    pub page_rate: Rate,
-    /// How many `deliver` functions run at once.
-    pub deliver_senders: u32,
-    /// The rate of each. Its burst lets small rooms go at once.
-    pub deliver_rate: Rate,
+    callback_rps: u32,
 }
 
 impl Budget {
     /// Divides `callback_rps` posts a second.
     #[must_use]
-    pub fn of(callback_rps: u32) -> Self {
-        let pages = callback_rps - callback_rps / PAGES_LEAVE;
-        let page_senders = pages.div_ceil(SENDER_RPS).clamp(MIN_PAGE_SENDERS, MAP_CONCURRENCY);
-        let deliver_rps = callback_rps / DELIVER_TAKES;
-        Self {
-            page_senders,
-            page_rate: Rate::smooth(pages / page_senders),
-            deliver_senders: DELIVER_SENDERS,
-            // A second's worth at once: the account's bucket holds half a second of the whole quota, twice as much.
-            deliver_rate: Rate {
-                per_second: (deliver_rps / DELIVER_SENDERS).max(1),
-                burst: (deliver_rps / DELIVER_SENDERS).max(1),
-            },
-        }
+    pub fn of(callback_rps: u64) -> Self {
+        Self { callback_rps: u32::try_from(callback_rps).unwrap_or(u32::MAX) }
+    }
+
+    fn large_rps(self) -> u32 {
+        self.callback_rps - self.callback_rps / LARGE_LEAVE
+    }
+
+    fn small_rps(self) -> u32 {
+        self.callback_rps / SMALL_TAKE
+    }
+
+    /// How many senders a broadcast has at work at once: the Map's concurrency.
+    #[must_use]
+    pub fn page_senders(self) -> u32 {
+        self.large_rps().div_ceil(SENDER_RPS).clamp(MIN_PAGE_SENDERS, MAX_MAP_CONCURRENCY)
+    }
+
+    /// How many `deliver-page` functions may run at once: their reserved concurrency.
+    #[must_use]
+    pub fn page_functions(self) -> u32 {
+        self.page_senders() * BROADCASTS_AT_ONCE
+    }
+
+    /// How many `deliver` functions may run at once: the queue's maximum concurrency.
+    #[must_use]
+    pub fn deliver_functions(self) -> u32 {
+        (self.small_rps() / DELIVER_RPS).clamp(*DELIVER_SENDERS.start(), *DELIVER_SENDERS.end())
+    }
+
+    /// The rate of one of `senders` large fan-outs that are under way.
+    #[must_use]
+    pub fn large_rate(self, senders: u32) -> Rate {
+        Rate::smooth(self.large_rps() / senders.max(1))
+    }
+
+    /// The rate of a `deliver` function's small fan-outs. Its burst, a second's worth, lets most go at once; the account's own bucket holds
+    /// half a second of the whole quota.
+    #[must_use]
+    pub fn small_rate(self) -> Rate {
+        let per_second = (self.small_rps() / self.deliver_functions()).max(1);
+        Rate { per_second, burst: per_second }
+    }
+
+    /// Whether so many posts are a large fan-out: more than a small one's burst.
+    #[must_use]
+    pub fn is_large(self, posts: u64) -> bool {
+        posts > u64::from(self.small_rate().burst)
     }
 }
 
@@ -131,6 +161,17 @@ impl Pace {
             filled: now,
             window: Window { since: now, posts: 0, throttled: 0, settling: false },
         }
+    }
+
+    /// Changes the full rate. What the quota has taught so far is kept, as a part of it.
+    pub fn limit(&mut self, full: Rate, now: Duration) {
+        if full == self.full {
+            return;
+        }
+        self.fill(now);
+        self.allowed *= f64::from(full.per_second) / f64::from(self.full.per_second.max(1));
+        self.tokens = self.tokens.min(f64::from(full.burst));
+        self.full = full;
     }
 
     /// Promises a post, and says how long it must wait. Posts that wait are promised times one after another.
@@ -284,29 +325,45 @@ mod tests {
         assert!(f64::from(taken[0].abs_diff(taken[1])) < 0.1 * all, "{taken:?}");
     }
 
-    fn check(callback_rps: u32, page_senders: u32, page_rate: u32, deliver_rate: u32) {
+    fn check(callback_rps: u64, page_senders: u32, page_rate: u32, deliver_functions: u32, small_rate: u32) {
         let budget = Budget::of(callback_rps);
-        let rates = (budget.page_senders, budget.page_rate.per_second, budget.deliver_rate.per_second);
-        assert_eq!(rates, (page_senders, page_rate, deliver_rate), "{callback_rps}");
+        let seen = (budget.page_senders(), budget.large_rate(budget.page_senders()).per_second);
+        assert_eq!(seen, (page_senders, page_rate), "{callback_rps}");
+        let seen = (budget.deliver_functions(), budget.small_rate().per_second);
+        assert_eq!(seen, (deliver_functions, small_rate), "{callback_rps}");
     }
 
     #[test]
-    fn a_budget_has_as_many_page_senders_as_can_be_kept_busy() {
-        check(DEFAULT_CALLBACK_RPS, 2, 3_750, 200);
-        check(10_000, 2, 4_687, 250);
-        check(50_000, 10, 4_687, 1_250);
-        check(1_000_000, 40, 23_437, 25_000);
-        check(0, 2, 1, 1);
+    fn a_budget_has_as_many_senders_as_can_be_kept_busy() {
+        check(8_000, 2, 3_750, 10, 200);
+        check(10_000, 2, 4_687, 12, 208);
+        check(50_000, 10, 4_687, 62, 201);
+        check(1_000_000, 40, 23_437, 1_000, 250);
+        check(10, 2, 5, 2, 1);
+    }
+
+    #[test]
+    fn a_changed_rate_keeps_what_the_quota_has_taught() {
+        let mut pace = Pace::new(RATE, ms(0));
+        window(&mut pace, 0, 10);
+        assert_eq!(pace.allowed(), 800.0);
+        pace.limit(Rate { per_second: 500, burst: 5 }, ms(100));
+        assert_eq!(pace.allowed(), 400.0);
+        let at_once = (0..100).filter(|_| pace.take(ms(60_000)).is_zero()).count();
+        assert_eq!(at_once, 5);
     }
 
     proptest! {
         #[test]
-        fn all_senders_together_stay_within_the_quota_that_the_budget_is_four_fifths_of(callback_rps in 100_u32..1_000_000) {
+        fn all_senders_together_stay_within_the_quota_that_the_budget_is_four_fifths_of(
+            callback_rps in 400_u64..1_000_000,
+            senders in 1_u32..100,
+        ) {
             let budget = Budget::of(callback_rps);
-            let pages = u64::from(budget.page_senders) * u64::from(budget.page_rate.per_second);
-            let deliver = u64::from(budget.deliver_senders) * u64::from(budget.deliver_rate.per_second);
-            prop_assert!(pages <= u64::from(callback_rps));
-            prop_assert!((pages + deliver) * 4 <= u64::from(callback_rps) * 5);
+            let large = u64::from(senders) * u64::from(budget.large_rate(senders).per_second);
+            let small = u64::from(budget.deliver_functions()) * u64::from(budget.small_rate().per_second);
+            prop_assert!(large <= callback_rps.max(u64::from(senders)));
+            prop_assert!((large + small) * 4 <= callback_rps * 5);
         }
 
         #[test]

@@ -13,6 +13,7 @@ use crate::member::Connection;
 use crate::message::{Body, Message, Seq};
 use crate::outcome::Outcome;
 use crate::ports::{Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue};
+use crate::rate::Rate;
 use crate::time::Timestamp;
 
 /// A room's channel.
@@ -123,6 +124,8 @@ pub struct Seen {
     pub started: Vec<(Channel, LeaseId)>,
     /// The frames that each connection was posted, in order.
     pub posted: BTreeMap<ConnectionId, Vec<String>>,
+    /// The rates that were set for posts, in order.
+    pub limits: Vec<Rate>,
 }
 
 /// Ports that record what they were asked for. Clones share their content.
@@ -201,5 +204,9 @@ impl Poster for Recorder {
             outcome
         };
         connections.iter().map(post).collect()
+    }
+
+    fn limit(&self, rate: Rate) {
+        self.seen().limits.push(rate);
     }
 }

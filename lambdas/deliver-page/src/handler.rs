@@ -2,14 +2,14 @@
 
 use hubbub_aws::runtime::Fault;
 use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport};
-use hubbub_core::ports::{Clock, Log, Members, Poster};
+use hubbub_core::ports::{Clock, Log, Members, Poster, Senders};
 use serde_json::Value;
 
 /// Handles the state `DeliverPage`.
 #[derive(Clone, Debug)]
 pub struct Handler<S, P, E>(pub PageDelivery<S, P, E>);
 
-impl<S: Log + Members, P: Poster, E: Clock> Handler<S, P, E> {
+impl<S: Log + Members + Senders, P: Poster, E: Clock> Handler<S, P, E> {
     /// Delivers a page.
     ///
     /// # Errors

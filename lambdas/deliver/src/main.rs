@@ -8,22 +8,29 @@ use hubbub_aws::runtime::{read_config, serve, start_tracing};
 use hubbub_aws::system::System;
 use hubbub_core::config::DeliverConfig;
 use hubbub_core::deliver::Delivery;
+use hubbub_core::fan_out::Share;
+use hubbub_core::id::SenderId;
+use hubbub_core::ports::Ids;
+use hubbub_core::rate::Budget;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: DeliverConfig = read_config()?;
     let clients = Clients::from_environment();
+    let budget = Budget::of(config.callback_rps);
+    let rate = budget.small_rate();
     let handler = Handler(Delivery {
         store: clients.table(config.table),
         broadcasts: clients.state_machine(config.state_machine_arn),
         dead_letters: clients.dead_letters(config.dead_letter_queue_url),
-        poster: clients.poster(&config.callback_url, config.post_concurrency, config.post_timeout_ms),
+        poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
         world: System,
         max_body_bytes: usize::try_from(config.max_body_bytes)?,
         retention: Duration::from_secs(config.retention_seconds),
         inline_limit: config.inline_limit,
         lease: Duration::from_secs(config.lease_seconds),
+        share: Share { budget, sender: SenderId::new(System.fresh()) },
     });
     serve(|event| handler.handle(event)).await
 }

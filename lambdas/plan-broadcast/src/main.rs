@@ -7,6 +7,7 @@ use hubbub_aws::runtime::{read_config, serve, start_tracing};
 use hubbub_aws::system::System;
 use hubbub_core::broadcast::Planner;
 use hubbub_core::config::PlanBroadcastConfig;
+use hubbub_core::rate::Budget;
 use plan_broadcast::Handler;
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,15 +15,18 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: PlanBroadcastConfig = read_config()?;
     let clients = Clients::from_environment();
+    let budget = Budget::of(config.callback_rps);
+    let rate = budget.small_rate();
     let handler = Handler(Planner {
         store: clients.table(config.table),
         broadcasts: clients.state_machine(config.state_machine_arn),
-        poster: clients.poster(&config.callback_url, config.post_concurrency, config.post_timeout_ms),
+        poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
         world: System,
         lease: Duration::from_secs(config.lease_seconds),
         page_members: config.page_members,
         round_frames: config.round_frames,
         history_events: config.history_events,
+        budget,
         retention: Duration::from_secs(config.retention_seconds),
     });
     serve(|event| handler.handle(event)).await

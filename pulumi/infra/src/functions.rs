@@ -109,6 +109,11 @@ impl Function {
         }
     }
 
+    /// How many of it may run at once, where that is limited: the senders that the callback budget has room for.
+    fn reserved_concurrency(self, settings: &Settings) -> Option<u64> {
+        (self == Self::DeliverPage).then(|| settings.budget().page_functions().into())
+    }
+
     /// The variables that its configuration is read from.
     #[must_use]
     pub fn variables(self) -> &'static [&'static str] {
@@ -147,7 +152,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         policies::policy(name.clone(), &function.role_name(), policies::of_function(function)),
     );
     // The log group comes first, or Lambda makes one that keeps its logs for ever.
-    let lambda = Resource::new("aws:lambda:Function")
+    let mut lambda = Resource::new("aws:lambda:Function")
         .with("name", name)
         .with("runtime", "provided.al2023")
         .with("handler", "bootstrap")
@@ -159,6 +164,9 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .with("environment", Value::map([("variables", environment(function, settings)?)]))
         .after(&function.log_group_name())
         .after(&function.policy_name());
+    if let Some(functions) = function.reserved_concurrency(settings) {
+        lambda = lambda.with("reservedConcurrentExecutions", functions);
+    }
     program.add(&function.name(), lambda);
     Ok(())
 }

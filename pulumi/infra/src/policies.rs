@@ -75,7 +75,10 @@ pub fn of_function(function: Function) -> Vec<Statement> {
             post_to_connections(),
         ],
         Function::DeliverPage => {
-            vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]), post_to_connections()]
+            vec![
+                use_table(&["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
+                post_to_connections(),
+            ]
         }
     });
     statements

@@ -42,6 +42,7 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         .with("eventSourceArn", PUBLISH_QUEUE.get("arn"))
         .with("functionName", Function::Deliver.name().get("arn"))
         .with("batchSize", BATCH)
+        .with("scalingConfig", Value::map([("maximumConcurrency", u64::from(settings.budget().deliver_functions()))]))
         .with("functionResponseTypes", Value::list(["ReportBatchItemFailures"]))
         .after(&Function::Deliver.policy_name());
     program.add(&DELIVER_MAPPING, mapping);

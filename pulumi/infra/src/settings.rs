@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use hubbub_core::config::{Setting, settings};
+use hubbub_core::names::env;
+use hubbub_core::rate::Budget;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -22,7 +24,8 @@ pub const TOKEN_KEY: &str = "tokenKey";
 const TOKEN_KEY_CHARACTERS: usize = 32;
 
 /// The keys that are whole numbers for the functions, and which setting each is.
-const NUMBERS: [(&str, Setting); 10] = [
+const NUMBERS: [(&str, Setting); 11] = [
+    ("callbackRps", settings::CALLBACK_RPS),
     ("historyEvents", settings::HISTORY_EVENTS),
     ("inlineLimit", settings::INLINE_LIMIT),
     ("leaseSeconds", settings::LEASE_SECONDS),
@@ -167,6 +170,12 @@ impl Settings {
     #[must_use]
     pub fn number(&self, variable: &str) -> Option<u64> {
         self.numbers.get(variable).copied()
+    }
+
+    /// How the posts that the stack may make are divided.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        Budget::of(self.number(env::CALLBACK_RPS).unwrap_or(settings::CALLBACK_RPS.default))
     }
 
     fn set(&mut self, key: &str, value: String) -> Result<(), SettingsError> {

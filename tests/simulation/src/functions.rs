@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport, Plan, PlanInput, Planner};
 use hubbub_core::deliver::{Delivery, Record};
-use hubbub_core::id::{ConnectionId, UserId};
+use hubbub_core::fan_out::Share;
+use hubbub_core::id::{ConnectionId, SenderId, UserId};
 use hubbub_core::member::Connection;
 use hubbub_core::membership;
 use hubbub_core::ports::{PortError, PortResult};
 use hubbub_core::protocol::Caller;
+use hubbub_core::rate::Budget;
 use hubbub_core::receive::Reception;
 
 use crate::ports::Ports;
@@ -18,6 +20,9 @@ use crate::world::World;
 
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 24_576;
+
+/// Posts a second. So few that the fan-outs of some members are large ones.
+const CALLBACK_RPS: u64 = 10;
 
 /// `$connect`.
 pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<PortResult<()>> {
@@ -72,6 +77,7 @@ pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> O
         retention: world.scale.retention,
         inline_limit: world.scale.inline_limit,
         lease: world.scale.lease,
+        share: share(world),
     };
     world.scheduler.invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records).await })
 }
@@ -88,6 +94,7 @@ pub(crate) fn plan_broadcast(world: &Rc<World>, input: PlanInput) -> Outcome<Por
         page_members: world.scale.page_members,
         round_frames: world.scale.round_frames,
         history_events: world.scale.history_events,
+        budget: Budget::of(CALLBACK_RPS),
         retention: world.scale.retention,
     };
     world.scheduler.invoke(format!("plan {}", input.lease), BROADCAST_TIMEOUT, async move {
@@ -98,11 +105,16 @@ pub(crate) fn plan_broadcast(world: &Rc<World>, input: PlanInput) -> Outcome<Por
 /// The state `DeliverPage`.
 pub(crate) fn deliver_page(world: &Rc<World>, input: PageInput) -> Outcome<PortResult<PageReport>> {
     let ports = Ports::new(world);
-    let delivery = PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports };
+    let delivery = PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports, share: share(world) };
     let label = format!("page {} of {}", input.page.index, input.lease);
     world
         .scheduler
         .invoke(label, BROADCAST_TIMEOUT, async move { through_json(&delivery.deliver(through_json(&input)?).await?) })
+}
+
+/// A sender's part in the callback budget.
+fn share(world: &World) -> Share {
+    Share { budget: Budget::of(CALLBACK_RPS), sender: SenderId::new(world.scheduler.fresh().to_string()) }
 }
 
 /// As the state machine hands documents on.

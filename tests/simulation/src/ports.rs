@@ -9,16 +9,17 @@ use futures::future::join_all;
 use hubbub_core::channel::Channel;
 use hubbub_core::envelope::{Envelope, wake_deduplication_id, wake_to_json};
 use hubbub_core::frame::Frame;
-use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
+use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use hubbub_core::lease::Lease;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Message, Seq};
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
     Append, Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, MemberPage, Members,
-    PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts,
+    PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
 };
 use hubbub_core::protocol::Receipt;
+use hubbub_core::rate::Rate;
 use hubbub_core::time::Timestamp;
 
 use crate::bug::Bug;
@@ -155,6 +156,17 @@ impl Log for Ports {
             store.release_lease(channel, held).await
         };
         self.effect("release lease", held, release).await
+    }
+}
+
+impl Senders for Ports {
+    async fn at_work(&self, sender: &SenderId, until: Timestamp, now: Timestamp) -> PortResult<u32> {
+        let at_work = async || self.world.store.at_work(sender, until, now).await;
+        self.effect("at work", sender, at_work).await
+    }
+
+    async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
+        self.effect("at rest", sender, async || self.world.store.at_rest(sender).await).await
     }
 }
 
@@ -323,6 +335,9 @@ impl Poster for Ports {
         }
         join_all(connections.iter().map(|id| self.post_to(id, frames, &contents))).await
     }
+
+    /// Time passes as the scheduler wants it.
+    fn limit(&self, _: Rate) {}
 }
 
 impl Ports {

@@ -1,7 +1,7 @@
 //! What becomes of a post: when it leaves, how often it is tried, what its answer means.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_types::SdkConfig;
@@ -11,14 +11,15 @@ use http_body_util::Full;
 use hubbub_core::frame::Frame;
 use hubbub_core::id::ConnectionId;
 use hubbub_core::outcome::Outcome;
-use hubbub_core::ports::Poster;
-use hubbub_core::rate::Pace;
+use hubbub_core::ports::{Clock, Poster};
+use hubbub_core::rate::{Pace, Rate};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::identity::{Identity, IdentityError};
+use super::page::{Prepared, Threads, prepare};
 use super::sign::{self, Body, Signer};
 use super::target::Target;
 use super::transport::{Answer, Transport, TransportError};
@@ -88,12 +89,12 @@ impl FastPoster {
     }
 
     /// Posts all frames to a connection.
-    async fn post_all(&self, bodies: &[Body], connection: &ConnectionId) -> Outcome {
+    async fn post_all(&self, page: &Page, connection: &ConnectionId, prepared: &Prepared) -> Outcome {
         // Closed semaphores give no turn; this one never is.
         let Ok(_turn) = self.turns.acquire().await else { return Outcome::Failed };
-        let path = self.target.path(connection);
-        for body in bodies {
-            let outcome = self.post_body(connection, &path, body).await;
+        for (body, authorization) in page.bodies.iter().zip(&prepared.authorizations) {
+            let post = Post { signer: &page.signer, uri: &prepared.uri, body, authorization };
+            let outcome = self.post_body(connection, &post).await;
             if outcome != Outcome::Delivered {
                 return outcome;
             }
@@ -102,13 +103,13 @@ impl FastPoster {
     }
 
     /// Posts a frame, as often as it is worth it within the timeout.
-    async fn post_body(&self, connection: &ConnectionId, path: &str, body: &Body) -> Outcome {
+    async fn post_body(&self, connection: &ConnectionId, post: &Post<'_>) -> Outcome {
         let mut left = self.timeout;
         let mut outcome = Outcome::Failed;
         for attempt in 1..=TRIES {
             self.wait_for_turn().await;
             let begun = Instant::now();
-            let answer = timeout(left, self.try_once(path, body)).await;
+            let answer = timeout(left, self.try_once(post)).await;
             left = left.saturating_sub(begun.elapsed());
             let throttled = matches!(&answer, Ok(Ok(answer)) if answer.status == StatusCode::TOO_MANY_REQUESTS);
             if attempt == 1 {
@@ -126,30 +127,35 @@ impl FastPoster {
             sleep(pause).await;
             left -= pause;
         }
-        tracing::warn!(connection.id = %connection, ?outcome, "post given up");
+        // How many there are is logged with the fan-out's end.
+        tracing::debug!(connection.id = %connection, ?outcome, "post given up");
         outcome
     }
 
-    async fn try_once(&self, path: &str, body: &Body) -> Result<Answer, TryError> {
-        let signer = self.identity.signer(&self.target).await?;
-        let request = self.request(&signer, path, body)?;
+    async fn try_once(&self, post: &Post<'_>) -> Result<Answer, TryError> {
+        let request = if post.signer.is_fresh(System.now()) {
+            post.request(post.signer, post.authorization.clone())
+        } else {
+            // It has waited for long.
+            let signer = self.identity.signer(&self.target).await?;
+            let authorization = signer.sign(post.uri.path(), post.body).map_err(IdentityError::from)?;
+            post.request(&signer, authorization)
+        };
         Ok(self.transport.exchange(&self.target, request).await?)
     }
 
-    fn request(&self, signer: &Signer, path: &str, body: &Body) -> Result<Request<Full<Bytes>>, TryError> {
-        let authorization = signer.sign(path, body).map_err(IdentityError::from)?;
-        let mut request = Request::new(Full::new(body.bytes.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::try_from(path).map_err(|_| TryError::Path)?;
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.target.authority.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(sign::CONTENT_TYPE));
-        headers.insert(DATE, signer.date.clone());
-        if let Some(token) = &signer.token {
-            headers.insert(TOKEN, token.clone());
-        }
-        headers.insert(AUTHORIZATION, authorization);
-        Ok(request)
+    /// Makes the requests of a page ahead.
+    async fn prepare(
+        &self,
+        frames: &[Frame],
+        connections: &[ConnectionId],
+    ) -> Result<(Page, Vec<Prepared>), IdentityError> {
+        let signer = self.identity.signer(&self.target).await?;
+        let bodies: Vec<Body> =
+            frames.iter().map(|frame| Body::new(Bytes::copy_from_slice(frame.text.as_bytes()))).collect();
+        let threads = Threads::for_requests(bodies.len().saturating_mul(connections.len()));
+        let prepared = prepare(threads, &signer, &self.target, &bodies, connections)?;
+        Ok((Page { signer, bodies }, prepared))
     }
 
     /// Keeps the sender's rate.
@@ -168,6 +174,37 @@ impl FastPoster {
     }
 }
 
+/// What a page's posts share.
+struct Page {
+    signer: Arc<Signer>,
+    bodies: Vec<Body>,
+}
+
+/// A frame for a connection.
+struct Post<'a> {
+    signer: &'a Signer,
+    uri: &'a Uri,
+    body: &'a Body,
+    authorization: &'a HeaderValue,
+}
+
+impl Post<'_> {
+    fn request(&self, signer: &Signer, authorization: HeaderValue) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.bytes.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(HOST, signer.host.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(sign::CONTENT_TYPE));
+        headers.insert(DATE, signer.date.clone());
+        if let Some(token) = &signer.token {
+            headers.insert(TOKEN, token.clone());
+        }
+        headers.insert(AUTHORIZATION, authorization);
+        request
+    }
+}
+
 /// A try without an answer.
 #[derive(Debug, thiserror::Error)]
 enum TryError {
@@ -175,8 +212,6 @@ enum TryError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("the path can't be sent")]
-    Path,
 }
 
 fn judge(
@@ -219,15 +254,28 @@ fn pause_after(attempt: u32) -> Duration {
 
 impl Poster for FastPoster {
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome> {
-        let bodies: Vec<Body> =
-            frames.iter().map(|frame| Body::new(Bytes::copy_from_slice(frame.text.as_bytes()))).collect();
-        let bodies = &bodies;
         let mut outcomes = vec![Outcome::Failed; connections.len()];
-        let mut posts = stream::iter(connections.iter().zip(&mut outcomes))
-            .map(|(connection, outcome)| async move { *outcome = self.post_all(bodies, connection).await })
+        let (page, prepared) = match self.prepare(frames, connections).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                tracing::error!(%error, connections = connections.len(), "posts not signed");
+                return outcomes;
+            }
+        };
+        let page = &page;
+        let mut posts = stream::iter(connections.iter().zip(&prepared).zip(&mut outcomes))
+            .map(|((connection, prepared), outcome)| async move {
+                *outcome = self.post_all(page, connection, prepared).await;
+            })
             .buffer_unordered(self.concurrency);
         while posts.next().await.is_some() {}
         drop(posts);
         outcomes
+    }
+
+    fn limit(&self, rate: Rate) {
+        if let Some(pace) = &self.pace {
+            pace.lock().unwrap_or_else(PoisonError::into_inner).limit(rate, self.start.elapsed());
+        }
     }
 }

@@ -5,17 +5,19 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | where posts go | `target` |
-//! | signatures | `sign` |
+//! | where posts go | [`target`] |
+//! | signatures | [`sign`] |
+//! | a page's requests, on one core or on all | [`page`] |
 //! | credentials, before they expire | `identity` |
 //! | connections that are kept alive | `transport` |
 //! | what becomes of a post: rate, retries, outcomes | `fast` |
 
 mod fast;
 mod identity;
+pub mod page;
 mod sdk;
-mod sign;
-mod target;
+pub mod sign;
+pub mod target;
 mod transport;
 
 use std::time::Duration;
@@ -33,7 +35,7 @@ pub struct PosterSettings {
     pub concurrency: usize,
     /// The time that a post may take with all its tries; waiting for its turn is not counted.
     pub timeout: Duration,
-    /// The sender's share of the callback budget; none for no limit.
+    /// The sender's rate, until it is told another; none for no limit at all.
     pub rate: Option<Rate>,
     /// Whose certificates are believed.
     pub trust: Trust,

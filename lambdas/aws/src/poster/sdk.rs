@@ -15,6 +15,7 @@ use hubbub_core::frame::Frame;
 use hubbub_core::id::ConnectionId;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::Poster;
+use hubbub_core::rate::Rate;
 
 /// How often a post is tried: 429 and 5xx pass, with the SDK's jittered backoff between.
 const ATTEMPTS: u32 = 4;
@@ -71,4 +72,7 @@ impl Poster for SdkPoster {
             .collect()
             .await
     }
+
+    /// It keeps no rate.
+    fn limit(&self, _: Rate) {}
 }

@@ -6,6 +6,8 @@
 //! and as the SDK's.
 //! (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
 
+use std::time::Duration;
+
 use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -26,14 +28,15 @@ const SERVICE: &str = "execute-api";
 
 /// A frame as it is posted to everyone.
 #[derive(Clone, Debug)]
-pub(super) struct Body {
+pub struct Body {
     pub(super) bytes: Bytes,
     hash: String,
 }
 
 impl Body {
     /// Hashes a frame, once for all its posts.
-    pub(super) fn new(bytes: Bytes) -> Self {
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Self {
         let mut hash = String::with_capacity(64);
         push_hex(&mut hash, digest(&SHA256, &bytes).as_ref());
         Self { bytes, hash }
@@ -42,15 +45,27 @@ impl Body {
 
 /// Something can't be signed or sent as a header.
 #[derive(Debug, Error)]
-pub(super) enum SignError {
+pub enum SignError {
+    /// The time is out of range.
     #[error("the time has no date")]
     Time,
+    /// The credentials can't be sent.
     #[error("the credentials hold characters that a header can't")]
     Credentials,
+    /// The path can't be sent.
+    #[error("the path can't be sent")]
+    Path,
 }
 
+/// How long after its date a signature is sent. It counts for five minutes.
+const SENT_WITHIN: Duration = Duration::from_secs(120);
+
 /// Signs the posts of a moment.
-pub(super) struct Signer {
+#[derive(Debug)]
+pub struct Signer {
+    made_at: Timestamp,
+    /// The `host` header.
+    pub(super) host: HeaderValue,
     /// The `x-amz-date` header.
     pub(super) date: HeaderValue,
     /// The `x-amz-security-token` header.
@@ -66,12 +81,10 @@ pub(super) struct Signer {
 
 impl Signer {
     /// Prepares what posts at `now` share.
-    pub(super) fn new(
-        credentials: &Credentials,
-        region: &str,
-        target: &Target,
-        now: Timestamp,
-    ) -> Result<Self, SignError> {
+    ///
+    /// # Errors
+    /// When the time or the credentials can't be written in a header.
+    pub fn new(credentials: &Credentials, region: &str, target: &Target, now: Timestamp) -> Result<Self, SignError> {
         let date_time = date_time(now)?;
         let date = date_time.get(..8).ok_or(SignError::Time)?;
         let scope = format!("{date}/{region}/{SERVICE}/aws4_request");
@@ -94,6 +107,8 @@ impl Signer {
             credentials.access_key_id()
         );
         Ok(Self {
+            made_at: now,
+            host: target.authority.clone(),
             date: HeaderValue::from_str(&date_time).map_err(|_| SignError::Time)?,
             token,
             key: signing_key(credentials.secret_access_key(), date, region),
@@ -109,8 +124,16 @@ impl Signer {
         self.authorization.split_once("Credential=").unwrap().1.split_once('/').unwrap().0.to_owned()
     }
 
+    /// Whether what it has signed may still be sent.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        now.since(self.made_at) < SENT_WITHIN
+    }
+
     /// The `authorization` header of a post of this body to this path.
-    pub(super) fn sign(&self, path: &str, body: &Body) -> Result<HeaderValue, SignError> {
+    ///
+    /// # Errors
+    /// When the credentials can't be written in a header.
+    pub fn sign(&self, path: &str, body: &Body) -> Result<HeaderValue, SignError> {
         let mut canonical = String::with_capacity(path.len() * 2 + self.canonical_headers.len() + body.hash.len() + 8);
         canonical.push_str("POST\n");
         push_encoded_path(&mut canonical, path);

@@ -1,5 +1,6 @@
 //! Where posts go.
 
+use std::fmt;
 use std::sync::Arc;
 
 use hubbub_core::id::ConnectionId;
@@ -18,7 +19,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The stage that posts go to.
 #[derive(Clone)]
-pub(super) struct Target {
+pub struct Target {
     /// The host as the resolver wants it.
     pub(super) host: String,
     /// The port.
@@ -31,9 +32,18 @@ pub(super) struct Target {
     prefix: String,
 }
 
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
 impl Target {
     /// Reads a stage's URL.
-    pub(super) fn parse(url: &str, trust: &Trust) -> Result<Self, PosterError> {
+    ///
+    /// # Errors
+    /// When it isn't a stage's, or there are no certificates to believe.
+    pub fn parse(url: &str, trust: &Trust) -> Result<Self, PosterError> {
         let invalid = |reason: &str| PosterError::InvalidUrl { url: url.to_owned(), reason: reason.to_owned() };
         let uri: Uri = url.parse().map_err(|_| invalid("it can't be parsed"))?;
         let secure = match uri.scheme_str() {
@@ -63,7 +73,8 @@ impl Target {
     }
 
     /// The path of a connection's posts.
-    pub(super) fn path(&self, connection: &ConnectionId) -> String {
+    #[must_use]
+    pub fn path(&self, connection: &ConnectionId) -> String {
         let mut path = String::with_capacity(self.prefix.len() + connection.as_str().len() + 8);
         path.push_str(&self.prefix);
         path.extend(utf8_percent_encode(connection.as_str(), ENCODED));

@@ -9,13 +9,14 @@
 //! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `ttl` |
 //! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
 //! | receipt | `RC#<channel>` | `<from>/<id>` | `seq`, `members`, `delivered`, `gone`, `failed`, `ms`, `ttl` |
+//! | sender at work | `SN` | sender id | `until`, `ttl` |
 
 use std::collections::HashMap;
 use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use hubbub_core::channel::Channel;
-use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, UserId};
+use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use hubbub_core::lease::Lease;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Body, Message, ReceiptTo, Seq};
@@ -30,6 +31,9 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The sort key of the item that a partition is about.
 pub(super) const SELF: &str = "@";
+
+/// The partition of the senders at work.
+pub(super) const SENDERS: &str = "SN";
 
 pub(super) mod attribute {
     pub(in super::super) const EPOCH: &str = "epoch";
@@ -54,10 +58,11 @@ pub(super) mod attribute {
     pub(in super::super) const GONE: &str = "gone";
     pub(in super::super) const FAILED: &str = "failed";
     pub(in super::super) const MS: &str = "ms";
+    pub(in super::super) const UNTIL: &str = "until";
 }
 use attribute::{
     AT, BODY, CONNECTED_AT, DELIVERED, EPOCH, FAILED, FROM, GONE, HEAD, ID, LEASE, LEASE_UNTIL, MEMBERS, MOVED_AT, MS,
-    RECEIPT, SENT, SEQ, SHARD, SHARDS, USER,
+    RECEIPT, SENT, SEQ, SHARD, SHARDS, UNTIL, USER,
 };
 
 pub(super) fn channel_key(channel: &Channel) -> String {
@@ -249,4 +254,8 @@ pub(super) fn read_receipt(channel: &Channel, id: &MessageId, item: &Item) -> Po
 
 pub(super) fn read_shard(item: &Item) -> PortResult<Shard> {
     read_number(item, SHARD)
+}
+
+pub(super) fn write_sender(sender: &SenderId, until: Timestamp) -> Item {
+    item(SENDERS.to_owned(), sender.as_str(), [(UNTIL, number(until.0)), (TTL, number(until.as_ttl()))])
 }

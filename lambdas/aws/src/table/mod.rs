@@ -1,9 +1,10 @@
-//! The log, the members and the receipts on DynamoDB, all in one table. `item` says how rows look.
+//! The log, the members, the receipts and the senders on DynamoDB, all in one table. `item` says how rows look.
 
 mod item;
 mod log;
 mod members;
 mod receipts;
+mod senders;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
