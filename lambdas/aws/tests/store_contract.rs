@@ -4,10 +4,8 @@
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-use hubbub_aws::table::Table;
+use hubbub_aws::table::{Table, create_table};
 use hubbub_core::contract;
-use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
 
 async fn dynamodb() -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -24,20 +22,9 @@ async fn dynamodb() -> Client {
     Client::from_conf(config)
 }
 
-async fn table(client: &Client) -> Table {
-    let mut create = client.create_table().table_name("hubbub").billing_mode(BillingMode::PayPerRequest);
-    for (name, kind) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
-        let definition =
-            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
-        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        create = create.attribute_definitions(definition.unwrap()).key_schema(key.unwrap());
-    }
-    create.send().await.unwrap();
-    Table::new(client.clone(), "hubbub".to_owned())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dynamodb_store_keeps_the_contract() {
     let client = dynamodb().await;
-    contract::check(&table(&client).await).await;
+    create_table(&client, "hubbub").await.unwrap();
+    contract::check(&Table::new(client, "hubbub".to_owned())).await;
 }

@@ -17,11 +17,11 @@ use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit
 use crate::rate::Budget;
 
 /// How many members are read at a time.
-const PART: usize = 1_000;
+pub const PART: usize = 1_000;
 
 /// How many parts are under way at a time: when one is nearly done, the next has begun, so that the sender has always something to
 /// post, also while a few members that don't answer keep theirs open. Memory is bounded by it, however large the room.
-const PARTS_AT_ONCE: usize = 4;
+pub const PARTS_AT_ONCE: usize = 4;
 
 /// How long a sender counts as at work without having said so again: longer than a part takes at any rate but the lowest, and short
 /// enough that one that died doesn't hold its part of the budget for long.

@@ -114,6 +114,14 @@ impl Account {
         if self.books().quota.take(1.0, quota.rate, quota.burst, now) { Admission::Taken } else { Admission::OverQuota }
     }
 
+    /// A request comes in beside the posts, and uses up quota.
+    pub(crate) fn come_in(&self, now: Instant) {
+        let refused = self.admit_request(now) == Admission::OverQuota;
+        let counters = &mut self.books().counters;
+        counters.inbound += 1;
+        counters.inbound_refused += u64::from(refused);
+    }
+
     /// Whether the client's buffer has room for a body; it is in the buffer then.
     pub(crate) fn admit_body(&self, id: &str, body: &Bytes, now: Instant) -> Admission {
         if self.buffer.is_none() && !self.keep_bodies {
@@ -175,6 +183,19 @@ mod tests {
         let admitted: Vec<bool> =
             [0, 0, 0, 0, 99, 100, 150, 201].map(|after| admit(after) == Admission::Taken).to_vec();
         assert_eq!(admitted, [true, true, true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn what_comes_in_uses_up_quota_and_is_counted() {
+        let start = Instant::now();
+        let quota = Some(Quota { rate: 10.0, burst: 2.0 });
+        let account = Account::new(&Settings { quota, ..Settings::default() }, start);
+        account.come_in(start);
+        assert_eq!(account.admit_request(start), Admission::Taken);
+        assert_eq!(account.admit_request(start), Admission::OverQuota);
+        account.come_in(start);
+        let counters = account.counters();
+        assert_eq!((counters.inbound, counters.inbound_refused), (2, 1));
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub struct Counters {
     pub requests: u64,
     /// Bytes of the bodies that were taken.
     pub bytes: u64,
+    /// Requests that came in beside the posts, and used up quota.
+    pub inbound: u64,
+    /// Those of them for which none was left.
+    pub inbound_refused: u64,
     /// HTTP connections that were opened.
     pub connections: u64,
     /// HTTP connections that are open now.

@@ -1,11 +1,12 @@
 //! Starts and stops a gateway, and serves its connections.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
+use tokio::time::interval;
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::Account;
@@ -24,6 +26,9 @@ use crate::counters::Counters;
 use crate::fault::Fault;
 use crate::service;
 use crate::settings::Settings;
+
+/// How often the requests that come in beside the posts are let in.
+const INBOUND_EVERY: Duration = Duration::from_millis(5);
 
 /// A gateway that runs on a thread of its own until it is dropped.
 #[derive(Debug)]
@@ -62,6 +67,7 @@ impl Gateway {
             runtime.block_on(async {
                 tokio::select! {
                     () = server.accept_all(listener) => {}
+                    () = server.let_in() => {}
                     _ = stopped => {}
                 }
             });
@@ -164,6 +170,22 @@ impl Server {
                     eprintln!("gateway: connection not accepted: {error}");
                     tokio::task::yield_now().await;
                 }
+            }
+        }
+    }
+
+    /// Lets requests come in beside the posts, as evenly as the timer allows.
+    async fn let_in(&self) {
+        let Some(rate) = self.settings.inbound else { return pending().await };
+        let began = Instant::now();
+        let mut came_in = 0.0;
+        let mut timer = interval(INBOUND_EVERY);
+        loop {
+            timer.tick().await;
+            let due = began.elapsed().as_secs_f64() * rate;
+            while came_in < due {
+                self.account.come_in(Instant::now());
+                came_in += 1.0;
             }
         }
     }

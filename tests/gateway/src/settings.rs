@@ -14,6 +14,8 @@ pub struct Settings {
     pub tls: bool,
     /// The account's quota.
     pub quota: Option<Quota>,
+    /// Requests a second that come in beside the posts, and use up quota.
+    pub inbound: Option<f64>,
     /// How long an answer takes.
     pub latency: Option<Latency>,
     /// Each client's buffer.
@@ -31,6 +33,7 @@ impl Default for Settings {
             stage: "live".to_owned(),
             tls: false,
             quota: None,
+            inbound: None,
             latency: None,
             buffer: None,
             posts_per_connection: None,

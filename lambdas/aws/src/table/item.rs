@@ -73,7 +73,9 @@ pub(super) fn log_key(channel: &Channel) -> String {
     format!("LOG#{channel}")
 }
 
-pub(super) fn shard_key(channel: &Channel, shard: Shard) -> String {
+/// The partition of a shard's members.
+#[must_use]
+pub fn shard_key(channel: &Channel, shard: Shard) -> String {
     format!("MB#{channel}#{shard}")
 }
 

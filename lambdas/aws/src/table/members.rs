@@ -1,7 +1,9 @@
 //! Connections, memberships and members on DynamoDB.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use hubbub_core::channel::Channel;
 use hubbub_core::id::ConnectionId;
 use hubbub_core::member::{Connection, Shard};
@@ -23,6 +25,12 @@ const BATCH: usize = 100;
 const BATCH_ATTEMPTS: usize = 8;
 /// How a membership's sort key begins: with a channel's partition key.
 const MEMBERSHIP_PREFIX: &str = "CH#";
+
+/// A member's row, for whoever writes many at once.
+#[must_use]
+pub fn member_row(channel: &Channel, shard: Shard, member: &Connection) -> HashMap<String, AttributeValue> {
+    write_connection(shard_key(channel, shard), member.id.as_str(), member)
+}
 
 impl Table {
     async fn batch_counts(&self, channel: &Channel, shards: &[Shard]) -> PortResult<Vec<(Shard, u64)>> {
@@ -130,8 +138,7 @@ impl Members for Table {
     }
 
     async fn put_member(&self, channel: &Channel, shard: Shard, member: &Connection) -> PortResult<bool> {
-        let row = write_connection(shard_key(channel, shard), member.id.as_str(), member);
-        self.put(row).await.map(|old| old.is_none())
+        self.put(member_row(channel, shard, member)).await.map(|old| old.is_none())
     }
 
     async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool> {

@@ -10,12 +10,34 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ReturnValue, ScalarAttributeType,
+};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
 use hubbub_core::ports::PortResult;
 
 use self::item::{Item, text};
-use crate::error::port_error;
+use crate::error::{malformed, port_error};
+
+pub use item::shard_key;
+pub use members::member_row;
+
+/// Makes a table in a DynamoDB on this machine. On AWS, the Pulumi program does.
+///
+/// # Errors
+/// When there is one of this name, or DynamoDB can't be reached.
+pub async fn create_table(client: &Client, name: &str) -> PortResult<()> {
+    let mut create = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for (name, kind) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
+        let definition =
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        create = create
+            .attribute_definitions(definition.map_err(|error| malformed("dynamodb:CreateTable", error))?)
+            .key_schema(key.map_err(|error| malformed("dynamodb:CreateTable", error))?);
+    }
+    create.send().await.map(drop).map_err(|error| port_error("dynamodb:CreateTable", &error))
+}
 
 /// Hubbub's table.
 #[derive(Clone, Debug)]

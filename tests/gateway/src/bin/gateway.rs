@@ -1,6 +1,8 @@
-//! Runs a gateway for benchmarks of other languages: prints its URL on the first line, and serves until it is stopped.
+//! Runs a gateway for benchmarks: prints its URL on the first line, and serves until it is stopped. For each line that it reads, it prints what it
+//! counted since the last one, as JSON.
 
 use std::fs;
+use std::io::stdin;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +29,9 @@ struct Arguments {
     /// How many posts pass at once after a rest; half the rate where it isn't given.
     #[arg(long, requires = "rate")]
     burst: Option<f64>,
+    /// Requests a second that come in beside the posts, and use up the quota.
+    #[arg(long, requires = "rate")]
+    inbound: Option<f64>,
     /// The median of an answer's latency, in milliseconds.
     #[arg(long)]
     latency_ms: Option<u64>,
@@ -42,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         stage: arguments.stage,
         tls: arguments.tls.is_some(),
         quota: arguments.rate.map(|rate| Quota { rate, burst: arguments.burst.unwrap_or(rate / 2.0) }),
+        inbound: arguments.inbound,
         latency: arguments.latency_ms.map(|median| Latency {
             median: Duration::from_millis(median),
             p99: Duration::from_millis(arguments.p99_ms.unwrap_or(median * 2)),
@@ -53,5 +59,10 @@ fn main() -> anyhow::Result<()> {
         fs::write(file, pem).with_context(|| format!("writing `{}`", file.display()))?;
     }
     println!("{}", gateway.url());
+    for line in stdin().lines() {
+        line?;
+        println!("{}", serde_json::to_string(&gateway.counters())?);
+        gateway.reset_counters();
+    }
     gateway.join()
 }

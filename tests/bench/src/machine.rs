@@ -1,0 +1,197 @@
+//! Step Functions' part in a broadcast: plan, pages over the senders, plan again, until everything is sent. The planner, the senders and what
+//! they work with are the functions' own; only the state machine is played, because its emulator's speed is not what is measured.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::stream::{self, StreamExt};
+use hubbub_aws::clients::Clients;
+use hubbub_aws::poster::FastPoster;
+use hubbub_aws::system::System;
+use hubbub_aws::table::Table;
+use hubbub_core::broadcast::{Next, PageDelivery, PageInput, PageReport, PlanInput, Planner, Round, Totals};
+use hubbub_core::channel::Channel;
+use hubbub_core::config::settings;
+use hubbub_core::fan_out::Share;
+use hubbub_core::id::{LeaseId, SenderId};
+use hubbub_core::page::Page;
+use hubbub_core::ports::{Broadcasts, Ids, PortResult};
+use hubbub_core::rate::Budget;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::room::TABLE;
+
+/// Where the parts are, and how they share the posts.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The gateway.
+    pub gateway: String,
+    /// DynamoDB.
+    pub dynamodb: String,
+    /// The stack's posts a second.
+    pub budget: Budget,
+}
+
+impl Place {
+    fn clients(&self) -> Clients {
+        Clients::local(self.dynamodb.clone(), "us-east-1".to_owned())
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        self.clients().table(TABLE.to_owned())
+    }
+
+    /// A poster as the functions make it.
+    ///
+    /// # Errors
+    /// When the gateway's address isn't one.
+    pub fn poster(&self) -> anyhow::Result<FastPoster> {
+        let rate = self.budget.large_rate(self.budget.page_senders());
+        let (concurrency, timeout) = (settings::POST_CONCURRENCY.default, settings::POST_TIMEOUT_MS.default);
+        Ok(self.clients().poster(&self.gateway, rate, concurrency, timeout)?)
+    }
+
+    /// A sender's part in the budget.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share { budget: self.budget, sender: SenderId::new(System.fresh()) }
+    }
+}
+
+/// How long a broadcast holds its channel without renewing the lease.
+pub const LEASE: Duration = Duration::from_secs(settings::LEASE_SECONDS.default);
+
+/// How long messages are kept.
+pub const RETENTION: Duration = Duration::from_secs(settings::RETENTION_SECONDS.default);
+
+/// Takes the starts of broadcasts.
+#[derive(Clone, Debug)]
+pub struct Starter(mpsc::UnboundedSender<(Channel, LeaseId)>);
+
+impl Broadcasts for Starter {
+    async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()> {
+        // Nobody listens any more only when the measurement is over.
+        let _ = self.0.send((channel.clone(), lease.clone()));
+        Ok(())
+    }
+}
+
+/// A page for a sender, and where its report goes.
+struct Job {
+    input: PageInput,
+    report: oneshot::Sender<PortResult<PageReport>>,
+}
+
+/// Runs broadcasts.
+pub struct Machine {
+    planner: Planner<Table, Starter, FastPoster, System>,
+    jobs: mpsc::UnboundedSender<Job>,
+    starts: mpsc::UnboundedReceiver<(Channel, LeaseId)>,
+    ended: mpsc::UnboundedSender<anyhow::Result<(Channel, Totals)>>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").finish_non_exhaustive()
+    }
+}
+
+/// Hands out the broadcasts that have come to their end, in the order of their ends.
+pub type Ends = mpsc::UnboundedReceiver<anyhow::Result<(Channel, Totals)>>;
+
+impl Machine {
+    /// Starts the senders, each a thread of its own, as many as the budget lets run at once.
+    ///
+    /// # Errors
+    /// When a sender can't be made.
+    pub fn start(place: &Place) -> anyhow::Result<(Self, Starter, Ends)> {
+        let (start, starts) = mpsc::unbounded_channel();
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let (ended, ends) = mpsc::unbounded_channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..place.budget.page_functions() {
+            start_sender(place, Arc::clone(&queue))?;
+        }
+        let starter = Starter(start);
+        let planner = Planner {
+            store: place.table(),
+            broadcasts: starter.clone(),
+            poster: place.poster()?,
+            world: System,
+            lease: LEASE,
+            page_members: settings::PAGE_MEMBERS.default,
+            round_frames: settings::ROUND_FRAMES.default,
+            history_events: settings::HISTORY_EVENTS.default,
+            budget: place.budget,
+            retention: RETENTION,
+        };
+        Ok((Self { planner, jobs, starts, ended }, starter, ends))
+    }
+
+    /// Runs every broadcast that is started, until nobody starts any more.
+    pub async fn run(self) {
+        let Self { planner, jobs, starts, ended } = self;
+        let starts = stream::unfold(starts, async |mut starts| starts.recv().await.map(|start| (start, starts)));
+        starts
+            .for_each_concurrent(None, async |(channel, lease)| {
+                let end = execute(&planner, &jobs, &channel, lease).await.map(|totals| (channel, totals));
+                let _ = ended.send(end);
+            })
+            .await;
+    }
+}
+
+fn start_sender(place: &Place, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) -> anyhow::Result<()> {
+    let delivery = PageDelivery { store: place.table(), poster: place.poster()?, world: System, share: place.share() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("sender".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            loop {
+                let Some(job) = queue.lock().await.recv().await else { return };
+                let _ = job.report.send(delivery.deliver(job.input).await);
+            }
+        });
+    })?;
+    Ok(())
+}
+
+/// One execution, as `broadcast.asl.json` has it; nothing is tried again, because nothing is to fail.
+async fn execute(
+    planner: &Planner<Table, Starter, FastPoster, System>,
+    jobs: &mpsc::UnboundedSender<Job>,
+    channel: &Channel,
+    lease: LeaseId,
+) -> anyhow::Result<Totals> {
+    let totals = Totals::default();
+    let mut input = PlanInput { channel: channel.clone(), lease, round: None, reports: Vec::new(), totals };
+    loop {
+        let plan = planner.plan(input).await?;
+        let Next::Round { round, pages, concurrency } = plan.next else { return Ok(plan.totals) };
+        let lease = &plan.lease;
+        let reports: Vec<anyhow::Result<PageReport>> = stream::iter(pages)
+            .map(|page| deliver_page(jobs, channel, lease, &round, page))
+            .buffer_unordered(usize::try_from(concurrency)?)
+            .collect()
+            .await;
+        let reports = reports.into_iter().collect::<anyhow::Result<_>>()?;
+        input =
+            PlanInput { channel: plan.channel, lease: plan.lease, round: Some(round), reports, totals: plan.totals };
+    }
+}
+
+async fn deliver_page(
+    jobs: &mpsc::UnboundedSender<Job>,
+    channel: &Channel,
+    lease: &LeaseId,
+    round: &Round,
+    page: Page,
+) -> anyhow::Result<PageReport> {
+    let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
+    let (report, reported) = oneshot::channel();
+    jobs.send(Job { input, report }).ok().context("the senders have ended")?;
+    Ok(reported.await.context("a sender has ended")??)
+}

@@ -1,0 +1,104 @@
+//! Rooms full of members.
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use hubbub_aws::system::System;
+use hubbub_aws::table::{Table, member_row, shard_key};
+use hubbub_core::channel::Channel;
+use hubbub_core::config::settings;
+use hubbub_core::id::{ConnectionId, Epoch, RoomId, UserId};
+use hubbub_core::member::{Connection, Shard, shard_of, shards_wanted};
+use hubbub_core::names::table::PARTITION_KEY;
+use hubbub_core::ports::{Clock, Ids, Log, Members};
+
+/// The table's name.
+pub const TABLE: &str = "hubbub";
+
+/// The most rows of a BatchWriteItem.
+const BATCH: usize = 25;
+
+/// Batches that are under way at once.
+const BATCHES_AT_ONCE: usize = 8;
+
+/// A client of a DynamoDB on this machine.
+#[must_use]
+pub fn dynamodb(url: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "bench"))
+        .endpoint_url(url)
+        .build();
+    Client::from_conf(config)
+}
+
+/// Makes a room and fills it with so many members, whose connections are new.
+///
+/// # Errors
+/// When the table can't be written.
+pub async fn fill(client: &Client, name: &str, members: u64) -> anyhow::Result<Channel> {
+    let table = Table::new(client.clone(), TABLE.to_owned());
+    let channel = Channel::Room(RoomId::parse(name)?);
+    table.open(&channel, &Epoch::new(System.fresh())).await?;
+    let shards = shards_wanted(&[members], settings::SHARD_MEMBERS.default);
+    table.grow(&channel, 1, shards).await?;
+    let mut counts = vec![0_i64; usize::try_from(shards)?];
+    let now = System.now();
+    let mut batches: Vec<Vec<WriteRequest>> = vec![Vec::new()];
+    for number in 0..members {
+        let id = ConnectionId::new(format!("{name}-{number:09}="));
+        let shard = shard_of(&id, shards);
+        if let Some(count) = counts.get_mut(usize::try_from(shard)?) {
+            *count += 1;
+        }
+        let member = Connection { id, user: UserId::parse(&format!("user-{number}"))?, connected_at: now };
+        let put = PutRequest::builder().set_item(Some(member_row(&channel, shard, &member))).build()?;
+        let put = WriteRequest::builder().put_request(put).build();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH => batch.push(put),
+            _ => batches.push(vec![put]),
+        }
+    }
+    stream::iter(batches.into_iter().filter(|batch| !batch.is_empty()).map(Ok))
+        .try_for_each_concurrent(BATCHES_AT_ONCE, async |batch| {
+            client.batch_write_item().request_items(TABLE, batch).send().await.map(drop)
+        })
+        .await?;
+    for (shard, count) in (0..).zip(counts) {
+        table.add_to_count(&channel, shard, count).await?;
+    }
+    Ok(channel)
+}
+
+/// The read units that it takes to read all members once, as DynamoDB counts them.
+///
+/// # Errors
+/// When the table can't be read.
+pub async fn read_units(client: &Client, channel: &Channel, members: u64) -> anyhow::Result<f64> {
+    let shards = shards_wanted(&[members], settings::SHARD_MEMBERS.default);
+    let units = stream::iter(0..shards).then(async |shard| units_of_shard(client, channel, shard).await);
+    units.try_fold(0.0, async |sum, units| Ok(sum + units)).await
+}
+
+async fn units_of_shard(client: &Client, channel: &Channel, shard: Shard) -> anyhow::Result<f64> {
+    let mut pages = client
+        .query()
+        .table_name(TABLE)
+        .consistent_read(true)
+        .key_condition_expression("#pk = :pk")
+        .expression_attribute_names("#pk", PARTITION_KEY)
+        .expression_attribute_values(":pk", AttributeValue::S(shard_key(channel, shard)))
+        .return_consumed_capacity(ReturnConsumedCapacity::Total)
+        .limit(i32::try_from(hubbub_core::fan_out::PART)?)
+        .into_paginator()
+        .send();
+    let mut units = 0.0;
+    while let Some(page) = pages.next().await {
+        units += page?.consumed_capacity().and_then(|capacity| capacity.capacity_units()).unwrap_or_default();
+    }
+    Ok(units)
+}

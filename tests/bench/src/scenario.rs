@@ -1,0 +1,325 @@
+//! Broadcasts that are measured: from a message on the queue's way out to the last member's post.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use aws_sdk_dynamodb::Client;
+use hubbub_aws::poster::FastPoster;
+use hubbub_aws::system::System;
+use hubbub_aws::table::{Table, create_table};
+use hubbub_core::broadcast::Totals;
+use hubbub_core::channel::Channel;
+use hubbub_core::config::settings;
+use hubbub_core::deliver::{Delivery, Record};
+use hubbub_core::envelope::Envelope;
+use hubbub_core::id::{MessageId, UserId};
+use hubbub_core::message::{Body, Seq};
+use hubbub_core::ports::{Clock, Ids, Log};
+use hubbub_core::rate::Budget;
+use hubbub_core::testing::Recorder;
+use serde::Serialize;
+use tokio::time::{sleep, sleep_until};
+
+use crate::cost;
+use crate::machine::{Ends, LEASE, Machine, Place, RETENTION, Starter};
+use crate::processes::{Counted, Gateway, Process, start_dynamodb, start_gateway};
+use crate::room::{self, TABLE};
+
+/// A message's body, in bytes of JSON.
+const BODY_BYTES: usize = 1_024;
+
+/// The part of the account's quota that `callbackRps` is: the rest is left to what comes in.
+const CALLBACK_PART: f64 = 0.8;
+
+/// A stack with rooms: everything between the queue and the sockets.
+struct Stack {
+    gateway: Process,
+    _dynamodb: Process,
+    client: Client,
+    table: Table,
+    delivery: Delivery<Table, Starter, Recorder, FastPoster, System>,
+    rooms: Vec<Channel>,
+    ends: Ends,
+    budget: Budget,
+}
+
+impl Stack {
+    async fn start(budget: Budget, gateway: Gateway, rooms: usize, members: u64) -> anyhow::Result<Self> {
+        let (gateway, dynamodb) = (start_gateway(gateway)?, start_dynamodb()?);
+        let client = room::dynamodb(&dynamodb.url);
+        create_table(&client, TABLE).await?;
+        let place = Place { gateway: gateway.url.clone(), dynamodb: dynamodb.url.clone(), budget };
+        let mut channels = Vec::new();
+        for number in 0..rooms {
+            channels.push(room::fill(&client, &format!("room{number}"), members).await?);
+        }
+        let (machine, starter, ends) = Machine::start(&place)?;
+        tokio::task::spawn_local(machine.run());
+        let delivery = Delivery {
+            store: place.table(),
+            broadcasts: starter,
+            dead_letters: Recorder::default(),
+            poster: place.poster()?,
+            world: System,
+            max_body_bytes: usize::try_from(settings::MAX_BODY_BYTES.default)?,
+            retention: RETENTION,
+            // Every room goes to the state machine: small ones are measured like large ones.
+            inline_limit: 0,
+            lease: LEASE,
+            share: place.share(),
+        };
+        let table = place.table();
+        Ok(Self { gateway, _dynamodb: dynamodb, client, table, delivery, rooms: channels, ends, budget })
+    }
+
+    /// Delivers messages as the queue hands them over.
+    async fn deliver(&self, room: &Channel, messages: u64) -> anyhow::Result<()> {
+        let records = (0..messages).map(|_| record(room)).collect::<anyhow::Result<_>>()?;
+        let failed = self.delivery.deliver(records).await;
+        ensure!(failed.is_empty(), "messages were not delivered");
+        Ok(())
+    }
+
+    async fn next_end(&mut self) -> anyhow::Result<(Channel, Totals)> {
+        self.ends.recv().await.context("the broadcasts have ended")?
+    }
+}
+
+fn record(room: &Channel) -> anyhow::Result<Record> {
+    let fresh = System.fresh();
+    let text = "x".repeat(BODY_BYTES - 2);
+    let envelope = Envelope {
+        channel: room.clone(),
+        id: MessageId::parse(&fresh)?,
+        from: UserId::parse("bench")?,
+        body: Body::parse(format!("\"{text}\""))?,
+        receipt: None,
+    };
+    Ok(Record {
+        queue_id: fresh,
+        group: room.to_string(),
+        body: envelope.to_json()?,
+        sent_at: System.now(),
+        receives: 1,
+        redriven: false,
+        source: "bench".to_owned(),
+    })
+}
+
+/// A message to each of some rooms at once, under a quota.
+#[derive(Debug, Serialize)]
+pub struct Quota {
+    members: u64,
+    quota: u32,
+    account_quota: f64,
+    rooms: usize,
+    senders: u32,
+    seconds: f64,
+    posts: u64,
+    throttled: u64,
+    inbound: u64,
+    inbound_refused: u64,
+    cpu_us_per_post: f64,
+    peak_mib: f64,
+    room_seconds: Vec<f64>,
+}
+
+/// Measures a message to each of `rooms` rooms at once. `quota` is the stack's `callbackRps`; the account's quota is a quarter more, and
+/// what is left of it is used up by requests that come in.
+///
+/// # Errors
+/// When a part fails, or a member isn't delivered to.
+pub async fn quota(members: u64, quota: u32, rooms: usize) -> anyhow::Result<Quota> {
+    let account_quota = f64::from(quota) / CALLBACK_PART;
+    let gateway = Gateway { rate: Some(account_quota), inbound: account_quota - f64::from(quota) };
+    let mut stack = Stack::start(Budget::of(quota.into()), gateway, rooms, members).await?;
+    let (run, room_seconds) = measure(&mut stack, members).await?;
+    Ok(Quota {
+        members,
+        quota,
+        account_quota,
+        rooms,
+        senders: stack.budget.page_senders(),
+        seconds: run.seconds,
+        posts: run.counted.answered(200),
+        throttled: run.counted.answered(429),
+        inbound: run.counted.inbound,
+        inbound_refused: run.counted.inbound_refused,
+        cpu_us_per_post: run.cpu.as_secs_f64() * 1e6 / run.counted.answered(200) as f64,
+        peak_mib: run.peak_mib,
+        room_seconds,
+    })
+}
+
+/// What grows with a room.
+#[derive(Debug, Serialize)]
+pub struct Growth {
+    members: u64,
+    seconds: f64,
+    posts: u64,
+    cpu_us_per_member: f64,
+    peak_mib: f64,
+    read_units_per_member: f64,
+    bytes_per_member: f64,
+}
+
+/// The posts a second that a growing room is delivered at: as many as two cores take beside the gateway.
+const GROWTH_RPS: u32 = 20_000;
+
+/// Measures a message to a room at a fixed rate and without a quota.
+///
+/// # Errors
+/// As [`quota`].
+pub async fn growth(members: u64) -> anyhow::Result<Growth> {
+    let gateway = Gateway { rate: None, inbound: 0.0 };
+    let mut stack = Stack::start(Budget::of(GROWTH_RPS.into()), gateway, 1, members).await?;
+    let (run, _) = measure(&mut stack, members).await?;
+    let room = stack.rooms.first().context("there is no room")?;
+    let units = room::read_units(&stack.client, room, members).await?;
+    let of_each = |whole: f64| whole / members as f64;
+    Ok(Growth {
+        members,
+        seconds: run.seconds,
+        posts: run.counted.answered(200),
+        cpu_us_per_member: of_each(run.cpu.as_secs_f64() * 1e6),
+        peak_mib: run.peak_mib,
+        read_units_per_member: of_each(units),
+        bytes_per_member: of_each(run.counted.bytes as f64),
+    })
+}
+
+/// What a run of broadcasts cost.
+struct Run {
+    seconds: f64,
+    cpu: Duration,
+    peak_mib: f64,
+    counted: Counted,
+}
+
+/// Sends a message to each room at once, and waits until each is delivered; the seconds of each.
+async fn measure(stack: &mut Stack, members: u64) -> anyhow::Result<(Run, Vec<f64>)> {
+    stack.gateway.counted()?;
+    cost::forget_peak_memory()?;
+    let (cpu, began) = (cost::cpu_time(), Instant::now());
+    for room in &stack.rooms {
+        stack.deliver(room, 1).await?;
+    }
+    let mut seconds = BTreeMap::new();
+    while seconds.len() < stack.rooms.len() {
+        let (room, totals) = stack.next_end().await?;
+        ensure!(totals.tally.delivered == members, "of {members} members, there were {:?}", totals.tally);
+        seconds.insert(room, began.elapsed().as_secs_f64());
+    }
+    let run = Run {
+        seconds: began.elapsed().as_secs_f64(),
+        cpu: cost::cpu_time().saturating_sub(cpu),
+        peak_mib: cost::peak_memory_mib()?,
+        counted: stack.gateway.counted()?,
+    };
+    Ok((run, seconds.into_values().collect()))
+}
+
+/// A room that is talked in.
+#[derive(Debug, Serialize)]
+pub struct Coalescing {
+    members: u64,
+    quota: u32,
+    rate: u32,
+    seconds: f64,
+    messages: u64,
+    rounds: u64,
+    posts: u64,
+    posts_per_member_per_second: f64,
+    oldest_unsent_ms_p50: f64,
+    oldest_unsent_ms_max: f64,
+}
+
+/// How often the age of the oldest unsent message is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The most messages that the queue hands over at once.
+const BATCH: u64 = 10;
+
+/// Publishes `rate` messages a second for so many seconds, and waits until all are delivered.
+///
+/// # Errors
+/// As [`quota`].
+pub async fn coalescing(members: u64, quota: u32, rate: u32, seconds: u32) -> anyhow::Result<Coalescing> {
+    let gateway = Gateway { rate: Some(f64::from(quota) / CALLBACK_PART), inbound: 0.0 };
+    let mut stack = Stack::start(Budget::of(quota.into()), gateway, 1, members).await?;
+    stack.gateway.counted()?;
+    let room = stack.rooms.first().context("there is no room")?.clone();
+    let schedule = Schedule { began: Instant::now(), rate };
+    let messages = u64::from(rate) * u64::from(seconds);
+    let (published, ages) =
+        tokio::join!(publish(&stack, &room, schedule, messages), watch(&stack.table, &room, schedule, messages));
+    published?;
+    let mut ages = ages?;
+    let seconds = schedule.began.elapsed().as_secs_f64();
+    // The broadcast that sent the last message ends when it has given its lease back.
+    let mut rounds = stack.next_end().await?.1.rounds;
+    while let Ok(end) = stack.ends.try_recv() {
+        rounds += end?.1.rounds;
+    }
+    ages.sort_by(f64::total_cmp);
+    let posts = stack.gateway.counted()?.answered(200);
+    Ok(Coalescing {
+        members,
+        quota,
+        rate,
+        seconds,
+        messages,
+        rounds,
+        posts,
+        posts_per_member_per_second: posts as f64 / members as f64 / seconds,
+        oldest_unsent_ms_p50: ages.get(ages.len() / 2).copied().unwrap_or_default(),
+        oldest_unsent_ms_max: ages.last().copied().unwrap_or_default(),
+    })
+}
+
+/// When messages are published.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    began: Instant,
+    rate: u32,
+}
+
+impl Schedule {
+    /// When the message behind `before` others is published.
+    fn due(self, before: u64) -> Instant {
+        self.began + Duration::from_secs_f64(before as f64 / f64::from(self.rate))
+    }
+
+    /// How many messages are due by now.
+    fn due_by_now(self) -> u64 {
+        let (whole, rate) = (self.began.elapsed().as_micros(), u128::from(self.rate));
+        u64::try_from(whole * rate / 1_000_000).unwrap_or(u64::MAX) + 1
+    }
+}
+
+async fn publish(stack: &Stack, room: &Channel, schedule: Schedule, messages: u64) -> anyhow::Result<()> {
+    let mut published = 0;
+    while published < messages {
+        sleep_until(schedule.due(published).into()).await;
+        let batch = schedule.due_by_now().min(messages).saturating_sub(published).clamp(1, BATCH);
+        stack.deliver(room, batch).await?;
+        published += batch;
+    }
+    Ok(())
+}
+
+/// Looks at the age of the oldest unsent message until all are sent, in milliseconds.
+async fn watch(table: &Table, room: &Channel, schedule: Schedule, messages: u64) -> anyhow::Result<Vec<f64>> {
+    let mut ages = Vec::new();
+    loop {
+        let state = table.state(room).await?.context("the room is not there")?;
+        if state.sent == Seq(messages) {
+            return Ok(ages);
+        }
+        if state.sent < state.head {
+            ages.push(schedule.due(state.sent.0).elapsed().as_secs_f64() * 1e3);
+        }
+        sleep(LOOK).await;
+    }
+}
