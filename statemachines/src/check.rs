@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use hubbub_core::names::{LAMBDA_FAULTS, errors};
+use hubbub_core::names::{LAMBDA_BUSY, LAMBDA_FAULTS, errors};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -251,7 +251,8 @@ fn error_names<'a>(place: &str, rule: &'a Map<String, Value>, faults: &mut Fault
 }
 
 fn is_retryable(name: &str) -> bool {
-    LAMBDA_FAULTS.contains(&name)
+    name == LAMBDA_BUSY
+        || LAMBDA_FAULTS.contains(&name)
         || [errors::RETRYABLE, errors::INVALID_INPUT].contains(&name)
         || RETRYABLE_AWS_ERRORS.contains(&name)
 }
@@ -362,10 +363,13 @@ mod tests {
             let retriers = machine().pointer(&format!("{pointer}/Retry")).unwrap().clone();
             let names = |index: usize| retriers[index]["ErrorEquals"].clone();
             let expected: Vec<_> = LAMBDA_FAULTS.into_iter().chain([errors::RETRYABLE]).collect();
-            assert_eq!(names(0), Value::from(expected));
-            assert_eq!(names(1), Value::from(RETRYABLE_AWS_ERRORS.to_vec()));
-            assert_eq!((&retriers[0]["MaxAttempts"], &retriers[1]["MaxAttempts"]), (&3.into(), &1.into()));
-            assert_eq!(retriers[0]["JitterStrategy"], "FULL");
+            // A call that finds no free function is no fault: it waits for minutes.
+            assert_eq!(names(0), Value::from(vec![LAMBDA_BUSY]));
+            assert_eq!(names(1), Value::from(expected));
+            assert_eq!(names(2), Value::from(RETRYABLE_AWS_ERRORS.to_vec()));
+            let attempts = [0, 1, 2].map(|index: usize| retriers[index]["MaxAttempts"].clone());
+            assert_eq!(attempts, [30, 3, 1].map(Value::from));
+            assert!([0, 1, 2].iter().all(|index: &usize| retriers[*index]["JitterStrategy"] == "FULL"));
         }
     }
 

@@ -6,6 +6,7 @@ use anyhow::Context;
 use authorize::token::{self, Claims};
 use hubbub_aws::system::System;
 use hubbub_core::ports::Clock;
+use serde_json::Value;
 
 use crate::stack::Stack;
 
@@ -56,7 +57,19 @@ impl Tokens {
     /// # Errors
     /// None that is known; the type is the JWT library's.
     pub fn sign_until(&self, user: &str, exp: u64) -> anyhow::Result<String> {
-        let claims = Claims { sub: user.to_owned(), exp, nbf: None };
-        Ok(token::sign(&claims, &self.key)?)
+        self.sign_claims(&Claims { sub: user.to_owned(), exp, nbf: None, capabilities: None })
+    }
+
+    /// A token for a user that is good for an hour and grants these capabilities.
+    ///
+    /// # Errors
+    /// None that is known; the type is the JWT library's.
+    pub fn sign_for(&self, user: &str, capabilities: Value) -> anyhow::Result<String> {
+        let exp = System.now().plus(Duration::from_secs(3_600)).as_ttl();
+        self.sign_claims(&Claims { sub: user.to_owned(), exp, nbf: None, capabilities: Some(capabilities) })
+    }
+
+    fn sign_claims(&self, claims: &Claims) -> anyhow::Result<String> {
+        Ok(token::sign(claims, &self.key)?)
     }
 }

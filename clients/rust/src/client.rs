@@ -17,7 +17,9 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use crate::channel::Channel;
 use crate::connection::{CloseReason, Connection, Inbound, Inbox, Received, Settings};
 use crate::error::Error;
-use crate::frames::{Accepted, History, Joined, Left, Members, Pong, Posted, Receipt, Request, ServerFrame};
+use crate::frames::{
+    Accepted, History, Joined, Left, Members, Pong, Posted, Receipt, Request, ServerError, ServerFrame,
+};
 use crate::state::{ChannelState, Counters, Delivery, Position, Start, Step};
 
 /// How to connect, as whom, and what to follow from the first moment.
@@ -233,7 +235,7 @@ impl Client {
     }
 
     /// Publishes to a room, and waits until the message is durable. Messages to one room are sent one after the other, in the order of
-    /// the calls. With an `id`, the same call can be repeated for five minutes and stays one message.
+    /// the calls; one that the server finds too fast is sent again when the server says. With an `id`, the same call can be repeated for five minutes and stays one message.
     ///
     /// # Errors
     /// Fails as [`Connection::request`], and with [`Error::Body`] if the body can't be written as JSON.
@@ -287,9 +289,16 @@ impl Client {
 
     async fn send(&self, channel: &Channel, request: &Request) -> Result<Accepted, Error> {
         let _turn = self.0.turn(channel, Turn::Publishing).await;
-        match self.0.connection.request(request).await?.frame {
-            ServerFrame::Accepted(accepted) => Ok(accepted),
-            other => Err(unexpected(request, &other)),
+        loop {
+            match self.0.connection.request(request).await {
+                Ok(Received { frame: ServerFrame::Accepted(accepted), .. }) => return Ok(accepted),
+                Ok(Received { frame: other, .. }) => return Err(unexpected(request, &other)),
+                // Nothing was done, and what comes behind it waits for it, so that the order stays.
+                Err(Error::Server(ServerError { retry_ms: Some(wait), .. })) => {
+                    sleep(Duration::from_millis(wait)).await;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

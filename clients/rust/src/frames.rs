@@ -279,11 +279,16 @@ pub struct ServerError {
     /// The message's id, where the frame had one.
     #[serde(default)]
     pub id: Option<String>,
+    /// In how many milliseconds the same may be tried again, where the server knows.
+    #[serde(default)]
+    pub retry_ms: Option<u64>,
 }
 
 impl ServerError {
     /// The code that asks for another try.
     pub const UNAVAILABLE: &str = "unavailable";
+    /// The code that says that a user publishes too fast.
+    pub const TOO_FAST: &str = "too_fast";
 }
 
 /// What the server sends.

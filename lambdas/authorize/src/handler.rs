@@ -4,33 +4,21 @@ use aws_lambda_events::event::apigw::{
     ApiGatewayCustomAuthorizerPolicy, ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayCustomAuthorizerResponse,
 };
 use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
-use hubbub_aws::parameter::Parameter;
 use hubbub_aws::runtime::Fault;
-use hubbub_core::id::UserId;
-use hubbub_core::names::context;
-use hubbub_core::ports::{Clock, PortResult};
+use hubbub_core::names::{context, subprotocols};
+use hubbub_core::ports::Clock;
 use serde_json::{Value, json};
 
-use crate::token::verify;
-
-/// Where the key comes from by which tokens are signed.
-#[expect(async_fn_in_trait, reason = "callers are generic over it, so that the compiler sees which futures are Send")]
-pub trait Keys {
-    /// The key.
-    async fn key(&self) -> PortResult<String>;
-}
-
-impl Keys for Parameter {
-    async fn key(&self) -> PortResult<String> {
-        self.value().await
-    }
-}
+use crate::keys::Keys;
+use crate::token::{Bearer, Rules, TokenError, key_id, verify};
 
 /// Handles the authorizer's requests.
 #[derive(Debug)]
 pub struct Handler<K, E> {
-    /// The key.
+    /// The keys.
     pub keys: K,
+    /// What tokens must be like.
+    pub rules: Rules,
     /// Time.
     pub world: E,
 }
@@ -49,33 +37,46 @@ impl<K: Keys, E: Clock> Handler<K, E> {
             tracing::info!(reason = "there is no token", "refused");
             return Ok(deny(arn));
         };
-        let key = self.keys.key().await?;
-        match verify(token, &key, self.world.now()) {
-            Ok(user) => Ok(allow(&user, arn)),
+        match self.verify(token).await? {
+            Ok(bearer) => allow(&bearer, arn),
             Err(reason) => {
                 tracing::info!(%reason, "refused");
                 Ok(deny(arn))
             }
         }
     }
-}
 
-/// The token: from `Authorization: Bearer`, else from `?token=`.
-fn token(event: &ApiGatewayCustomAuthorizerRequestTypeRequest) -> Option<&str> {
-    let header = event.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let bearer =
-        header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    match bearer {
-        Some((_, token)) => Some(token.trim()),
-        None => event.query_string_parameters.first("token"),
+    async fn verify(&self, token: &str) -> Result<Result<Bearer, TokenError>, Fault> {
+        let id = match key_id(token) {
+            Ok(id) => id,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let Some(key) = self.keys.key(id.as_deref()).await? else { return Ok(Err(TokenError::UnknownKey)) };
+        Ok(verify(token, &key, &self.rules, self.world.now()))
     }
 }
 
-fn allow(user: &UserId, arn: String) -> ApiGatewayCustomAuthorizerResponse {
+/// The token: from `Authorization: Bearer`, else from the subprotocols, which are all that a browser can set, else from `?token=`.
+fn token(event: &ApiGatewayCustomAuthorizerRequestTypeRequest) -> Option<&str> {
+    let header = |name: &str| event.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header("authorization")
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let subprotocol = || {
+        let mut offered = header(subprotocols::HEADER)?.split(',').map(str::trim);
+        offered.find_map(|offer| offer.strip_prefix(subprotocols::BEARER))
+    };
+    bearer.or_else(subprotocol).or_else(|| event.query_string_parameters.first("token"))
+}
+
+fn allow(bearer: &Bearer, arn: String) -> Result<ApiGatewayCustomAuthorizerResponse, Fault> {
     let mut response = policy(IamPolicyEffect::Allow, arn);
-    response.principal_id = Some(user.to_string());
-    response.context = json!({ context::USER: user });
-    response
+    response.principal_id = Some(bearer.user.to_string());
+    // A context holds texts, numbers and truth values, and no objects.
+    let capabilities = serde_json::to_string(&bearer.capabilities)?;
+    response.context = json!({ context::USER: bearer.user, context::CAPABILITIES: capabilities });
+    Ok(response)
 }
 
 fn deny(arn: String) -> ApiGatewayCustomAuthorizerResponse {

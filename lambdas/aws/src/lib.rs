@@ -9,7 +9,7 @@
 //! | clock, ids | [`system`] |
 //!
 //! [`runtime`] is what every function's `main` begins with, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events,
-//! and [`parameter`] reads secrets (SSM). [`dead_letters`] is for operators.
+//! [`parameter`] reads secrets (SSM), and [`web`] documents. [`dead_letters`] is for operators.
 
 pub mod clients;
 pub mod dead_letters;
@@ -22,3 +22,4 @@ pub mod socket_event;
 pub mod state_machine;
 pub mod system;
 pub mod table;
+pub mod web;

@@ -14,12 +14,17 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use hubbub_core::config::{Config, ConfigError};
 use hubbub_core::names::{env, errors};
-use hubbub_core::ports::PortError;
+use hubbub_core::ports::{Clock, PortError};
+use hubbub_core::time::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::{fmt, util::SubscriberInitExt};
+
+use crate::system::System;
 
 /// A call to a service in the same Region answers in milliseconds; one that takes this long has lost its way.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,16 +50,35 @@ where
     run(service_fn(|event: LambdaEvent<A>| Box::pin(handle(event.payload)))).await
 }
 
+/// As [`serve`], for functions with work that may take all of their time: they are told by when to be done, some time before Lambda ends
+/// them.
+///
+/// # Errors
+/// When the Runtime API can't be reached.
+pub async fn serve_by<A, R, F>(handle: impl Fn(A, Timestamp) -> F) -> Result<(), lambda_runtime::Error>
+where
+    A: DeserializeOwned,
+    R: Serialize,
+    F: Future<Output = Result<R, Fault>>,
+{
+    run(service_fn(|event: LambdaEvent<A>| {
+        let end = Timestamp(event.context.deadline);
+        Box::pin(handle(event.payload, done_by(System.now(), end)))
+    }))
+    .await
+}
+
+/// What is left of a function's time, but for a sixth: for the posts that are under way then, and for what comes behind them.
+fn done_by(now: Timestamp, end: Timestamp) -> Timestamp {
+    end.minus(end.since(now) / 6)
+}
+
 /// Starts logging as JSON lines, filtered by `HUBBUB_LOG` (`info` where it isn't set).
 pub fn start_tracing() {
-    let filter = variable(env::LOG).map_or_else(|| EnvFilter::new("info"), EnvFilter::new);
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_env_filter(filter)
-        .init();
+    let filter = variable(env::LOG).and_then(|filter| filter.parse::<Targets>().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    tracing_subscriber::registry().with(json.with_filter(filter)).init();
 }
 
 /// Reads a function's configuration from its environment.

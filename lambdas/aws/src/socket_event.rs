@@ -1,9 +1,11 @@
 //! What a WebSocket API's event says of the socket.
 
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use hubbub_core::capability::Capabilities;
 use hubbub_core::id::{ConnectionId, UserId};
-use hubbub_core::names::context;
+use hubbub_core::names::{context, subprotocols};
 use hubbub_core::protocol::Caller;
+use hyper::header::{HeaderName, HeaderValue};
 
 use crate::runtime::Fault;
 
@@ -21,12 +23,27 @@ pub fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connecti
 /// # Errors
 /// When the event lacks one of them: the route `$connect` has no authorizer.
 pub fn caller(event: &ApiGatewayWebsocketProxyRequest) -> Result<Caller, Fault> {
-    let user = event.request_context.authorizer.fields.get(context::USER).and_then(|user| user.as_str());
-    let user = user.ok_or_else(|| Fault::WrongEvent("the authorizer named no user".to_owned()))?;
+    let field = |name: &str| event.request_context.authorizer.fields.get(name).and_then(|value| value.as_str());
+    let user = field(context::USER).ok_or_else(|| Fault::WrongEvent("the authorizer named no user".to_owned()))?;
+    let capabilities = field(context::CAPABILITIES)
+        .ok_or_else(|| Fault::WrongEvent("the authorizer named no capabilities".to_owned()))?;
     Ok(Caller {
         connection: connection_id(event)?,
         user: UserId::parse(user).map_err(|error| Fault::WrongEvent(error.to_string()))?,
+        capabilities: Capabilities::parse(capabilities).map_err(|error| Fault::WrongEvent(error.to_string()))?,
     })
+}
+
+/// The response by which a socket opens. A browser closes one whose subprotocols it asked for in vain.
+#[must_use]
+pub fn accept(event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyResponse {
+    let mut response = ok();
+    let offered = event.headers.get(subprotocols::HEADER).and_then(|value| value.to_str().ok());
+    if offered.is_some_and(|offered| offered.split(',').any(|offer| offer.trim() == subprotocols::HUBBUB_V1)) {
+        let answer = HeaderValue::from_static(subprotocols::HUBBUB_V1);
+        response.headers.insert(HeaderName::from_static(subprotocols::HEADER), answer);
+    }
+    response
 }
 
 /// A response without a body: the socket may open, or has closed.

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::Fault;
-use hubbub_aws::socket_event::{caller, ok};
+use hubbub_aws::socket_event::{accept, caller};
 use hubbub_core::member::Connection;
 use hubbub_core::membership;
 use hubbub_core::ports::{Ids, Log, Members};
@@ -29,7 +29,7 @@ impl<S: Log + Members, E: Ids> Handler<S, E> {
         let connected_at = u64::try_from(event.request_context.connected_at).unwrap_or_default();
         let connection = Connection { id: caller.connection, user: caller.user, connected_at: Timestamp(connected_at) };
         membership::connect(&self.store, &self.world, &connection, self.shard_members).await?;
-        Ok(ok())
+        Ok(accept(&event))
     }
 }
 
@@ -56,6 +56,18 @@ mod tests {
         assert_eq!(block_on(store.connection(&id, Timestamp(1_700_000_000_123))).unwrap(), Some(expected));
         let memberships = block_on(store.memberships(&id)).unwrap();
         assert_eq!(memberships, [(Channel::User(user("alice")), 0), (Channel::Everyone, 0)]);
+    }
+
+    #[test]
+    fn the_subprotocol_is_answered_where_it_is_asked_for() {
+        let handler = Handler { store: MemoryStore::default(), world: World::default(), shard_members: 2_000 };
+        let mut event: serde_json::Value = serde_json::from_str(EVENT).unwrap();
+        for (asked, answered) in [("hubbub.v1, bearer.a.b.c", Some("hubbub.v1")), ("other", None)] {
+            event["headers"]["Sec-WebSocket-Protocol"] = asked.into();
+            let response = block_on(handler.handle(serde_json::from_value(event.clone()).unwrap())).unwrap();
+            let header = response.headers.get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
+            assert_eq!(header, answered, "{asked}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::ports::{
 };
 use crate::rate::Budget;
 use crate::settlement::{Settlement, settle};
+use crate::time::Timestamp;
 
 /// History events of a round besides its pages': the plan, the choice and the Map (docs.aws.amazon.com/step-functions, quotas).
 const EVENTS_OF_A_ROUND: u64 = 12;
@@ -257,7 +258,8 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
         done: Option<&Round>,
         events: u64,
     ) -> PortResult<Option<Round>> {
-        let round_frames = usize::try_from(self.round_frames).unwrap_or(usize::MAX);
+        let round_frames = self.round_frames.min(self.budget.round_frames(self.page_members));
+        let round_frames = usize::try_from(round_frames).unwrap_or(usize::MAX);
         let limit = ReadLimit { messages: usize::MAX, bytes: round_frames.saturating_mul(MAX_FRAME_BYTES) };
         let mut messages = self.store.read(channel, &state.epoch, state.sent, limit, self.world.now()).await?;
         messages.retain(|message| message.seq <= state.head);
@@ -323,15 +325,21 @@ pub struct PageDelivery<S, P, E> {
     pub world: E,
     /// This sender's part in the callback budget.
     pub share: Share,
+    /// How long a lease lasts.
+    pub lease: Duration,
 }
 
 impl<S: Log + Members + Senders, P: Poster, E: Clock> PageDelivery<S, P, E> {
-    /// Posts the round's frames to the page's members. Doing it twice repeats frames, which clients de-duplicate.
+    /// Posts the round's frames to the page's members. Doing it twice repeats frames, which clients de-duplicate. Members that are not
+    /// posted to by the deadline recover.
     ///
     /// # Errors
     /// When the log or the members can't be read.
-    pub async fn deliver(&self, input: PageInput) -> PortResult<PageReport> {
-        let PageInput { channel, lease: _, round, page } = input;
+    pub async fn deliver(&self, input: PageInput, deadline: Timestamp) -> PortResult<PageReport> {
+        let PageInput { channel, lease, round, page } = input;
+        // A round of many pages takes longer than a lease. One that was lost is no reason to stop: `sent` moves past this page's members.
+        let renewed = Lease { id: lease.clone(), until: self.world.now().plus(self.lease) };
+        self.store.replace_lease(&channel, &lease, &renewed).await?;
         let messages = read_range(&self.store, &self.world, &channel, &round.epoch, (round.from, round.to)).await?;
         let frames = frames(&channel, &round.epoch, &messages)?;
         let fan_out = FanOut {
@@ -342,6 +350,7 @@ impl<S: Log + Members + Senders, P: Poster, E: Clock> PageDelivery<S, P, E> {
             frames: &frames,
             share: Some(&self.share),
             senders: round.senders,
+            deadline,
         };
         let tally = fan_out.run(&page.shards).await?;
         tracing::info!(%channel, page.index, frames = frames.len(), ?tally, "page delivered");
@@ -360,11 +369,11 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::ports::{Append, Appended};
     use crate::testing::{Recorder, World, connection, message, room};
-    use crate::time::Timestamp;
 
     type TestPlanner = Planner<MemoryStore, Recorder, Recorder, World>;
 
     const NOW: u64 = 1_000_000;
+    const NEVER: Timestamp = Timestamp(u64::MAX);
 
     /// A channel with members in shards of about ten, and a broadcast's lease.
     fn planner(members: usize) -> TestPlanner {
@@ -550,11 +559,12 @@ mod tests {
             poster: poster.clone(),
             world: planner.world,
             share: Share { budget: planner.budget, sender: SenderId::new("sender") },
+            lease: Duration::from_secs(60),
         };
         let mut delivered = 0;
         for page in pages {
             let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
-            delivered += block_on(delivery.deliver(input)).unwrap().tally.delivered;
+            delivered += block_on(delivery.deliver(input, NEVER)).unwrap().tally.delivered;
         }
         assert_eq!(delivered, 40);
         let seen = poster.seen();
@@ -562,6 +572,30 @@ mod tests {
         assert!(seen.posted.values().all(|frames| frames.len() == 1));
         assert!(seen.posted.contains_key(&ConnectionId::new("connection-039")));
         assert!(seen.limits.iter().all(|rate| *rate == planner.budget.large_rate(2)), "{:?}", seen.limits);
+    }
+
+    #[test]
+    fn a_page_keeps_the_lease_and_posts_to_nobody_behind_its_deadline() {
+        let planner = planner(5);
+        append(&planner, &["a"]);
+        let Plan { next: Next::Round { round, mut pages, .. }, channel, lease, .. } =
+            plan(&planner, start("room_lobby-X-1"))
+        else {
+            panic!("no round")
+        };
+        let delivery = PageDelivery {
+            store: planner.store.clone(),
+            poster: planner.poster.clone(),
+            world: planner.world.clone(),
+            share: Share { budget: planner.budget, sender: SenderId::new("sender") },
+            lease: Duration::from_secs(60),
+        };
+        planner.world.set(NOW + 50_000);
+        let input = PageInput { channel, lease, round, page: pages.remove(0) };
+        let report = block_on(delivery.deliver(input, Timestamp(NOW + 50_000))).unwrap();
+        assert_eq!((report.tally.members, report.tally.failed, report.tally.posts), (5, 5, 0));
+        assert!(planner.poster.seen().posted.is_empty());
+        assert_eq!(state(&planner).lease.unwrap().until, Timestamp(NOW + 110_000));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
+use crate::capability::Capabilities;
 use crate::names::env;
 
 /// A whole number that an operator may set: its name, its range and its default.
@@ -86,7 +87,7 @@ pub mod settings {
     /// a fifth is left to what comes in.
     pub const CALLBACK_RPS: Setting = Setting {
         variable: env::CALLBACK_RPS,
-        range: 10..=1_000_000,
+        range: 500..=1_000_000,
         default: 8_000,
         meaning: "posts to sockets a second, of the whole stack",
     };
@@ -105,8 +106,30 @@ pub mod settings {
         meaning: "milliseconds after which a post counts as failed",
     };
 
+    /// How fast a user may publish.
+    pub const USER_RATE: Setting = Setting {
+        variable: env::USER_RATE,
+        range: 1..=1_000,
+        default: 20,
+        meaning: "messages a second that a user may publish",
+    };
+    /// How many messages a user may publish at once.
+    pub const USER_BURST: Setting = Setting {
+        variable: env::USER_BURST,
+        range: 1..=10_000,
+        default: 40,
+        meaning: "messages that a user may publish at once after a rest",
+    };
+    /// The rooms of a connection.
+    pub const MAX_ROOMS: Setting = Setting {
+        variable: env::MAX_ROOMS,
+        range: 1..=10_000,
+        default: 100,
+        meaning: "rooms that a connection may be a member of",
+    };
+
     /// All of them.
-    pub const ALL: [Setting; 11] = [
+    pub const ALL: [Setting; 14] = [
         RETENTION_SECONDS,
         MAX_BODY_BYTES,
         INLINE_LIMIT,
@@ -118,6 +141,9 @@ pub mod settings {
         CALLBACK_RPS,
         POST_CONCURRENCY,
         POST_TIMEOUT_MS,
+        USER_RATE,
+        USER_BURST,
+        MAX_ROOMS,
     ];
 }
 
@@ -127,6 +153,16 @@ pub enum ConfigError {
     /// The variable isn't set, or is empty.
     #[error("environment variable `{0}` is missing")]
     Missing(&'static str),
+    /// The variable isn't one of the values that are known, or has not their form.
+    #[error("environment variable `{variable}` is `{value}`, which is not {expected}")]
+    Malformed {
+        /// The variable's name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should have been.
+        expected: &'static str,
+    },
     /// The variable isn't a whole number in its range.
     #[error("environment variable `{variable}` is `{value}`, which is not a whole number from {min} to {max}")]
     OutOfRange {
@@ -141,6 +177,45 @@ pub enum ConfigError {
     },
 }
 
+/// How tokens are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenAlgorithm {
+    /// With a secret that the stack shares with whoever signs.
+    #[default]
+    Hs256,
+    /// RSA with SHA-256, by public keys.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256, by public keys.
+    Es256,
+    /// Ed25519, by public keys.
+    EdDsa,
+}
+
+impl TokenAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
+
+    /// Their names, for error messages.
+    pub const EXPECTED: &'static str = "`HS256`, `RS256`, `ES256` or `EdDSA`";
+
+    /// Its name in a token's header (RFC 7518, RFC 8037).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// Whether the keys are public, and come from a JWKS.
+    #[must_use]
+    pub const fn has_public_keys(self) -> bool {
+        !matches!(self, Self::Hs256)
+    }
+}
+
 /// Reads values by a lookup from names to values.
 struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -149,6 +224,24 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn text(&self, variable: &'static str) -> Result<String, ConfigError> {
         (self.lookup)(variable).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(variable))
+    }
+
+    /// A text that may be empty, but must be set: what isn't set was forgotten.
+    fn optional_text(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
+        let value = (self.lookup)(variable).ok_or(ConfigError::Missing(variable))?;
+        Ok(Some(value).filter(|value| !value.is_empty()))
+    }
+
+    fn algorithm(&self, variable: &'static str) -> Result<TokenAlgorithm, ConfigError> {
+        let value = self.text(variable)?;
+        let found = TokenAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == value);
+        found.ok_or(ConfigError::Malformed { variable, value, expected: TokenAlgorithm::EXPECTED })
+    }
+
+    fn capabilities(&self, variable: &'static str) -> Result<Capabilities, ConfigError> {
+        let value = self.text(variable)?;
+        let expected = "an object of lists of patterns";
+        Capabilities::parse(&value).map_err(|_| ConfigError::Malformed { variable, value, expected })
     }
 
     fn number(&self, setting: &Setting) -> Result<u64, ConfigError> {
@@ -197,18 +290,31 @@ macro_rules! config {
         }
     };
     (@type text) => { String };
+    (@type optional_text) => { Option<String> };
+    (@type algorithm) => { TokenAlgorithm };
+    (@type capabilities) => { Capabilities };
     (@type number) => { u64 };
-    (@variable text($source:expr)) => { $source };
     (@variable number($source:expr)) => { $source.variable };
-    (@argument text($source:expr)) => { $source };
+    (@variable $kind:ident($source:expr)) => { $source };
     (@argument number($source:expr)) => { &$source };
+    (@argument $kind:ident($source:expr)) => { $source };
 }
 
 config! {
     /// What `authorize` reads.
     AuthorizeConfig {
-        /// The SSM parameter with the signing key.
-        token_key_parameter: text(env::TOKEN_KEY_PARAMETER),
+        /// The SSM parameter with the secret, for the algorithm that has one.
+        token_key_parameter: optional_text(env::TOKEN_KEY_PARAMETER),
+        /// The algorithm, the only one that is accepted.
+        token_algorithm: algorithm(env::TOKEN_ALGORITHM),
+        /// Where the public keys are, for the algorithms that have them.
+        token_jwks_url: optional_text(env::TOKEN_JWKS_URL),
+        /// Who must have issued the token.
+        token_issuer: optional_text(env::TOKEN_ISSUER),
+        /// Whom the token must be for.
+        token_audience: optional_text(env::TOKEN_AUDIENCE),
+        /// What tokens grant that say nothing of it.
+        default_capabilities: capabilities(env::DEFAULT_CAPABILITIES),
     }
 }
 
@@ -241,6 +347,12 @@ config! {
         max_body_bytes: number(settings::MAX_BODY_BYTES),
         /// Members for each shard before the shards double.
         shard_members: number(settings::SHARD_MEMBERS),
+        /// Messages a second that a user may publish.
+        user_rate: number(settings::USER_RATE),
+        /// Messages that a user may publish at once after a rest.
+        user_burst: number(settings::USER_BURST),
+        /// Rooms that a connection may be a member of.
+        max_rooms: number(settings::MAX_ROOMS),
     }
 }
 
@@ -305,6 +417,8 @@ config! {
     DeliverPageConfig {
         /// The table's name.
         table: text(env::TABLE),
+        /// How long a lease lasts, in seconds.
+        lease_seconds: number(settings::LEASE_SECONDS),
         /// Where posts go.
         callback_url: text(env::CALLBACK_URL),
         /// Posts a second, of the whole stack.
@@ -327,7 +441,11 @@ mod tests {
         let lookup = |name: &str| {
             asked.borrow_mut().push(name.to_owned());
             let setting = settings::ALL.into_iter().find(|setting| setting.variable == name);
-            Some(setting.map_or("text".to_owned(), |setting| setting.default.to_string()))
+            Some(match name {
+                env::TOKEN_ALGORITHM => "HS256".to_owned(),
+                env::DEFAULT_CAPABILITIES => "{}".to_owned(),
+                _ => setting.map_or("text".to_owned(), |setting| setting.default.to_string()),
+            })
         };
         assert!(C::read(&lookup).is_ok());
         assert_eq!(asked.into_inner(), C::VARIABLES);

@@ -8,13 +8,15 @@
 )]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
+use crate::limit::PublishRate;
 use crate::member::Connection;
 use crate::message::{Message, ReceiptTo, Seq};
-use crate::ports::{Append, Appended, Log, Members, PortResult, ReadLimit, Receipts, Senders};
+use crate::ports::{Append, Appended, Limits, Log, Members, PortResult, ReadLimit, Receipts, Senders};
 use crate::protocol::Receipt;
 use crate::testing::{connection, message, room, user};
 use crate::time::Timestamp;
@@ -24,7 +26,7 @@ const LATER: Timestamp = Timestamp(2_000_000);
 const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 
 /// Runs every rule of the contract.
-pub async fn check<S: Log + Members + Receipts + Senders>(store: &S) {
+pub async fn check<S: Limits + Log + Members + Receipts + Senders>(store: &S) {
     opening_a_channel_makes_it_once(store).await;
     an_append_moves_the_head_and_writes_the_messages(store).await;
     an_append_at_another_head_writes_nothing(store).await;
@@ -48,6 +50,7 @@ pub async fn check<S: Log + Members + Receipts + Senders>(store: &S) {
     a_message_keeps_its_wish_for_a_receipt(store).await;
     a_receipt_is_found_under_its_message_until_it_expires(store).await;
     senders_at_work_are_counted_until_they_rest_or_time_is_up(store).await;
+    a_user_has_as_many_turns_as_the_rate_allows(store).await;
 }
 
 fn epoch(name: &str) -> Epoch {
@@ -367,6 +370,22 @@ async fn senders_at_work_are_counted_until_they_rest_or_time_is_up<S: Senders>(s
     assert_eq!(store.at_work(&one, at(7_000), at(2_000)).await.unwrap(), 1);
     assert_eq!(store.at_work(&other, at(12_000), at(7_000)).await.unwrap(), 1, "one's time is up");
     store.at_rest(&other).await.unwrap();
+}
+
+async fn a_user_has_as_many_turns_as_the_rate_allows<S: Limits>(store: &S) {
+    let rate = PublishRate { per_second: 10, burst: 2 };
+    let [alice, bob] = ["alice", "bob"].map(user);
+    let take = async |user, ms: u64| store.take_turn(user, rate.turn(Timestamp(NOW.0 + ms))).await.unwrap();
+    assert_eq!(take(&alice, 0).await, Ok(()));
+    assert_eq!(take(&alice, 0).await, Ok(()));
+    assert_eq!(take(&alice, 0).await, Err(Duration::from_millis(100)));
+    assert_eq!(take(&bob, 0).await, Ok(()), "another user's turns are others");
+    assert_eq!(take(&alice, 40).await, Err(Duration::from_millis(60)), "what was refused used up nothing");
+    assert_eq!(take(&alice, 100).await, Ok(()));
+    assert!(take(&alice, 100).await.is_err());
+    assert_eq!(take(&alice, 10_000).await, Ok(()));
+    assert_eq!(take(&alice, 10_000).await, Ok(()), "a rest saves a burst");
+    assert!(take(&alice, 10_000).await.is_err());
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Delivering what lies on the publish queue: append each channel's messages, then fan out or wake the broadcast.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::lock::Mutex;
 
 use crate::append::{Arrival, LookBack, append};
 use crate::channel::Channel;
@@ -61,6 +63,8 @@ pub struct Delivery<S, B, D, P, E> {
     pub lease: Duration,
     /// This sender's part in the callback budget.
     pub share: Share,
+    /// Held by the large fan-out that is under way: this sender has one part in the budget, and one rate.
+    pub large: Arc<Mutex<()>>,
 }
 
 impl<S, B, D, P, E> Delivery<S, B, D, P, E>
@@ -73,20 +77,22 @@ where
 {
     /// Delivers a batch; the queue's ids of the messages that the queue must deliver again. Behind a failed message, all later ones of
     /// its group are failed too, so that their order is kept.
-    pub async fn deliver(&self, records: Vec<Record>) -> Vec<String> {
+    ///
+    /// Members that are not posted to by the deadline recover.
+    pub async fn deliver(&self, records: Vec<Record>, deadline: Timestamp) -> Vec<String> {
         let mut groups: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         for record in records {
             groups.entry(record.group.clone()).or_default().push(record);
         }
-        let failed = join_all(groups.values().map(|group| self.deliver_group(group))).await;
+        let failed = join_all(groups.values().map(|group| self.deliver_group(group, deadline))).await;
         failed.into_iter().flatten().collect()
     }
 
-    async fn deliver_group(&self, records: &[Record]) -> Vec<String> {
+    async fn deliver_group(&self, records: &[Record], deadline: Timestamp) -> Vec<String> {
         let batch = self.open(records).await;
         let first_failed = match &batch.channel {
             None => batch.end,
-            Some(channel) => match self.append_and_dispatch(channel, records, &batch).await {
+            Some(channel) => match self.append_and_dispatch(channel, records, &batch, deadline).await {
                 Ok(()) => batch.end,
                 Err(Failure { from, error }) => {
                     tracing::error!(%channel, %error, "not delivered");
@@ -144,6 +150,7 @@ where
         channel: &Channel,
         records: &[Record],
         Batch { arrivals, last, .. }: &Batch,
+        deadline: Timestamp,
     ) -> Result<(), Failure> {
         let redelivered = records.iter().any(|record| record.receives > 1);
         let look_back =
@@ -156,7 +163,7 @@ where
         }
         // The messages are in the log. To deliver the last one again is enough to dispatch again; it must be one that could be read,
         // because what was buried dispatches nothing.
-        match self.dispatch(channel, redelivered).await {
+        match self.dispatch(channel, redelivered, deadline).await {
             // What is in the log must not become a dead letter. The members see to it that it is sent, by their pings.
             Err(error) if records.get(*last).is_some_and(|record| record.receives >= MAX_RECEIVES) => {
                 tracing::error!(%channel, %error, "appended, but not sent");
@@ -167,7 +174,7 @@ where
     }
 
     /// Sees to it that what is in the log reaches the members: by posting it, or by a broadcast that is sure to see it.
-    async fn dispatch(&self, channel: &Channel, redelivered: bool) -> PortResult<()> {
+    async fn dispatch(&self, channel: &Channel, redelivered: bool, deadline: Timestamp) -> PortResult<()> {
         let now = self.world.now();
         let Some(state) = self.store.state(channel).await? else {
             return Ok(());
@@ -186,7 +193,7 @@ where
         if members > self.inline_limit {
             return self.wake(channel).await;
         }
-        self.fan_out(channel, &state, members).await
+        self.fan_out(channel, &state, members, deadline).await
     }
 
     /// Starts a broadcast. Where another run is faster, its broadcast sees the head that this one moved.
@@ -200,7 +207,13 @@ where
         Ok(())
     }
 
-    async fn fan_out(&self, channel: &Channel, state: &ChannelState, members: u64) -> PortResult<()> {
+    async fn fan_out(
+        &self,
+        channel: &Channel,
+        state: &ChannelState,
+        members: u64,
+        deadline: Timestamp,
+    ) -> PortResult<()> {
         let range = (state.sent, state.head);
         let messages = read_range(&self.store, &self.world, channel, &state.epoch, range).await?;
         let frames = frames(channel, &state.epoch, &messages)?;
@@ -215,12 +228,16 @@ where
             frames: &frames,
             share: is_large.then_some(&self.share),
             senders: 1,
+            deadline,
         };
-        let tally = fan_out.run(&shards).await;
-        if is_large {
+        let tally = if is_large {
+            let _alone = self.large.lock().await;
+            let tally = fan_out.run(&shards).await;
             self.poster.limit(budget.small_rate());
-        }
-        let tally = tally?;
+            tally?
+        } else {
+            fan_out.run(&shards).await?
+        };
         let settlement = Settlement {
             channel,
             epoch: &state.epoch,
@@ -280,6 +297,7 @@ mod tests {
     type TestDelivery = Delivery<MemoryStore, Recorder, Recorder, Recorder, World>;
 
     const NOW: u64 = 1_000_000;
+    const NEVER: Timestamp = Timestamp(u64::MAX);
 
     fn delivery(inline_limit: u64) -> TestDelivery {
         let recorder = Recorder::default();
@@ -294,6 +312,7 @@ mod tests {
             inline_limit,
             lease: Duration::from_secs(60),
             share: Share { budget: Budget::of(400), sender: SenderId::new("sender") },
+            large: Arc::default(),
         }
     }
 
@@ -343,7 +362,7 @@ mod tests {
         let delivery = delivery(2);
         join(&delivery, "one", NOW);
         join(&delivery, "two", NOW);
-        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), Vec::<String>::new());
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)], NEVER)), Vec::<String>::new());
         assert_eq!(log(&delivery), ["a", "b"]);
         assert_eq!((posts(&delivery, "one"), posts(&delivery, "two")), (1, 1), "both messages share a frame");
         assert_eq!(state(&delivery).sent, Seq(2));
@@ -355,8 +374,8 @@ mod tests {
         let delivery = delivery(1);
         join(&delivery, "one", NOW);
         join(&delivery, "two", NOW);
-        block_on(delivery.deliver(vec![record("a", 1)]));
-        block_on(delivery.deliver(vec![record("b", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
+        block_on(delivery.deliver(vec![record("b", 1)], NEVER));
         assert_eq!(log(&delivery), ["a", "b"]);
         assert_eq!(posts(&delivery, "one"), 0);
         let started = delivery.broadcasts.seen().started.clone();
@@ -370,10 +389,10 @@ mod tests {
         join(&delivery, "one", NOW);
         let held = Lease { id: LeaseId::new("held"), until: Timestamp(NOW + 1) };
         assert!(block_on(delivery.store.take_lease(&room("lobby"), &held, Timestamp(NOW))).unwrap());
-        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         assert_eq!(posts(&delivery, "one"), 0);
         delivery.world.set(NOW + 1);
-        block_on(delivery.deliver(vec![record("b", 1)]));
+        block_on(delivery.deliver(vec![record("b", 1)], NEVER));
         assert_eq!(posts(&delivery, "one"), 1, "a lease that has ended holds up nobody");
         assert_eq!(state(&delivery).sent, Seq(2));
     }
@@ -382,8 +401,8 @@ mod tests {
     fn a_redelivered_message_is_appended_once_and_posted_again() {
         let delivery = delivery(1_000);
         join(&delivery, "one", NOW);
-        block_on(delivery.deliver(vec![record("a", 1)]));
-        block_on(delivery.deliver(vec![record("a", 2), record("b", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
+        block_on(delivery.deliver(vec![record("a", 2), record("b", 1)], NEVER));
         assert_eq!(log(&delivery), ["a", "b"]);
     }
 
@@ -392,10 +411,10 @@ mod tests {
         let delivery = delivery(0);
         join(&delivery, "one", NOW);
         delivery.broadcasts.refuse(Some("start"));
-        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)])), ["queue-b"]);
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), record("b", 1)], NEVER)), ["queue-b"]);
         assert_eq!(log(&delivery), ["a", "b"]);
         delivery.broadcasts.refuse(None);
-        assert_eq!(block_on(delivery.deliver(vec![record("b", 2)])), Vec::<String>::new());
+        assert_eq!(block_on(delivery.deliver(vec![record("b", 2)], NEVER)), Vec::<String>::new());
         assert_eq!(log(&delivery), ["a", "b"]);
         assert_eq!(delivery.broadcasts.seen().started.len(), 1);
     }
@@ -404,7 +423,7 @@ mod tests {
     fn garbage_is_buried_with_its_reason_and_the_next_message_passes() {
         let delivery = delivery(1_000);
         join(&delivery, "one", NOW);
-        let failed = block_on(delivery.deliver(vec![garbage("a"), record("b", 1)]));
+        let failed = block_on(delivery.deliver(vec![garbage("a"), record("b", 1)], NEVER));
         assert_eq!(failed, Vec::<String>::new());
         assert_eq!(log(&delivery), ["b"]);
         let buried = delivery.dead_letters.seen().buried.clone();
@@ -418,14 +437,14 @@ mod tests {
         let delivery = delivery(0);
         join(&delivery, "one", NOW);
         delivery.broadcasts.refuse(Some("start"));
-        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), garbage("b")])), ["queue-a", "queue-b"]);
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), garbage("b")], NEVER)), ["queue-a", "queue-b"]);
     }
 
     #[test]
     fn a_run_that_was_overtaken_by_the_redelivery_appends_nothing_twice() {
         let delivery = delivery(1_000);
-        block_on(delivery.deliver(vec![record("a", 2), record("b", 1)]));
-        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 2), record("b", 1)], NEVER));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         assert_eq!(log(&delivery), ["a", "b"]);
     }
 
@@ -434,7 +453,7 @@ mod tests {
         let delivery = delivery(1_000);
         delivery.dead_letters.refuse(Some("bury"));
         let batch = vec![record("a", 1), garbage("b"), record("c", 1)];
-        assert_eq!(block_on(delivery.deliver(batch)), ["queue-b", "queue-c"]);
+        assert_eq!(block_on(delivery.deliver(batch, NEVER)), ["queue-b", "queue-c"]);
         assert_eq!(log(&delivery), ["a"], "what came before is delivered");
     }
 
@@ -443,7 +462,7 @@ mod tests {
         let delivery = delivery(1_000);
         delivery.dead_letters.refuse(Some("bury"));
         let other = Record { group: "room:other".to_owned(), ..garbage("x") };
-        assert_eq!(block_on(delivery.deliver(vec![other, record("a", 1)])), ["queue-x"]);
+        assert_eq!(block_on(delivery.deliver(vec![other, record("a", 1)], NEVER)), ["queue-x"]);
         assert_eq!(log(&delivery), ["a"]);
     }
 
@@ -455,7 +474,7 @@ mod tests {
         join(&delivery, "here", NOW - 60_000);
         delivery.poster.outcome("old", Outcome::Gone);
         delivery.poster.outcome("young", Outcome::Gone);
-        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         let page: MemberPage =
             block_on(delivery.store.member_page(&room("lobby"), 0, None, 10, Timestamp(NOW))).unwrap();
         let left: Vec<&str> = page.members.iter().map(|member| member.id.as_str()).collect();
@@ -472,7 +491,7 @@ mod tests {
         }
         delivery.poster.outcome("a", Outcome::Failed);
         delivery.poster.outcome("c", Outcome::Throttled);
-        assert_eq!(block_on(delivery.deliver(vec![record("a", 1)])), Vec::<String>::new());
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1)], NEVER)), Vec::<String>::new());
         assert_eq!((posts(&delivery, "b"), posts(&delivery, "d")), (1, 1));
         assert_eq!(state(&delivery).sent, Seq(1));
     }
@@ -482,7 +501,7 @@ mod tests {
         let delivery = delivery(1_000);
         join(&delivery, "one", NOW);
         block_on(delivery.store.add_to_count(&room("lobby"), 0, 7)).unwrap();
-        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         assert_eq!(block_on(delivery.store.counts(&room("lobby"), 1)).unwrap(), [1]);
     }
 
@@ -494,12 +513,12 @@ mod tests {
         for number in 0..burst {
             join(&delivery, &number.to_string(), NOW);
         }
-        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         assert_eq!(delivery.poster.seen().limits, []);
         join(&delivery, "one more", NOW);
         let other = SenderId::new("other");
         block_on(delivery.store.at_work(&other, Timestamp(NOW + 1), Timestamp(NOW))).unwrap();
-        block_on(delivery.deliver(vec![record("b", 1)]));
+        block_on(delivery.deliver(vec![record("b", 1)], NEVER));
         assert_eq!(delivery.poster.seen().limits, [budget.large_rate(2), budget.small_rate()]);
         let left = block_on(delivery.store.at_work(&other, Timestamp(NOW + 1), Timestamp(NOW)));
         assert_eq!(left, Ok(1), "it is over");
@@ -508,7 +527,7 @@ mod tests {
     #[test]
     fn a_wake_sends_what_is_in_the_log_and_appends_nothing() {
         let delivery = delivery(1_000);
-        block_on(delivery.deliver(vec![record("a", 1)]));
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         join(&delivery, "late", NOW);
         let state = state(&delivery);
         let messages = [crate::testing::message(2, "unsent")];
@@ -522,7 +541,7 @@ mod tests {
         block_on(delivery.store.append(&room("lobby"), &append)).unwrap();
         let body = crate::envelope::wake_to_json(&room("lobby")).unwrap();
         let wake = Record { body, ..record("wake", 1) };
-        assert_eq!(block_on(delivery.deliver(vec![wake])), Vec::<String>::new());
+        assert_eq!(block_on(delivery.deliver(vec![wake], NEVER)), Vec::<String>::new());
         assert_eq!(log(&delivery), ["a", "m-2"]);
         assert_eq!(posts(&delivery, "late"), 1);
         assert_eq!(self::state(&delivery).sent, Seq(2));
@@ -533,8 +552,8 @@ mod tests {
         let delivery = delivery(0);
         join(&delivery, "one", NOW);
         delivery.broadcasts.refuse(Some("start"));
-        assert_eq!(block_on(delivery.deliver(vec![record("a", MAX_RECEIVES - 1)])), ["queue-a"]);
-        assert_eq!(block_on(delivery.deliver(vec![record("a", MAX_RECEIVES)])), Vec::<String>::new());
+        assert_eq!(block_on(delivery.deliver(vec![record("a", MAX_RECEIVES - 1)], NEVER)), ["queue-a"]);
+        assert_eq!(block_on(delivery.deliver(vec![record("a", MAX_RECEIVES)], NEVER)), Vec::<String>::new());
         assert_eq!(log(&delivery), ["a"]);
     }
 
@@ -543,10 +562,10 @@ mod tests {
         let delivery = delivery(1_000);
         let count = crate::append::REDELIVERY_WINDOW + 1;
         for number in 0..count {
-            block_on(delivery.deliver(vec![record(&number.to_string(), 1)]));
+            block_on(delivery.deliver(vec![record(&number.to_string(), 1)], NEVER));
         }
         let redriven = Record { redriven: true, ..record("0", 1) };
-        block_on(delivery.deliver(vec![redriven]));
+        block_on(delivery.deliver(vec![redriven], NEVER));
         assert_eq!(log(&delivery).len(), count);
     }
 
@@ -557,7 +576,7 @@ mod tests {
         let mut envelope = crate::testing::arrival("alice", "a").envelope;
         envelope.receipt = Some(crate::message::ReceiptTo::Service);
         let asked = Record { body: envelope.to_json().unwrap(), ..record("a", 1) };
-        block_on(delivery.deliver(vec![asked]));
+        block_on(delivery.deliver(vec![asked], NEVER));
         let found = block_on(delivery.store.receipt(&room("lobby"), &envelope.from, &envelope.id, Timestamp(NOW)));
         assert_eq!(found.unwrap().map(|receipt| (receipt.seq, receipt.delivered)), Some((Seq(1), 1)));
     }

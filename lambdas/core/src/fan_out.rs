@@ -15,16 +15,20 @@ use crate::message::{Message, Seq};
 use crate::outcome::{Outcome, Tally};
 use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Senders};
 use crate::rate::Budget;
+use crate::time::Timestamp;
 
-/// How many members are read at a time.
+/// How many posts a part of the members is about. A part is read at a time, and the rate is looked at with each.
 pub const PART: usize = 1_000;
+
+/// The fewest members that are read at a time, however many frames each is posted.
+const MIN_PART_MEMBERS: usize = 100;
 
 /// How many parts are under way at a time: when one is nearly done, the next has begun, so that the sender has always something to
 /// post, also while a few members that don't answer keep theirs open. Memory is bounded by it, however large the room.
 pub const PARTS_AT_ONCE: usize = 4;
 
-/// How long a sender counts as at work without having said so again: longer than a part takes at any rate but the lowest, and short
-/// enough that one that died doesn't hold its part of the budget for long.
+/// How long a sender counts as at work beyond the time that what it has begun takes at its rate. One that died holds its part of the budget
+/// for so long.
 const AT_WORK: Duration = Duration::from_secs(5);
 
 /// How many connections are forgotten at a time.
@@ -92,8 +96,10 @@ pub struct FanOut<'a, S, P, E> {
     pub frames: &'a [Frame],
     /// The sender, where the fan-out is a large one and so shares the budget with others.
     pub share: Option<&'a Share>,
-    /// How many senders are sure to be at work, this one included.
+    /// How many senders its broadcast has, this one included; it never takes more than its part among them.
     pub senders: u32,
+    /// From when on nobody is posted to any more, because the function's time ends.
+    pub deadline: Timestamp,
 }
 
 /// How far the members have been read.
@@ -141,8 +147,8 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             return Ok(None);
         };
         self.work().await;
-        let now = self.world.now();
-        let page = self.store.member_page(self.channel, current.shard, current.after.as_ref(), PART, now).await?;
+        let (now, limit) = (self.world.now(), self.part_members());
+        let page = self.store.member_page(self.channel, current.shard, current.after.as_ref(), limit, now).await?;
         current.count = current.count.or(page.count);
         current.read += page.members.len() as u64;
         current.after = page.next;
@@ -154,7 +160,17 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
         Ok(Some((page.members, cursor)))
     }
 
+    /// As many members as make a part's posts.
+    fn part_members(&self) -> usize {
+        (PART / self.frames.len().max(1)).max(MIN_PART_MEMBERS)
+    }
+
     async fn post_part(&self, members: &[Connection]) -> Tally {
+        if self.world.now() >= self.deadline {
+            // They see the gap, or learn of it by their next ping, and recover.
+            tracing::warn!(channel = %self.channel, members = members.len(), "out of time");
+            return Tally::count(&vec![Outcome::Failed; members.len()], 0);
+        }
         let ids: Vec<ConnectionId> = members.iter().map(|member| member.id.clone()).collect();
         // INVARIANT: a connection's age is taken before its post, because the other posts may take long enough to make it old.
         let now = self.world.now();
@@ -190,7 +206,9 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
     async fn work(&self) {
         let Some(Share { budget, sender }) = self.share else { return };
         let now = self.world.now();
-        let senders = match self.store.at_work(sender, now.plus(AT_WORK), now).await {
+        let begun = PARTS_AT_ONCE * self.part_members() * self.frames.len();
+        let until = now.plus(AT_WORK + budget.least_rate().time_for(begun as u64));
+        let senders = match self.store.at_work(sender, until, now).await {
             Ok(senders) => senders.max(self.senders),
             Err(error) => {
                 tracing::warn!(%sender, %error, "the budget is shared unseen");

@@ -8,11 +8,13 @@
 //! | what things are called | [`names`], [`config`], [`id`], [`channel`], [`time`] |
 //! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`] |
 //! | the log | [`append`], [`recovery`] |
+//! | who may do what, and how much | [`capability`], [`limit`] |
 //! | the members | [`member`], [`membership`] |
 //! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
 
 pub mod append;
 pub mod broadcast;
+pub mod capability;
 pub mod channel;
 pub mod config;
 pub mod deliver;
@@ -21,6 +23,7 @@ pub mod fan_out;
 pub mod frame;
 pub mod id;
 pub mod lease;
+pub mod limit;
 pub mod member;
 pub mod membership;
 pub mod message;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
+use crate::limit::Turn;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
 use crate::ports::{
-    Append, Appended, ChannelState, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
+    Append, Appended, ChannelState, Limits, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
 };
 use crate::protocol::Receipt;
 use crate::time::Timestamp;
@@ -28,6 +30,7 @@ struct Content {
     counts: BTreeMap<(Channel, Shard), u64>,
     receipts: BTreeMap<(Channel, UserId, MessageId), (Receipt, Timestamp)>,
     senders: BTreeMap<SenderId, Timestamp>,
+    arrivals: BTreeMap<UserId, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -194,6 +197,15 @@ impl Senders for MemoryStore {
     async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
         self.content().senders.remove(sender);
         Ok(())
+    }
+}
+
+impl Limits for MemoryStore {
+    async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>> {
+        let mut content = self.content();
+        Ok(turn.take(content.arrivals.get(user).copied()).map(|arrival| {
+            content.arrivals.insert(user.clone(), arrival);
+        }))
     }
 }
 

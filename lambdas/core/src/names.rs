@@ -17,6 +17,16 @@ pub mod env {
     pub const CALLBACK_URL: &str = "HUBBUB_CALLBACK_URL";
     /// The SSM parameter that holds the key by which tokens are signed.
     pub const TOKEN_KEY_PARAMETER: &str = "HUBBUB_TOKEN_KEY_PARAMETER";
+    /// The algorithm by which tokens are signed.
+    pub const TOKEN_ALGORITHM: &str = "HUBBUB_TOKEN_ALGORITHM";
+    /// Where the public keys are by which tokens are signed; empty where the key is a secret.
+    pub const TOKEN_JWKS_URL: &str = "HUBBUB_TOKEN_JWKS_URL";
+    /// Who must have issued a token; empty for anyone.
+    pub const TOKEN_ISSUER: &str = "HUBBUB_TOKEN_ISSUER";
+    /// Whom a token must be for; empty for anyone.
+    pub const TOKEN_AUDIENCE: &str = "HUBBUB_TOKEN_AUDIENCE";
+    /// What tokens grant that say nothing of it, as JSON.
+    pub const DEFAULT_CAPABILITIES: &str = "HUBBUB_DEFAULT_CAPABILITIES";
     /// How many seconds a message stays in its channel's log.
     pub const RETENTION_SECONDS: &str = "HUBBUB_RETENTION_SECONDS";
     /// The largest body of a message, in bytes.
@@ -37,6 +47,12 @@ pub mod env {
     pub const CALLBACK_RPS: &str = "HUBBUB_CALLBACK_RPS";
     /// How many posts a sender has under way at once.
     pub const POST_CONCURRENCY: &str = "HUBBUB_POST_CONCURRENCY";
+    /// How many messages a second a user may publish.
+    pub const USER_RATE: &str = "HUBBUB_USER_RATE";
+    /// How many messages a user may publish at once, after a rest.
+    pub const USER_BURST: &str = "HUBBUB_USER_BURST";
+    /// How many rooms a connection may be a member of.
+    pub const MAX_ROOMS: &str = "HUBBUB_MAX_ROOMS";
     /// After how many milliseconds a post counts as failed.
     pub const POST_TIMEOUT_MS: &str = "HUBBUB_POST_TIMEOUT_MS";
     /// What is logged: a `tracing` filter, for example `info` or `info,hubbub_core=debug`.
@@ -64,14 +80,16 @@ pub mod errors {
 }
 
 /// Lambda's own faults, which a state machine's task retries, as Step Functions names them.
-pub const LAMBDA_FAULTS: [&str; 6] = [
+pub const LAMBDA_FAULTS: [&str; 5] = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Runtime.ExitError",
 ];
+
+/// Lambda turns a call away because all functions that may run at once do: the task waits for one.
+pub const LAMBDA_BUSY: &str = "Lambda.TooManyRequestsException";
 
 /// The WebSocket API's routes.
 pub mod routes {
@@ -87,10 +105,28 @@ pub mod routes {
     pub const ACTIONS: [&str; 7] = ["join", "leave", "publish", "direct", "history", "who", "ping"];
 }
 
+/// What a token says beside the registered claims (RFC 7519).
+pub mod claims {
+    /// What it grants: an object of lists of patterns.
+    pub const CAPABILITIES: &str = "hubbub";
+}
+
+/// The subprotocols that a client may ask for; a browser can set no header but this one.
+pub mod subprotocols {
+    /// The header.
+    pub const HEADER: &str = "sec-websocket-protocol";
+    /// The protocol, which is answered.
+    pub const HUBBUB_V1: &str = "hubbub.v1";
+    /// What comes before a token.
+    pub const BEARER: &str = "bearer.";
+}
+
 /// What the authorizer hands to the other functions with every frame of a connection.
 pub mod context {
     /// The user's id.
     pub const USER: &str = "user";
+    /// What the token grants, as JSON.
+    pub const CAPABILITIES: &str = "capabilities";
 }
 
 /// How often a message of the publish queue is received before the queue gives it up as a dead letter.

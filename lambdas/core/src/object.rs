@@ -61,6 +61,28 @@ impl Malformed {
     }
 }
 
+/// How deep a body's objects and lists may lie in each other: whoever gets it reads it, and some readers are recursive.
+pub const MAX_NESTING: usize = 64;
+
+/// How deep a JSON text's objects and lists lie in each other.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// The fields of a JSON object, each still unparsed.
 pub(crate) struct Object(BTreeMap<String, Box<RawValue>>);
 
@@ -135,6 +157,40 @@ impl Object {
         if bytes > limit {
             return Err(Malformed::BodyTooLarge { bytes, limit });
         }
+        if nesting(raw.get()) > MAX_NESTING {
+            return Err(Malformed::Wrong { field: "body", expected: "nested 64 deep at most" });
+        }
         Ok(raw.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: Result<(), &str>) {
+        let body = Object::parse(&format!(r#"{{"body":{body}}}"#)).and_then(|mut object| object.body(24_576));
+        match (body, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            (body, _) => panic!("{body:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_body_is_not_nested_too_deep() {
+        let nested = |depth: usize| format!("{}1{}", r#"[{"a":"#.repeat(depth / 2), "}]".repeat(depth / 2));
+        check(&nested(64), Ok(()));
+        check(&nested(66), Err("nested 64 deep at most"));
+        check(&"[".repeat(10_000), Err("not a JSON object"));
+        check(&format!("\"{}\"", "[".repeat(1_000)), Ok(()));
+        check(r#""\"[[[\\""#, Ok(()));
+    }
+
+    #[test]
+    fn numbers_are_kept_as_texts_however_large_they_are() {
+        let digits = "9".repeat(20_000);
+        check(&digits, Ok(()));
+        check(&format!("1e{digits}"), Ok(()));
     }
 }

@@ -17,6 +17,7 @@ use crate::envelope::Envelope;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
+use crate::limit::Turn;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
 use crate::outcome::Outcome;
@@ -287,6 +288,12 @@ pub trait DeadLetters {
 pub trait Broadcasts {
     /// Starts the channel's broadcast under this lease. Starting one that was started before, running or not, does nothing.
     async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()>;
+}
+
+/// What users have used up of their rate.
+pub trait Limits {
+    /// Takes a turn of the user's, if there is one; else how long to wait. One write unit, or two.
+    async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>>;
 }
 
 /// Which senders have a large fan-out under way, so that they can share the callback budget.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capabilities;
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch, MessageId, RoomId, UserId};
 use crate::message::{Body, Message, Seq};
@@ -21,6 +22,8 @@ pub struct Caller {
     pub connection: ConnectionId,
     /// Whose socket it is: the token's `sub`.
     pub user: UserId,
+    /// What the token grants.
+    pub capabilities: Capabilities,
 }
 
 /// A client's frame, parsed.
@@ -109,6 +112,8 @@ pub struct Refused {
     pub message: String,
     /// The message's id, where the frame had one.
     pub id: Option<MessageId>,
+    /// In how many milliseconds it may be tried again, where that is known.
+    pub retry_ms: Option<u64>,
     /// The frame's `ref`.
     pub reference: Option<String>,
 }
@@ -131,10 +136,14 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// The connection is not a member of the channel.
     NotAMember,
-    /// The channel is not this user's.
+    /// The token doesn't grant it, or the channel is another user's.
     NotAllowed,
     /// The connection is not known any more.
     NotConnected,
+    /// The user publishes faster than the stack allows.
+    TooFast,
+    /// The connection is a member of as many rooms as it may be.
+    TooManyRooms,
     /// Something outside failed; nothing was done.
     Unavailable,
 }
@@ -161,6 +170,7 @@ impl ClientFrame {
             code: (&malformed).into(),
             message: malformed.to_string(),
             id: id.cloned(),
+            retry_ms: None,
             reference: reference.cloned(),
         };
         let mut object = Object::parse(text).map_err(|malformed| refuse(malformed, None, None))?;
@@ -173,6 +183,7 @@ impl ClientFrame {
                     code: ErrorCode::UnknownAction,
                     message: format!("field `action` must be one of {}", routes::ACTIONS.join(", ")),
                     id,
+                    retry_ms: None,
                     reference,
                 });
             }
@@ -302,6 +313,9 @@ pub enum ServerFrame<'a> {
         message: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<MessageId>,
+        /// In how many milliseconds it may be tried again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_ms: Option<u64>,
     },
 }
 
@@ -348,8 +362,8 @@ pub struct Answer {
 }
 
 impl From<Refused> for Answer {
-    fn from(Refused { code, message, id, reference }: Refused) -> Self {
-        Self { frame: ServerFrame::Error { code, message, id }, reference }
+    fn from(Refused { code, message, id, retry_ms, reference }: Refused) -> Self {
+        Self { frame: ServerFrame::Error { code, message, id, retry_ms }, reference }
     }
 }
 

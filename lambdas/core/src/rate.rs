@@ -29,6 +29,9 @@ const SMALL_TAKE: u32 = 4;
 /// What one `deliver` function is planned for, in posts a second: batches of ten messages to some devices each.
 const DELIVER_RPS: u32 = 200;
 
+/// How long a page's posts may take, in seconds, half of what its function has.
+const PAGE_SECONDS: u64 = 60;
+
 /// `deliver` functions that run at once. Lambda takes no fewer than 2 and no more than 1,000 for a queue.
 const DELIVER_SENDERS: std::ops::RangeInclusive<u32> = 2..=1_000;
 
@@ -92,6 +95,20 @@ impl Budget {
         Rate::smooth(self.large_rps() / senders.max(1))
     }
 
+    /// The rate of a large fan-out while all functions that there may be have one.
+    #[must_use]
+    pub fn least_rate(self) -> Rate {
+        self.large_rate(self.page_functions() + self.deliver_functions())
+    }
+
+    /// How many frames a round may have, so that a page of so many members is posted in a minute while four broadcasts run side by side; at
+    /// least one.
+    #[must_use]
+    pub fn round_frames(self, page_members: u64) -> u64 {
+        let posts = u64::from(self.large_rate(self.page_functions()).per_second) * PAGE_SECONDS;
+        (posts / page_members.max(1)).max(1)
+    }
+
     /// The rate of a `deliver` function's small fan-outs. Its burst, a second's worth, lets most go at once; the account's own bucket holds
     /// half a second of the whole quota.
     #[must_use]
@@ -108,6 +125,12 @@ impl Budget {
 }
 
 impl Rate {
+    /// How long so many posts take.
+    #[must_use]
+    pub fn time_for(self, posts: u64) -> Duration {
+        Duration::from_millis(posts.saturating_mul(1_000) / u64::from(self.per_second.max(1)))
+    }
+
     /// A rate that is kept within 20 ms, so that senders side by side don't empty the account's bucket in turns.
     #[must_use]
     pub fn smooth(per_second: u32) -> Self {
@@ -340,6 +363,17 @@ mod tests {
         check(50_000, 10, 4_687, 62, 201);
         check(1_000_000, 40, 23_437, 1_000, 250);
         check(10, 2, 5, 2, 1);
+    }
+
+    #[test]
+    fn a_page_of_a_round_is_posted_in_its_time_however_busy_the_stack_is() {
+        for callback_rps in [500, 8_000, 100_000] {
+            let budget = Budget::of(callback_rps);
+            let frames = budget.round_frames(5_000);
+            let least = budget.large_rate(budget.page_functions());
+            assert!(frames == 1 || least.time_for(frames * 5_000) <= Duration::from_secs(PAGE_SECONDS), "{frames}");
+        }
+        assert_eq!(Budget::of(8_000).round_frames(5_000), 11);
     }
 
     #[test]

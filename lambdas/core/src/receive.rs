@@ -4,12 +4,14 @@
 
 use futures::future::join_all;
 
+use crate::capability::check;
 use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::id::{Epoch, MessageId, RoomId, UserId};
+use crate::limit::PublishRate;
 use crate::membership;
 use crate::message::{Body, ReceiptTo, Seq};
-use crate::ports::{ChannelState, Clock, Ids, Log, Members, PortError, PublishQueue};
+use crate::ports::{ChannelState, Clock, Ids, Limits, Log, Members, PortError, PublishQueue};
 use crate::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, Refused, Seen, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
 
@@ -32,6 +34,10 @@ pub struct Reception<S, Q, E> {
     pub max_body_bytes: usize,
     /// Members for each shard before the shards double.
     pub shard_members: u64,
+    /// How fast a user may publish.
+    pub user_rate: PublishRate,
+    /// How many rooms a connection may be a member of.
+    pub max_rooms: u64,
 }
 
 /// What a client publishes.
@@ -45,11 +51,12 @@ struct Content {
 struct Refusal {
     code: ErrorCode,
     message: String,
+    retry_ms: Option<u64>,
 }
 
 impl Refusal {
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_ms: None }
     }
 
     fn not_a_member(channel: &Channel) -> Self {
@@ -65,7 +72,7 @@ impl From<PortError> for Refusal {
     }
 }
 
-impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
+impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
     /// Carries out a frame and answers it.
     pub async fn answer(&self, caller: &Caller, text: &str) -> Answer {
         let ClientFrame { reference, action } = match ClientFrame::parse(text, self.max_body_bytes) {
@@ -76,9 +83,13 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
             Action::Publish { id, .. } => id.clone(),
             _ => None,
         };
-        match self.carry_out(caller, action).await {
+        let carried_out = match check(caller, &action) {
+            Ok(()) => self.carry_out(caller, action).await,
+            Err(denied) => Err(Refusal::new(ErrorCode::NotAllowed, denied.to_string())),
+        };
+        match carried_out {
             Ok(frame) => Answer { frame, reference },
-            Err(Refusal { code, message }) => Refused { code, message, id, reference }.into(),
+            Err(Refusal { code, message, retry_ms }) => Refused { code, message, id, retry_ms, reference }.into(),
         }
     }
 
@@ -103,11 +114,11 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         since: Option<Seq>,
         epoch: Option<Epoch>,
     ) -> Result<ServerFrame<'static>, Refusal> {
-        check_allowed(caller, &channel)?;
         let now = self.world.now();
         let connection = self.store.connection(&caller.connection, now).await?.ok_or_else(|| {
             Refusal::new(ErrorCode::NotConnected, "this connection is not known any more: connect again")
         })?;
+        self.check_rooms(caller, &channel).await?;
         membership::join(&self.store, &self.world, &connection, &channel, self.shard_members).await?;
         // INVARIANT: the head is read after the member is there, so that each message is either in the recovery or posted.
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
@@ -137,6 +148,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         if matches!(channel, Channel::Room(_)) {
             self.check_member(caller, &channel).await?;
         }
+        self.take_turn(caller).await?;
         let id = match id {
             Some(id) => id,
             None => MessageId::parse(&self.world.fresh())
@@ -145,6 +157,34 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         let envelope = Envelope { channel, id, from: caller.user.clone(), body, receipt };
         self.queue.enqueue(&envelope).await?;
         Ok(ServerFrame::Accepted { id: envelope.id, channel: envelope.channel })
+    }
+
+    /// A user's messages come at the user's rate, from whichever socket.
+    async fn take_turn(&self, caller: &Caller) -> Result<(), Refusal> {
+        let turn = self.user_rate.turn(self.world.now());
+        let Err(wait) = self.store.take_turn(&caller.user, turn).await? else { return Ok(()) };
+        let message = format!(
+            "`{}` may publish {} messages a second: try again in {} ms",
+            caller.user,
+            self.user_rate.per_second,
+            wait.as_millis()
+        );
+        Err(Refusal { retry_ms: u64::try_from(wait.as_millis()).ok(), ..Refusal::new(ErrorCode::TooFast, message) })
+    }
+
+    /// Joining a room again is always allowed.
+    async fn check_rooms(&self, caller: &Caller, channel: &Channel) -> Result<(), Refusal> {
+        if !matches!(channel, Channel::Room(_)) {
+            return Ok(());
+        }
+        let memberships = self.store.memberships(&caller.connection).await?;
+        let is_member = memberships.iter().any(|(own, _)| own == channel);
+        let rooms = memberships.iter().filter(|(own, _)| matches!(own, Channel::Room(_))).count() as u64;
+        if is_member || rooms < self.max_rooms {
+            return Ok(());
+        }
+        let message = format!("this connection is a member of {rooms} rooms, the most that it may be: leave one first");
+        Err(Refusal::new(ErrorCode::TooManyRooms, message))
     }
 
     /// Says in which of its channels a client is behind: another epoch, a newer head, or no member any more. So the loss of a
@@ -191,7 +231,6 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
         before: Option<Seq>,
         limit: usize,
     ) -> Result<ServerFrame<'static>, Refusal> {
-        check_allowed(caller, &channel)?;
         self.check_member(caller, &channel).await?;
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
         let (messages, more) = history(&self.store, &channel, &state, before, limit, self.world.now()).await?;
@@ -238,17 +277,6 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
     }
 }
 
-/// Rooms are open to all; of the users' channels, only one's own is.
-fn check_allowed(caller: &Caller, channel: &Channel) -> Result<(), Refusal> {
-    match channel {
-        Channel::User(user) if *user != caller.user => Err(Refusal::new(
-            ErrorCode::NotAllowed,
-            format!("`{channel}` belongs to another user: a user reads `user:{}` alone", caller.user),
-        )),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -260,7 +288,7 @@ mod tests {
     use crate::id::{ConnectionId, LeaseId};
     use crate::lease::Lease;
     use crate::memory::MemoryStore;
-    use crate::testing::{Recorder, World, arrival, connection, room, user};
+    use crate::testing::{Recorder, World, arrival, caller, connection, room, user};
     use crate::time::Timestamp;
 
     type TestReception = Reception<MemoryStore, Recorder, World>;
@@ -275,6 +303,8 @@ mod tests {
             world: World::at(NOW),
             max_body_bytes: 24_576,
             shard_members: 2_000,
+            user_rate: PublishRate { per_second: 20, burst: 3 },
+            max_rooms: 2,
         };
         for name in ["alice", "bob"] {
             let one = connection(name, name, NOW);
@@ -284,8 +314,7 @@ mod tests {
     }
 
     fn say(reception: &TestReception, name: &str, text: &str) -> serde_json::Value {
-        let caller = Caller { connection: ConnectionId::new(name), user: user(name) };
-        serde_json::to_value(block_on(reception.answer(&caller, text))).unwrap()
+        serde_json::to_value(block_on(reception.answer(&caller(name), text))).unwrap()
     }
 
     fn publish(reception: &TestReception, channel: &Channel, ids: impl IntoIterator<Item = String>) {
@@ -447,7 +476,7 @@ mod tests {
         let second = connection("alice-2", "alice", NOW);
         block_on(membership::connect(&reception.store, &reception.world, &second, 2_000)).unwrap();
         for (connection, name) in [("alice", "alice"), ("alice-2", "alice"), ("bob", "bob")] {
-            let caller = Caller { connection: ConnectionId::new(connection), user: user(name) };
+            let caller = Caller { connection: ConnectionId::new(connection), ..caller(name) };
             block_on(reception.answer(&caller, r#"{"action":"join","room":"a"}"#));
         }
         let answer = say(&reception, "bob", r#"{"action":"who","room":"a"}"#);
@@ -512,5 +541,32 @@ mod tests {
         let expected =
             r#"{"v":1,"channel":"user:bob","id":"m","from":"alice","body":1,"receipt":true,"connection":"alice"}"#;
         assert_eq!(envelope, expected);
+    }
+
+    #[test]
+    fn a_user_who_publishes_too_fast_is_told_when_to_try_again() {
+        let reception = reception();
+        let direct = r#"{"action":"direct","to":"bob","body":1,"id":"m"}"#;
+        for _ in 0..3 {
+            assert_eq!(say(&reception, "alice", direct)["type"], "accepted");
+        }
+        let answer = say(&reception, "alice", direct);
+        let expected = r#"{"code":"too_fast","id":"m","message":"`alice` may publish 20 messages a second: try again in 50 ms","retry_ms":50,"type":"error"}"#;
+        assert_eq!(answer.to_string(), expected);
+        assert_eq!(say(&reception, "bob", direct)["type"], "accepted", "another user isn't slowed down");
+        reception.world.set(NOW + 50);
+        assert_eq!(say(&reception, "alice", direct)["type"], "accepted");
+        assert_eq!(reception.queue.seen().enqueued.len(), 5);
+    }
+
+    #[test]
+    fn a_connection_is_a_member_of_so_many_rooms() {
+        let reception = reception();
+        let join = |room: &str| say(&reception, "alice", &format!(r#"{{"action":"join","room":"{room}"}}"#));
+        assert_eq!((&join("a")["type"], &join("b")["type"]), (&"joined".into(), &"joined".into()));
+        assert_eq!(join("c")["code"], "too_many_rooms");
+        assert_eq!(join("a")["type"], "joined", "joining again changes nothing");
+        say(&reception, "alice", r#"{"action":"leave","room":"a"}"#);
+        assert_eq!(join("c")["type"], "joined");
     }
 }

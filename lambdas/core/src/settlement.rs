@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use futures::stream::{self, TryStreamExt};
+
 use crate::channel::Channel;
 use crate::frame::Frame;
 use crate::id::Epoch;
@@ -11,6 +13,9 @@ use crate::message::{Message, ReceiptTo, Seq};
 use crate::outcome::Tally;
 use crate::ports::{Clock, Log, PortError, PortResult, Poster, Receipts};
 use crate::protocol::{Answer, Receipt, ServerFrame};
+
+/// How many receipts are given at a time.
+const RECEIPTS_AT_ONCE: usize = 64;
 
 /// What was done with a range of a channel's log.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +47,7 @@ pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
     settlement: Settlement<'_>,
 ) -> PortResult<()> {
     let Settlement { channel, epoch, to, messages, tally, retention } = settlement;
-    for message in messages {
-        let Some(receipt_to) = &message.receipt else { continue };
+    let give = async |message: &Message, receipt_to: &ReceiptTo| {
         let now = world.now();
         let receipt = Receipt {
             channel: channel.clone(),
@@ -59,7 +63,12 @@ pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
         if let ReceiptTo::Connection(connection) = receipt_to {
             poster.post(&[frame(receipt)?], std::slice::from_ref(connection)).await;
         }
-    }
+        Ok(())
+    };
+    let wishes = messages.iter().filter_map(|message| Some((message, message.receipt.as_ref()?)));
+    stream::iter(wishes.map(Ok))
+        .try_for_each_concurrent(RECEIPTS_AT_ONCE, async |(message, receipt_to)| give(message, receipt_to).await)
+        .await?;
     store.settle(channel, epoch, to).await
 }
 

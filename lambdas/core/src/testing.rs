@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::append::Arrival;
+use crate::capability::Capabilities;
 use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::frame::Frame;
@@ -13,6 +14,7 @@ use crate::member::Connection;
 use crate::message::{Body, Message, Seq};
 use crate::outcome::Outcome;
 use crate::ports::{Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue};
+use crate::protocol::Caller;
 use crate::rate::Rate;
 use crate::time::Timestamp;
 
@@ -75,6 +77,12 @@ pub fn arrival(from: &str, id: &str) -> Arrival {
 #[must_use]
 pub fn connection(id: &str, user_id: &str, connected_at: u64) -> Connection {
     Connection { id: ConnectionId::new(id), user: user(user_id), connected_at: Timestamp(connected_at) }
+}
+
+/// A user who may do what members of a chat may, on a connection of the same name.
+#[must_use]
+pub fn caller(name: &str) -> Caller {
+    Caller { connection: ConnectionId::new(name), user: user(name), capabilities: Capabilities::of_a_member() }
 }
 
 /// Time that is set by hand, and ids that count. Clones share both.

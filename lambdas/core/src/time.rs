@@ -16,6 +16,12 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// This moment, a while ago.
+    #[must_use]
+    pub fn minus(self, while_: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long ago `earlier` was; zero where clocks disagree and it lies ahead.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

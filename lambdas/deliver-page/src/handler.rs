@@ -3,6 +3,7 @@
 use hubbub_aws::runtime::Fault;
 use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport};
 use hubbub_core::ports::{Clock, Log, Members, Poster, Senders};
+use hubbub_core::time::Timestamp;
 use serde_json::Value;
 
 /// Handles the state `DeliverPage`.
@@ -14,8 +15,8 @@ impl<S: Log + Members + Senders, P: Poster, E: Clock> Handler<S, P, E> {
     ///
     /// # Errors
     /// `Hubbub.InvalidInput` where the input isn't the state machine's, else as the ports fail.
-    pub async fn handle(&self, event: Value) -> Result<PageReport, Fault> {
+    pub async fn handle(&self, event: Value, deadline: Timestamp) -> Result<PageReport, Fault> {
         let input: PageInput = serde_json::from_value(event)?;
-        Ok(self.0.deliver(input).await?)
+        Ok(self.0.deliver(input, deadline).await?)
     }
 }

@@ -1,8 +1,10 @@
 //! The `deliver-page` function.
 
+use std::time::Duration;
+
 use deliver_page::Handler;
 use hubbub_aws::clients::Clients;
-use hubbub_aws::runtime::{read_config, serve, start_tracing};
+use hubbub_aws::runtime::{read_config, serve_by, start_tracing};
 use hubbub_aws::system::System;
 use hubbub_core::broadcast::PageDelivery;
 use hubbub_core::config::DeliverPageConfig;
@@ -23,6 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
         world: System,
         share: Share { budget, sender: SenderId::new(System.fresh()) },
+        lease: Duration::from_secs(config.lease_seconds),
     });
-    serve(|event| handler.handle(event)).await
+    serve_by(|event, deadline| handler.handle(event, deadline)).await
 }

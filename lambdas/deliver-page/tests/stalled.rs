@@ -22,6 +22,7 @@ use hubbub_core::page::Page;
 use hubbub_core::ports::{Append, Clock, Log, Poster};
 use hubbub_core::rate::Budget;
 use hubbub_core::testing::{message, room, user};
+use hubbub_core::time::Timestamp;
 use hubbub_gateway::{Buffer, Gateway, Settings};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
@@ -31,6 +32,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Members that make no trouble: more than are read at a time.
 const GOOD: u64 = 1_200;
+
+const NEVER: Timestamp = Timestamp(u64::MAX);
 
 type TestHandler = Handler<MemoryStore, FastPoster, System>;
 
@@ -61,7 +64,7 @@ async fn page(gateway: &Gateway, trouble: &[&str], post_timeout_ms: u64) -> (Tes
     let page = Page { index: 0, shards: (0..state.shards).collect() };
     let input = PageInput { channel, lease: LeaseId::new("lease"), round, page };
     let share = Share { budget, sender: SenderId::new("sender") };
-    (Handler(PageDelivery { store, poster, world: System, share }), serde_json::to_value(input).unwrap())
+    (Handler(PageDelivery { store, poster, world: System, share, lease: LONG }), serde_json::to_value(input).unwrap())
 }
 
 async fn join(store: &MemoryStore, channel: &Channel, id: String) {
@@ -77,8 +80,8 @@ fn check(report: &PageReport, delivered: u64, throttled: u64, failed: u64) {
 #[tokio::test]
 async fn a_post_that_hangs_holds_up_nobody_and_ends_in_its_time() {
     let gateway = Gateway::start(Settings::default()).unwrap();
-    let (handler, input) = page(&gateway, &["hang-1", "hang-2", "hang-3"], 4_000).await;
-    let mut page = pin!(handler.handle(input));
+    let (handler, input) = page(&gateway, &["hang-1", "hang-2", "hang-3"], 10_000).await;
+    let mut page = pin!(handler.handle(input, NEVER));
     let others_are_served = async {
         while gateway.counters().answered(200) < GOOD {
             sleep(Duration::from_millis(1)).await;
@@ -98,7 +101,7 @@ async fn a_post_that_hangs_holds_up_nobody_and_ends_in_its_time() {
 async fn a_member_that_is_always_answered_429_holds_up_nobody() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let (handler, input) = page(&gateway, &["throttled-1", "throttled-2"], 60_000).await;
-    let report = timeout(LONG, handler.handle(input)).await.unwrap().unwrap();
+    let report = timeout(LONG, handler.handle(input, NEVER)).await.unwrap().unwrap();
     check(&report, GOOD, 2, 0);
     let refused = gateway.counters().answered(429);
     assert!((4..=10).contains(&refused), "each was tried again, but not for ever: {refused}");
@@ -111,6 +114,6 @@ async fn a_socket_that_is_not_read_fills_its_own_buffer_alone() {
     let (handler, input) = page(&gateway, &["unread"], 60_000).await;
     let fill = Frame { text: "x".repeat(1_000), last: Seq(0) };
     handler.0.poster.post(&[fill], &[ConnectionId::new("unread")]).await;
-    let report = timeout(LONG, handler.handle(input)).await.unwrap().unwrap();
+    let report = timeout(LONG, handler.handle(input, NEVER)).await.unwrap().unwrap();
     check(&report, GOOD, 1, 0);
 }

@@ -23,10 +23,10 @@ where
     ///
     /// # Errors
     /// When the event isn't a FIFO queue's. The queue then delivers the whole batch again.
-    pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, Fault> {
+    pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, Fault> {
         let records = event.records.into_iter().map(record).collect::<Result<_, _>>()?;
         let mut response = SqsBatchResponse::default();
-        response.set_failures(self.0.deliver(records).await);
+        response.set_failures(self.0.deliver(records, deadline).await);
         Ok(response)
     }
 }

@@ -1,10 +1,11 @@
 //! The `deliver` function.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deliver::Handler;
 use hubbub_aws::clients::Clients;
-use hubbub_aws::runtime::{read_config, serve, start_tracing};
+use hubbub_aws::runtime::{read_config, serve_by, start_tracing};
 use hubbub_aws::system::System;
 use hubbub_core::config::DeliverConfig;
 use hubbub_core::deliver::Delivery;
@@ -31,6 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         inline_limit: config.inline_limit,
         lease: Duration::from_secs(config.lease_seconds),
         share: Share { budget, sender: SenderId::new(System.fresh()) },
+        large: Arc::default(),
     });
-    serve(|event| handler.handle(event)).await
+    serve_by(|event, deadline| handler.handle(event, deadline)).await
 }

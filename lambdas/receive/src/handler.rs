@@ -4,14 +4,14 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::Fault;
 use hubbub_aws::socket_event::{caller, ok};
-use hubbub_core::ports::{Clock, Ids, Log, Members, PublishQueue};
+use hubbub_core::ports::{Clock, Ids, Limits, Log, Members, PublishQueue};
 use hubbub_core::receive::Reception;
 
 /// Handles clients' frames.
 #[derive(Clone, Debug)]
 pub struct Handler<S, Q, E>(pub Reception<S, Q, E>);
 
-impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Handler<S, Q, E> {
+impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Handler<S, Q, E> {
     /// Answers a frame. API Gateway sends the response's body to the socket, because the routes have route responses.
     ///
     /// # Errors
@@ -28,6 +28,7 @@ impl<S: Log + Members, Q: PublishQueue, E: Clock + Ids> Handler<S, Q, E> {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
+    use hubbub_core::limit::PublishRate;
     use hubbub_core::membership;
     use hubbub_core::memory::MemoryStore;
     use hubbub_core::testing::{Recorder, World, connection};
@@ -39,8 +40,15 @@ mod tests {
         let world = World::at(1_700_000_000_200);
         let one = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
         block_on(membership::connect(&store, &world, &one, 2_000)).unwrap();
-        let handler =
-            Handler(Reception { store, queue: Recorder::default(), world, max_body_bytes: 100, shard_members: 2_000 });
+        let handler = Handler(Reception {
+            store,
+            queue: Recorder::default(),
+            world,
+            max_body_bytes: 100,
+            shard_members: 2_000,
+            user_rate: PublishRate { per_second: 20, burst: 40 },
+            max_rooms: 100,
+        });
         let mut event: ApiGatewayWebsocketProxyRequest =
             serde_json::from_str(include_str!("../events/join.json")).unwrap();
         if let Some(body) = body {

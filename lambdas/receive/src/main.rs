@@ -4,6 +4,7 @@ use hubbub_aws::clients::Clients;
 use hubbub_aws::runtime::{read_config, serve, start_tracing};
 use hubbub_aws::system::System;
 use hubbub_core::config::ReceiveConfig;
+use hubbub_core::limit::PublishRate;
 use hubbub_core::receive::Reception;
 use receive::Handler;
 
@@ -18,6 +19,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         world: System,
         max_body_bytes: usize::try_from(config.max_body_bytes)?,
         shard_members: config.shard_members,
+        user_rate: PublishRate { per_second: config.user_rate, burst: config.user_burst },
+        max_rooms: config.max_rooms,
     });
     serve(|event| handler.handle(event)).await
 }

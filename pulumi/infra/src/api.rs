@@ -18,7 +18,17 @@ const STAGE: Name = Name::of("stage");
 
 /// The account's burst and rate, of all its APIs together. A stage with default settings but without both of these is
 /// closed: the provider sends 0.
-const THROTTLE: [(&str, u64); 2] = [("throttlingBurstLimit", 5_000), ("throttlingRateLimit", 10_000)];
+const THROTTLE: [(&str, u64); 2] = throttle(5_000, 10_000);
+
+/// Routes that may not use up what the others need: a call of `history` or `who` reads many rows, and `$connect` has a quota of its own
+/// (500 a second). The others share what is left of the account's quota beside `callbackRps`.
+const ROUTE_THROTTLES: [(&str, [(&str, u64); 2]); 3] =
+    [(routes::CONNECT, throttle(500, 500)), ("history", throttle(250, 500)), ("who", throttle(100, 200))];
+
+/// Requests at once, and requests a second.
+const fn throttle(burst: u64, rate: u64) -> [(&'static str, u64); 2] {
+    [("throttlingBurstLimit", burst), ("throttlingRateLimit", rate)]
+}
 
 /// The functions that routes lead to.
 const ROUTED: [Function; 3] = [Function::Connect, Function::Disconnect, Function::Receive];
@@ -70,10 +80,20 @@ pub fn declare(program: &mut Program) -> Result<(), ProgramError> {
     let stage = of_api("aws:apigatewayv2:Stage")
         .with("name", names::STAGE)
         .with("deploymentId", DEPLOYMENT.get("id"))
-        .with("defaultRouteSettings", Value::map(THROTTLE));
+        .with("defaultRouteSettings", Value::map(THROTTLE))
+        .with("routeSettings", route_settings());
+    // A stage's settings may only name routes that are there.
+    let stage = Route::all().iter().fold(stage, |stage, route| stage.after(&route.name));
     program.add(&STAGE, stage);
     declare_permissions(program);
     Ok(())
+}
+
+fn route_settings() -> Value {
+    Value::list(ROUTE_THROTTLES.map(|(key, throttle)| {
+        let settings = throttle.map(|(name, value)| (name, Value::from(value)));
+        Value::map(settings.into_iter().chain([("routeKey", Value::from(key))]))
+    }))
 }
 
 /// A resource that is a part of the API.
@@ -150,6 +170,12 @@ fn declare_permissions(program: &mut Program) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_routes_that_are_there_have_throttles_of_their_own() {
+        let keys: Vec<&str> = Route::all().iter().map(|route| route.key).collect();
+        assert!(ROUTE_THROTTLES.iter().all(|(key, _)| keys.contains(key)), "{keys:?}");
+    }
 
     #[test]
     fn a_route_that_changes_makes_a_new_deployment() {

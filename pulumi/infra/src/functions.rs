@@ -149,7 +149,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
     program.add(&function.role_name(), policies::role(name.clone(), "lambda.amazonaws.com"));
     program.add(
         &function.policy_name(),
-        policies::policy(name.clone(), &function.role_name(), policies::of_function(function)),
+        policies::policy(name.clone(), &function.role_name(), policies::of_function(function, settings)),
     );
     // The log group comes first, or Lambda makes one that keeps its logs for ever.
     let mut lambda = Resource::new("aws:lambda:Function")
@@ -193,7 +193,13 @@ fn value(variable: &'static str, settings: &Settings) -> Result<Value, ProgramEr
         env::DEAD_LETTER_QUEUE_URL => Ok(DEAD_LETTER_QUEUE.get("url").into()),
         env::STATE_MACHINE_ARN => Ok(names::broadcast_arn().into()),
         env::CALLBACK_URL => Ok(names::callback_url(settings).into()),
+        env::TOKEN_KEY_PARAMETER if settings.tokens.algorithm.has_public_keys() => Ok("".into()),
         env::TOKEN_KEY_PARAMETER => Ok(TOKEN_KEY_PARAMETER.get("name").into()),
+        env::TOKEN_ALGORITHM => Ok(settings.tokens.algorithm.name().into()),
+        env::TOKEN_JWKS_URL => Ok(settings.tokens.jwks_url.as_str().into()),
+        env::TOKEN_ISSUER => Ok(settings.tokens.issuer.as_str().into()),
+        env::TOKEN_AUDIENCE => Ok(settings.tokens.audience.as_str().into()),
+        env::DEFAULT_CAPABILITIES => Ok(settings.tokens.default_capabilities.as_str().into()),
         _ => {
             let number = settings.number(variable).ok_or(ProgramError::NoValue(variable))?;
             Ok(number.to_string().into())

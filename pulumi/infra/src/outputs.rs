@@ -12,7 +12,7 @@ use crate::tokens::TOKEN_KEY_PARAMETER;
 
 /// Declares the outputs.
 pub fn declare(program: &mut Program, settings: &Settings) {
-    let outputs: [(_, Value); 10] = [
+    let outputs: [(_, Value); 9] = [
         ("region", names::REGION.itself().into()),
         ("webSocketUrl", names::web_socket_url(settings).into()),
         ("callbackUrl", names::callback_url(settings).into()),
@@ -21,8 +21,10 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         ("deadLetterQueueUrl", DEAD_LETTER_QUEUE.get("url").into()),
         ("tableName", TABLE.get("name").into()),
         ("stateMachineArn", BROADCAST.get("arn").into()),
-        ("tokenKeyParameter", TOKEN_KEY_PARAMETER.get("name").into()),
         ("inlineLimit", settings.number(env::INLINE_LIMIT).unwrap_or_default().into()),
     ];
     program.outputs.extend(outputs);
+    if !settings.tokens.algorithm.has_public_keys() {
+        program.outputs.insert("tokenKeyParameter", TOKEN_KEY_PARAMETER.get("name").into());
+    }
 }

@@ -8,6 +8,7 @@ use crate::functions::Function;
 use crate::model::{Name, Resource, Text, Value};
 use crate::names;
 use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::settings::Settings;
 use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
 
@@ -27,9 +28,11 @@ fn allow(actions: &[&'static str], resource: impl Into<Text>) -> Statement {
 
 /// What a function may do.
 #[must_use]
-pub fn of_function(function: Function) -> Vec<Statement> {
+pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
     let mut statements = vec![write_logs(function)];
     statements.extend(match function {
+        // Public keys are read from the web, which takes no permission.
+        Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
         Function::Connect => {
             vec![use_table(&["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"])]

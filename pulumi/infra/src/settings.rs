@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use hubbub_core::config::{Setting, settings};
+use hubbub_core::capability::Capabilities;
+use hubbub_core::config::{Setting, TokenAlgorithm, settings};
 use hubbub_core::names::env;
 use hubbub_core::rate::Budget;
 use serde_json::Value;
@@ -24,18 +25,21 @@ pub const TOKEN_KEY: &str = "tokenKey";
 const TOKEN_KEY_CHARACTERS: usize = 32;
 
 /// The keys that are whole numbers for the functions, and which setting each is.
-const NUMBERS: [(&str, Setting); 11] = [
+const NUMBERS: [(&str, Setting); 14] = [
     ("callbackRps", settings::CALLBACK_RPS),
     ("historyEvents", settings::HISTORY_EVENTS),
     ("inlineLimit", settings::INLINE_LIMIT),
     ("leaseSeconds", settings::LEASE_SECONDS),
     ("maxBodyBytes", settings::MAX_BODY_BYTES),
+    ("maxRooms", settings::MAX_ROOMS),
     ("pageMembers", settings::PAGE_MEMBERS),
     ("postConcurrency", settings::POST_CONCURRENCY),
     ("postTimeoutMs", settings::POST_TIMEOUT_MS),
     ("retentionSeconds", settings::RETENTION_SECONDS),
     ("roundFrames", settings::ROUND_FRAMES),
     ("shardMembers", settings::SHARD_MEMBERS),
+    ("userBurst", settings::USER_BURST),
+    ("userRate", settings::USER_RATE),
 ];
 
 /// The token key's versions; Pulumi writes the key when the version moves.
@@ -78,6 +82,8 @@ pub struct Settings {
     pub deliver_timeout_seconds: u64,
     /// The token key's version.
     pub token_key_version: u64,
+    /// What tokens must be like.
+    pub tokens: TokenSettings,
     /// The local stack's address, without a slash at the end. Only the local stack has one.
     pub aws_endpoint: Option<String>,
     /// The Region, where the stack's configuration names it.
@@ -94,9 +100,37 @@ impl Default for Settings {
             architecture: Architecture::default(),
             deliver_timeout_seconds: 60,
             token_key_version: *TOKEN_KEY_VERSIONS.start(),
+            tokens: TokenSettings::default(),
             aws_endpoint: None,
             region: None,
             profile: None,
+        }
+    }
+}
+
+/// What tokens must be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// The only algorithm that is accepted.
+    pub algorithm: TokenAlgorithm,
+    /// Where the public keys are, for the algorithms that have them.
+    pub jwks_url: String,
+    /// Who must have issued a token; empty for anyone.
+    pub issuer: String,
+    /// Whom a token must be for; empty for anyone.
+    pub audience: String,
+    /// What tokens grant that say nothing of it, as JSON.
+    pub default_capabilities: String,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self {
+            algorithm: TokenAlgorithm::default(),
+            jwks_url: String::new(),
+            issuer: String::new(),
+            audience: String::new(),
+            default_capabilities: serde_json::json!(Capabilities::of_a_member()).to_string(),
         }
     }
 }
@@ -134,6 +168,11 @@ pub enum SettingsError {
         /// What it should have been.
         expected: &'static str,
     },
+    /// An algorithm with public keys, and nowhere to get them; or keys that the algorithm has no use for.
+    #[error(
+        "config key `hubbub:tokenJwksUrl` must be set exactly when `hubbub:tokenAlgorithm` is `RS256`, `ES256` or `EdDSA`"
+    )]
+    JwksUrl,
     /// The token key is too easy to guess, or would be read as a number.
     #[error("config key `hubbub:tokenKey` must have {TOKEN_KEY_CHARACTERS} characters or more, and not be a number")]
     WeakTokenKey,
@@ -162,6 +201,9 @@ impl Settings {
                 Some(("aws", key)) => settings.set_provider(key, value)?,
                 _ => {}
             }
+        }
+        if settings.tokens.algorithm.has_public_keys() == settings.tokens.jwks_url.is_empty() {
+            return Err(SettingsError::JwksUrl);
         }
         Ok(settings)
     }
@@ -196,6 +238,11 @@ impl Settings {
                 let meaning = "the token key's version, to be raised with every new key";
                 self.token_key_version = whole_number("tokenKeyVersion", value, &TOKEN_KEY_VERSIONS, meaning)?;
             }
+            "tokenAlgorithm" => self.tokens.algorithm = token_algorithm(value)?,
+            "tokenJwksUrl" => self.tokens.jwks_url = jwks_url(value)?,
+            "tokenIssuer" => self.tokens.issuer = value,
+            "tokenAudience" => self.tokens.audience = value,
+            "defaultCapabilities" => self.tokens.default_capabilities = default_capabilities(value)?,
             TOKEN_KEY => check_token_key(&value)?,
             _ => return Err(SettingsError::Unknown(format!("{PROJECT}:{key}"))),
         }
@@ -252,6 +299,35 @@ fn architecture(value: String) -> Result<Architecture, SettingsError> {
         .into_iter()
         .find(|architecture| architecture.name() == value)
         .ok_or(SettingsError::Malformed { key: "hubbub:architecture", value, expected: "`arm64` or `x86_64`" })
+}
+
+fn token_algorithm(value: String) -> Result<TokenAlgorithm, SettingsError> {
+    let found = TokenAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == value);
+    let expected = TokenAlgorithm::EXPECTED;
+    found.ok_or(SettingsError::Malformed { key: "hubbub:tokenAlgorithm", value, expected })
+}
+
+fn jwks_url(value: String) -> Result<String, SettingsError> {
+    let is_url = value.strip_prefix("https://").is_some_and(|rest| {
+        !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c))
+    });
+    if is_url {
+        Ok(value)
+    } else {
+        let expected = "an address such as `https://example.com/.well-known/jwks.json`";
+        Err(SettingsError::Malformed { key: "hubbub:tokenJwksUrl", value, expected })
+    }
+}
+
+fn default_capabilities(value: String) -> Result<String, SettingsError> {
+    match Capabilities::parse(&value) {
+        // Written anew, so that the same capabilities are the same program.
+        Ok(capabilities) => Ok(serde_json::json!(capabilities).to_string()),
+        Err(_) => {
+            let expected = r#"an object of lists of patterns such as `{"join": ["lobby", "team-*"]}`"#;
+            Err(SettingsError::Malformed { key: "hubbub:defaultCapabilities", value, expected })
+        }
+    }
 }
 
 fn aws_endpoint(value: String) -> Result<String, SettingsError> {
@@ -338,6 +414,23 @@ mod tests {
         for value in ["", "127.0.0.1:4566", "https://example.org", "http://", "http://a/b", "http://${x}/"] {
             assert!(refusal("hubbub:awsEndpoint", value).contains("hubbub:awsEndpoint"), "{value}");
         }
+    }
+
+    #[test]
+    fn keys_for_tokens_are_checked() {
+        let read = |config: &str| Settings::read(Some(config)).map(|settings| settings.tokens);
+        let public = r#"{"hubbub:tokenAlgorithm": "RS256", "hubbub:tokenJwksUrl": "https://example.com/jwks.json"}"#;
+        assert_eq!(read(public).unwrap().algorithm, TokenAlgorithm::Rs256);
+        for half in
+            [r#"{"hubbub:tokenAlgorithm": "RS256"}"#, r#"{"hubbub:tokenJwksUrl": "https://example.com/jwks.json"}"#]
+        {
+            assert_eq!(read(half), Err(SettingsError::JwksUrl), "{half}");
+        }
+        assert!(refusal("hubbub:tokenAlgorithm", "none").contains("`HS256`, `RS256`, `ES256` or `EdDSA`"));
+        assert!(refusal("hubbub:tokenJwksUrl", "http://example.com/").contains("https://"));
+        assert!(refusal("hubbub:defaultCapabilities", r#"{"join": "*"}"#).contains("an object of lists of patterns"));
+        let some = read(r#"{"hubbub:defaultCapabilities": "{\"join\": [\"lobby\"]}"}"#).unwrap();
+        assert_eq!(some.default_capabilities, r#"{"join":["lobby"]}"#);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use authorize::token::{Claims, sign};
 use hubbub_aws::system::System;
+use hubbub_core::capability::Capabilities;
 use hubbub_core::id::UserId;
 use hubbub_core::ports::Clock;
+use serde_json::Value;
 
 use crate::stack::Stack;
 
@@ -16,12 +18,22 @@ pub(crate) struct Arguments {
     /// For how many seconds the token is good.
     #[arg(long, value_name = "S", default_value_t = 3_600)]
     seconds: u64,
+    /// What the token grants, as JSON such as `{"join": ["lobby", "team-*"]}`; what the stack grants by default, without it.
+    #[arg(long, value_name = "JSON", value_parser = read_grant)]
+    grant: Option<Value>,
+}
+
+/// Checked here, because a stack that refuses a token doesn't say why.
+fn read_grant(text: &str) -> Result<Value, String> {
+    let capabilities = Capabilities::parse(text).map_err(|error| error.to_string())?;
+    serde_json::to_value(capabilities).map_err(|error| error.to_string())
 }
 
 /// Prints the token, and nothing else.
 pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<()> {
     let key = stack.clients().parameter(stack.token_key_parameter.clone()).value().await?;
     let exp = System.now().0 / 1_000 + arguments.seconds;
-    println!("{}", sign(&Claims { sub: arguments.user.to_string(), exp, nbf: None }, &key)?);
+    let claims = Claims { sub: arguments.user.to_string(), exp, nbf: None, capabilities: arguments.grant.clone() };
+    println!("{}", sign(&claims, &key)?);
     Ok(())
 }

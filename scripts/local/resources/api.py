@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..aws import Aws
 from .handler import LEAF, UNREAD_TAGS, Given, Outputs, handles, present, upper
 
@@ -162,6 +164,17 @@ def create_deployment(aws: Aws, given: Given) -> Outputs:
     return {"id": deployment["DeploymentId"], "autoDeployed": False}
 
 
+def _by_route(given: Given) -> dict[str, Any] | None:
+    """A stage's settings by their routes, as the API has them; Pulumi has a list."""
+    settings = given.get("routeSettings")
+    if settings is None:
+        return None
+    return {
+        setting["routeKey"]: upper({name: value for name, value in setting.items() if name != "routeKey"})
+        for setting in settings
+    }
+
+
 @handles(
     "aws:apigatewayv2:Stage",
     applied={
@@ -177,6 +190,7 @@ def create_deployment(aws: Aws, given: Given) -> Outputs:
             "dataTraceEnabled": LEAF,
             "loggingLevel": LEAF,
         },
+        "routeSettings": LEAF,
         "stageVariables": LEAF,
     },
     ignored=UNREAD_TAGS,
@@ -197,6 +211,7 @@ def create_stage(aws: Aws, given: Given) -> Outputs:
             AutoDeploy=given.get("autoDeploy"),
             Description=given.get("description"),
             DefaultRouteSettings=upper(settings),
+            RouteSettings=_by_route(given),
             StageVariables=given.get("stageVariables"),
         ),
     )

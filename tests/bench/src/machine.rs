@@ -19,6 +19,7 @@ use hubbub_core::id::{LeaseId, SenderId};
 use hubbub_core::page::Page;
 use hubbub_core::ports::{Broadcasts, Ids, PortResult};
 use hubbub_core::rate::Budget;
+use hubbub_core::time::Timestamp;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::room::TABLE;
@@ -61,6 +62,9 @@ impl Place {
         Share { budget: self.budget, sender: SenderId::new(System.fresh()) }
     }
 }
+
+/// A deadline that nothing meets: a run that takes long is measured, not cut off.
+pub const NEVER: Timestamp = Timestamp(u64::MAX);
 
 /// How long a broadcast holds its channel without renewing the lease.
 pub const LEASE: Duration = Duration::from_secs(settings::LEASE_SECONDS.default);
@@ -146,13 +150,19 @@ impl Machine {
 }
 
 fn start_sender(place: &Place, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) -> anyhow::Result<()> {
-    let delivery = PageDelivery { store: place.table(), poster: place.poster()?, world: System, share: place.share() };
+    let delivery = PageDelivery {
+        store: place.table(),
+        poster: place.poster()?,
+        world: System,
+        share: place.share(),
+        lease: LEASE,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("sender".to_owned()).spawn(move || {
         runtime.block_on(async {
             loop {
                 let Some(job) = queue.lock().await.recv().await else { return };
-                let _ = job.report.send(delivery.deliver(job.input).await);
+                let _ = job.report.send(delivery.deliver(job.input, NEVER).await);
             }
         });
     })?;

@@ -46,26 +46,29 @@ pub async fn fill(client: &Client, name: &str, members: u64) -> anyhow::Result<C
     table.open(&channel, &Epoch::new(System.fresh())).await?;
     let shards = shards_wanted(&[members], settings::SHARD_MEMBERS.default);
     table.grow(&channel, 1, shards).await?;
-    let mut counts = vec![0_i64; usize::try_from(shards)?];
     let now = System.now();
-    let mut batches: Vec<Vec<WriteRequest>> = vec![Vec::new()];
-    for number in 0..members {
+    let member = |number: u64| -> anyhow::Result<Connection> {
         let id = ConnectionId::new(format!("{name}-{number:09}="));
-        let shard = shard_of(&id, shards);
-        if let Some(count) = counts.get_mut(usize::try_from(shard)?) {
-            *count += 1;
-        }
-        let member = Connection { id, user: UserId::parse(&format!("user-{number}"))?, connected_at: now };
-        let put = PutRequest::builder().set_item(Some(member_row(&channel, shard, &member))).build()?;
-        let put = WriteRequest::builder().put_request(put).build();
-        match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH => batch.push(put),
-            _ => batches.push(vec![put]),
-        }
+        Ok(Connection { id, user: UserId::parse(&format!("user-{number}"))?, connected_at: now })
+    };
+    let mut counts = vec![0_i64; usize::try_from(shards)?];
+    for number in 0..members {
+        let shard = shard_of(&member(number)?.id, shards);
+        counts.get_mut(usize::try_from(shard)?).into_iter().for_each(|count| *count += 1);
     }
-    stream::iter(batches.into_iter().filter(|batch| !batch.is_empty()).map(Ok))
-        .try_for_each_concurrent(BATCHES_AT_ONCE, async |batch| {
-            client.batch_write_item().request_items(TABLE, batch).send().await.map(drop)
+    // Written as they are made, so that the memory of this process stays what it was.
+    let starts = (0..members).step_by(BATCH);
+    stream::iter(starts.map(anyhow::Ok))
+        .try_for_each_concurrent(BATCHES_AT_ONCE, async |start| {
+            let puts = (start..members).take(BATCH).map(|number| {
+                let member = member(number)?;
+                let row = member_row(&channel, shard_of(&member.id, shards), &member);
+                let put = PutRequest::builder().set_item(Some(row)).build()?;
+                Ok(WriteRequest::builder().put_request(put).build())
+            });
+            let puts: Vec<WriteRequest> = puts.collect::<anyhow::Result<_>>()?;
+            client.batch_write_item().request_items(TABLE, puts).send().await?;
+            Ok(())
         })
         .await?;
     for (shard, count) in (0..).zip(counts) {

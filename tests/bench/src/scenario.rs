@@ -1,6 +1,7 @@
 //! Broadcasts that are measured: from a message on the queue's way out to the last member's post.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -22,7 +23,7 @@ use serde::Serialize;
 use tokio::time::{sleep, sleep_until};
 
 use crate::cost;
-use crate::machine::{Ends, LEASE, Machine, Place, RETENTION, Starter};
+use crate::machine::{Ends, LEASE, Machine, NEVER, Place, RETENTION, Starter};
 use crate::processes::{Counted, Gateway, Process, start_dynamodb, start_gateway};
 use crate::room::{self, TABLE};
 
@@ -68,6 +69,7 @@ impl Stack {
             inline_limit: 0,
             lease: LEASE,
             share: place.share(),
+            large: Arc::default(),
         };
         let table = place.table();
         Ok(Self { gateway, _dynamodb: dynamodb, client, table, delivery, rooms: channels, ends, budget })
@@ -76,7 +78,7 @@ impl Stack {
     /// Delivers messages as the queue hands them over.
     async fn deliver(&self, room: &Channel, messages: u64) -> anyhow::Result<()> {
         let records = (0..messages).map(|_| record(room)).collect::<anyhow::Result<_>>()?;
-        let failed = self.delivery.deliver(records).await;
+        let failed = self.delivery.deliver(records, NEVER).await;
         ensure!(failed.is_empty(), "messages were not delivered");
         Ok(())
     }
@@ -257,8 +259,12 @@ pub async fn coalescing(members: u64, quota: u32, rate: u32, seconds: u32) -> an
     published?;
     let mut ages = ages?;
     let seconds = schedule.began.elapsed().as_secs_f64();
-    // The broadcast that sent the last message ends when it has given its lease back.
+    // A broadcast ends behind giving its lease back: one at least, and as many as have ended by when nobody holds a lease.
     let mut rounds = stack.next_end().await?.1.rounds;
+    while stack.table.state(&room).await?.is_some_and(|state| state.lease.is_some()) {
+        sleep(LOOK).await;
+    }
+    sleep(LOOK).await;
     while let Ok(end) = stack.ends.try_recv() {
         rounds += end?.1.rounds;
     }

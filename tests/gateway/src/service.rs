@@ -84,9 +84,7 @@ async fn decide(
     account: &Account,
     request: Request<Incoming>,
 ) -> Result<Result<Answer, Answer>, Cut> {
-    if account.admit_request(Instant::now()) != Admission::Taken {
-        return Ok(Err(OVER_QUOTA));
-    }
+    let is_over_quota = account.admit_request(Instant::now()) != Admission::Taken;
     let Some(id) = connection_id(request.uri().path(), &settings.stage) else { return Ok(Err(NOT_FOUND)) };
     if let Some(missing) = missing_of_signature(request.headers()) {
         return Ok(Err((StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", missing)));
@@ -103,6 +101,9 @@ async fn decide(
     };
     if let Some(latency) = settings.latency {
         sleep(latency.draw()).await;
+    }
+    if is_over_quota {
+        return Ok(Err(OVER_QUOTA));
     }
     match account.fault(&id) {
         Some(Fault::Gone) => return Ok(Err(GONE)),

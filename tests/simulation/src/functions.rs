@@ -1,17 +1,21 @@
 //! The functions: the real rules on the simulated ports, each run a task that may crash.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport, Plan, PlanInput, Planner};
+use hubbub_core::capability::Capabilities;
 use hubbub_core::deliver::{Delivery, Record};
 use hubbub_core::fan_out::Share;
 use hubbub_core::id::{ConnectionId, SenderId, UserId};
+use hubbub_core::limit::PublishRate;
 use hubbub_core::member::Connection;
 use hubbub_core::membership;
 use hubbub_core::ports::{PortError, PortResult};
 use hubbub_core::protocol::Caller;
 use hubbub_core::rate::Budget;
 use hubbub_core::receive::Reception;
+use hubbub_core::time::Timestamp;
 
 use crate::ports::Ports;
 use crate::scale::{BROADCAST_TIMEOUT, DELIVER_TIMEOUT, SOCKET_TIMEOUT};
@@ -57,16 +61,19 @@ pub(crate) fn receive(
         world: ports,
         max_body_bytes: MAX_BODY_BYTES,
         shard_members: world.scale.shard_members,
+        user_rate: PublishRate { per_second: 20, burst: 5 },
+        max_rooms: 100,
     };
     world.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
-        let caller = Caller { connection, user };
+        let caller = Caller { connection, user, capabilities: Capabilities::of_a_member() };
         serde_json::to_string(&reception.answer(&caller, &text).await).ok()
     })
 }
 
 /// A batch of the queue; the messages that failed.
 pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> Outcome<Vec<String>> {
-    let ports = Ports::new(world);
+    let deadline = deadline(world, DELIVER_TIMEOUT);
+    let ports = Ports::until(world, deadline);
     let delivery = Delivery {
         store: ports.clone(),
         broadcasts: ports.clone(),
@@ -78,8 +85,11 @@ pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> O
         inline_limit: world.scale.inline_limit,
         lease: world.scale.lease,
         share: share(world),
+        large: Arc::default(),
     };
-    world.scheduler.invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records).await })
+    world
+        .scheduler
+        .invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records, deadline).await })
 }
 
 /// The state `PlanBroadcast`.
@@ -105,16 +115,33 @@ pub(crate) fn plan_broadcast(world: &Rc<World>, input: PlanInput) -> Outcome<Por
 /// The state `DeliverPage`.
 pub(crate) fn deliver_page(world: &Rc<World>, input: PageInput) -> Outcome<PortResult<PageReport>> {
     let ports = Ports::new(world);
-    let delivery = PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports, share: share(world) };
+    let delivery = PageDelivery {
+        store: ports.clone(),
+        poster: ports.clone(),
+        world: ports,
+        share: share(world),
+        lease: world.scale.lease,
+    };
+    let deadline = deadline(world, BROADCAST_TIMEOUT);
     let label = format!("page {} of {}", input.page.index, input.lease);
-    world
-        .scheduler
-        .invoke(label, BROADCAST_TIMEOUT, async move { through_json(&delivery.deliver(through_json(&input)?).await?) })
+    let world = Rc::clone(world);
+    world.clone().scheduler.invoke(label, BROADCAST_TIMEOUT, async move {
+        let report = delivery.deliver(through_json(&input)?, deadline).await?;
+        if deadline.0 <= world.scheduler.now() {
+            world.ledger.leave_out(&input.channel, &input.round.epoch, (input.round.from, input.round.to));
+        }
+        through_json(&report)
+    })
 }
 
 /// A sender's part in the callback budget.
 fn share(world: &World) -> Share {
     Share { budget: Budget::of(CALLBACK_RPS), sender: SenderId::new(world.scheduler.fresh().to_string()) }
+}
+
+/// By when a function is to be done, as `serve_by` tells it.
+fn deadline(world: &World, timeout: u64) -> Timestamp {
+    Timestamp(world.scheduler.now() + timeout - timeout / 6)
 }
 
 /// As the state machine hands documents on.

@@ -208,8 +208,13 @@ impl Ledger {
     /// A page of a round failed after all its retries: its members recover.
     pub(crate) fn fail_page(&self, channel: &Channel, round: &Round) {
         self.count("failed pages");
-        let range = (channel.clone(), round.epoch.clone(), round.from, round.to);
-        self.books.borrow_mut().failed_pages.push(range);
+        self.leave_out(channel, &round.epoch, (round.from, round.to));
+    }
+
+    /// Members were left out of a range, because a page failed or time was up.
+    pub(crate) fn leave_out(&self, channel: &Channel, epoch: &Epoch, (from, to): (Seq, Seq)) {
+        self.count("left out");
+        self.books.borrow_mut().failed_pages.push((channel.clone(), epoch.clone(), from, to));
     }
 
     /// Whoever was to send in a channel was stopped for good.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hubbub_core::channel::Channel;
@@ -11,11 +12,12 @@ use hubbub_core::envelope::{Envelope, wake_deduplication_id, wake_to_json};
 use hubbub_core::frame::Frame;
 use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use hubbub_core::lease::Lease;
+use hubbub_core::limit::Turn;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Message, Seq};
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Append, Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, MemberPage, Members,
+    Append, Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage, Members,
     PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
 };
 use hubbub_core::protocol::Receipt;
@@ -34,11 +36,27 @@ pub(crate) struct Ports {
     world: Rc<World>,
     /// For [`Bug::RecoveryReadFirst`]: what the run has read first of each channel.
     first_read: Rc<RefCell<BTreeMap<Channel, ChannelState>>>,
+    /// From when on the run posts to nobody any more, where it has to know.
+    deadline: Option<Timestamp>,
 }
 
 impl Ports {
     pub(crate) fn new(world: &Rc<World>) -> Self {
-        Self { world: Rc::clone(world), first_read: Rc::default() }
+        Self { world: Rc::clone(world), first_read: Rc::default(), deadline: None }
+    }
+
+    /// Those of a run that posts until then.
+    pub(crate) fn until(world: &Rc<World>, deadline: Timestamp) -> Self {
+        Self { deadline: Some(deadline), ..Self::new(world) }
+    }
+
+    /// Notes that members may have been left out of what is about to count as sent, because time was up.
+    async fn note_left_out(&self, channel: &Channel, epoch: &Epoch, to: Seq) {
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= self.now());
+        // The store in memory doesn't fail.
+        if is_late && let Ok(Some(state)) = self.world.store.state(channel).await {
+            self.world.ledger.leave_out(channel, epoch, (state.sent, to));
+        }
     }
 
     fn has(&self, bug: Bug) -> bool {
@@ -132,7 +150,10 @@ impl Log for Ports {
     }
 
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()> {
-        let settle = async || self.world.store.settle(channel, epoch, to).await;
+        let settle = async || {
+            self.note_left_out(channel, epoch, to).await;
+            self.world.store.settle(channel, epoch, to).await
+        };
         self.effect("settle", format_args!("{channel} to {to}"), settle).await
     }
 
@@ -167,6 +188,12 @@ impl Senders for Ports {
 
     async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
         self.effect("at rest", sender, async || self.world.store.at_rest(sender).await).await
+    }
+}
+
+impl Limits for Ports {
+    async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>> {
+        self.effect("take turn", user, async || self.world.store.take_turn(user, turn).await).await
     }
 }
 

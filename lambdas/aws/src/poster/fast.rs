@@ -39,7 +39,7 @@ const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// A poster that signs and sends by itself.
 ///
 /// All of a call's work is done by the future that it returns: nothing is left behind when it is dropped, except connections that are
-/// open. What it holds at a time is bounded by its concurrency, however many connections are posted to.
+/// open. A call's requests are all made ahead, so that its memory is some hundred bytes for each connection and frame: callers post in parts.
 pub struct FastPoster {
     target: Target,
     identity: Identity<System>,
@@ -70,7 +70,7 @@ impl FastPoster {
     /// Posts to the stage at `callback_url`.
     ///
     /// # Errors
-    /// When the URL isn't a stage's, when there are no Region or credentials to sign with, or no certificates to believe.
+    /// When the URL isn't a stage's, when there are no Region or credentials to sign with, or when the certificates that were given can't be used.
     pub fn new(config: &SdkConfig, callback_url: &str, settings: PosterSettings) -> Result<Self, PosterError> {
         let PosterSettings { concurrency, timeout, rate, trust } = settings;
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);

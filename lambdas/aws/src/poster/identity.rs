@@ -94,7 +94,7 @@ impl<C: Clock> Identity<C> {
         }
         match self.provider.provide_credentials().await {
             Ok(credentials) => {
-                let renew_at = expiry(&credentials).map(|at| before(at, RENEWED_BEFORE));
+                let renew_at = expiry(&credentials).map(|at| at.minus(RENEWED_BEFORE));
                 Ok((credentials, renew_at))
             }
             Err(error) => match held {
@@ -111,10 +111,6 @@ impl<C: Clock> Identity<C> {
 fn expiry(credentials: &Credentials) -> Option<Timestamp> {
     let since_1970 = credentials.expiry()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     Some(Timestamp(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)))
-}
-
-fn before(moment: Timestamp, while_: Duration) -> Timestamp {
-    Timestamp(moment.0.saturating_sub(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::sign::{Body, SignError, Signer};
 use super::target::Target;
 
 /// From how many requests on all threads make them. docs/performance.md has the measurement.
-const SHARED_FROM: usize = 512;
+const SHARED_FROM: usize = 128;
 
 /// The fewest connections that are given to a thread: less isn't worth the handing over.
 const SHARE: usize = 64;

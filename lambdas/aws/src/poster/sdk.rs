@@ -66,11 +66,13 @@ fn outcome(connection: &ConnectionId, error: &SdkError<PostToConnectionError>) -
 impl Poster for SdkPoster {
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome> {
         let frames: Vec<Blob> = frames.iter().map(|frame| Blob::new(frame.text.as_bytes())).collect();
-        stream::iter(connections)
-            .map(|connection| self.post_all(&frames, connection))
-            .buffered(self.concurrency)
-            .collect()
-            .await
+        let (frames, mut outcomes) = (&frames, vec![Outcome::Failed; connections.len()]);
+        stream::iter(connections.iter().zip(&mut outcomes))
+            .for_each_concurrent(self.concurrency, async |(connection, outcome)| {
+                *outcome = self.post_all(frames, connection).await;
+            })
+            .await;
+        outcomes
     }
 
     /// It keeps no rate.

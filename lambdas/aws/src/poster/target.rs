@@ -1,7 +1,8 @@
 //! Where posts go.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use hubbub_core::id::ConnectionId;
 use hyper::Uri;
@@ -27,7 +28,7 @@ pub struct Target {
     /// The `host` header.
     pub(super) authority: HeaderValue,
     /// TLS, for https.
-    pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
+    pub(super) tls: Option<Arc<Tls>>,
     /// The path of every post up to the connection's id.
     prefix: String,
 }
@@ -42,7 +43,7 @@ impl Target {
     /// Reads a stage's URL.
     ///
     /// # Errors
-    /// When it isn't a stage's, or there are no certificates to believe.
+    /// When it isn't a stage's, or the certificates that were given can't be used.
     pub fn parse(url: &str, trust: &Trust) -> Result<Self, PosterError> {
         let invalid = |reason: &str| PosterError::InvalidUrl { url: url.to_owned(), reason: reason.to_owned() };
         let uri: Uri = url.parse().map_err(|_| invalid("it can't be parsed"))?;
@@ -59,7 +60,7 @@ impl Target {
         let bare_host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = if secure {
             let name = ServerName::try_from(bare_host.clone()).map_err(|_| invalid("its host has no valid name"))?;
-            Some((connector(trust)?, name))
+            Some(Arc::new(Tls::new(trust, name)?))
         } else {
             None
         };
@@ -79,6 +80,38 @@ impl Target {
         path.push_str(&self.prefix);
         path.extend(utf8_percent_encode(connection.as_str(), ENCODED));
         path
+    }
+}
+
+/// TLS with the stage. The machine's authorities are read on a thread of their own, while the function has other things to wait for:
+/// reading them takes longer than all else that a start needs.
+pub(super) struct Tls {
+    /// Whose certificate is asked for.
+    pub(super) name: ServerName<'static>,
+    connector: OnceLock<Result<TlsConnector, String>>,
+    reading: Mutex<Option<JoinHandle<Result<TlsConnector, PosterError>>>>,
+}
+
+impl Tls {
+    fn new(trust: &Trust, name: ServerName<'static>) -> Result<Self, PosterError> {
+        let (connector, reading) = match trust {
+            Trust::Native => (OnceLock::new(), Some(thread::spawn(|| connector(&Trust::Native)))),
+            Trust::Only(_) => (OnceLock::from(Ok(connector(trust)?)), None),
+        };
+        Ok(Self { name, connector, reading: Mutex::new(reading) })
+    }
+
+    /// Waits for the authorities, if they are still being read.
+    pub(super) fn connector(&self) -> Result<&TlsConnector, &str> {
+        let read = || {
+            let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let read = reading.map(JoinHandle::join);
+            match read {
+                Some(Ok(read)) => read.map_err(|error| error.to_string()),
+                _ => Err("the certificates could not be read".to_owned()),
+            }
+        };
+        self.connector.get_or_init(read).as_ref().map_err(String::as_str)
     }
 }
 

@@ -20,13 +20,16 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::target::Target;
 
 /// How long an idle connection is kept. Load balancers close idle ones after a minute or more, and a function's environment may have
 /// been frozen meanwhile.
 const IDLE: Duration = Duration::from_secs(50);
+
+/// How long one of the host's addresses may take to answer: others may be better.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the host's addresses are used.
 const ADDRESSES_AGE: Duration = Duration::from_secs(30);
@@ -40,8 +43,12 @@ pub(super) enum TransportError {
     Broken(#[from] hyper::Error),
     #[error("the connection was closed")]
     Closed,
+    #[error("{0}")]
+    Certificates(String),
     #[error("the host has no address")]
     NoAddress,
+    #[error("an address of the host did not answer in time")]
+    Unreachable,
 }
 
 /// A status, and the name of the exception where there is one.
@@ -73,8 +80,15 @@ impl Transport {
             Some(connection) => connection,
             None => self.connect(target).await?,
         };
-        let answer = connection.exchange(request).await?;
-        if !connection.closed {
+        let answer = match connection.exchange(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Those that have been idle for as long may be as dead: the next try opens a fresh one.
+                self.idle().clear();
+                return Err(error);
+            }
+        };
+        if !connection.is_closed() {
             self.idle().push((connection, Instant::now()));
         }
         Ok(answer)
@@ -104,15 +118,20 @@ impl Transport {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % addresses.len().max(1);
         let mut failure = TransportError::NoAddress;
         for address in addresses.iter().cycle().skip(first).take(addresses.len()) {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
+            match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
                     stream.set_nodelay(true)?;
                     return match &target.tls {
                         None => Connection::open(stream).await,
-                        Some((tls, name)) => Connection::open(tls.connect(name.clone(), stream).await?).await,
+                        Some(tls) => {
+                            let connector =
+                                tls.connector().map_err(|why| TransportError::Certificates(why.to_owned()))?;
+                            Connection::open(connector.connect(tls.name.clone(), stream).await?).await
+                        }
                     };
                 }
-                Err(error) => failure = error.into(),
+                Ok(Err(error)) => failure = error.into(),
+                Err(_) => failure = TransportError::Unreachable,
             }
         }
         *self.addresses.lock().await = None;
@@ -127,7 +146,12 @@ impl Transport {
         {
             return Ok(addresses.clone());
         }
-        let addresses: Vec<SocketAddr> = lookup_host((target.host.as_str(), target.port)).await?.collect();
+        let addresses: Vec<SocketAddr> = match (lookup_host((target.host.as_str(), target.port)).await, held.as_ref()) {
+            (Ok(addresses), _) => addresses.collect(),
+            // Old addresses are better than none.
+            (Err(_), Some((addresses, _))) => return Ok(addresses.clone()),
+            (Err(error), None) => return Err(error.into()),
+        };
         *held = Some((addresses.clone(), Instant::now()));
         Ok(addresses)
     }
@@ -137,20 +161,24 @@ type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    driver: Driver,
-    closed: bool,
+    /// Nothing once the connection is closed: dropping it ends what still waits for an answer.
+    driver: Option<Driver>,
 }
 
 impl Connection {
     async fn open<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<Self, TransportError> {
         let (sender, driver) = handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver: Box::pin(driver), closed: false })
+        Ok(Self { sender, driver: Some(Box::pin(driver)) })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.driver.is_none()
     }
 
     /// Reads and writes what can be read and written now. Why a connection was closed is said by whoever waits for its answer.
     fn drive(&mut self, context: &mut Context<'_>) {
-        if !self.closed && self.driver.as_mut().poll(context).is_ready() {
-            self.closed = true;
+        if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
+            self.driver = None;
         }
     }
 
@@ -158,7 +186,7 @@ impl Connection {
     async fn is_ready(&mut self) -> bool {
         poll_fn(|context| {
             self.drive(context);
-            Poll::Ready(!self.closed && self.sender.is_ready())
+            Poll::Ready(!self.is_closed() && self.sender.is_ready())
         })
         .await
     }
@@ -188,7 +216,7 @@ impl Connection {
     async fn until_ready(&mut self) -> Result<(), TransportError> {
         poll_fn(|context| {
             self.drive(context);
-            if self.closed {
+            if self.is_closed() {
                 return Poll::Ready(Err(TransportError::Closed));
             }
             self.sender.poll_ready(context).map_err(TransportError::from)

@@ -9,6 +9,7 @@
 //! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `ttl` |
 //! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
 //! | receipt | `RC#<channel>` | `<from>/<id>` | `seq`, `members`, `delivered`, `gone`, `failed`, `ms`, `ttl` |
+//! | limit | `LM#<user>` | `@` | `arrival`, `ttl` |
 //! | sender at work | `SN` | sender id | `until`, `ttl` |
 
 use std::collections::HashMap;
@@ -58,6 +59,7 @@ pub(super) mod attribute {
     pub(in super::super) const GONE: &str = "gone";
     pub(in super::super) const FAILED: &str = "failed";
     pub(in super::super) const MS: &str = "ms";
+    pub(in super::super) const ARRIVAL: &str = "arrival";
     pub(in super::super) const UNTIL: &str = "until";
 }
 use attribute::{
@@ -214,6 +216,10 @@ pub(super) fn write_membership(connection: &Connection, channel: &Channel, shard
         &channel_key(channel),
         [(SHARD, number(shard)), (TTL, number(connection.expires().as_ttl()))],
     )
+}
+
+pub(super) fn limit_key(user: &UserId) -> String {
+    format!("LM#{user}")
 }
 
 pub(super) fn receipts_key(channel: &Channel) -> String {

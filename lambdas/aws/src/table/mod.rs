@@ -1,6 +1,7 @@
-//! The log, the members, the receipts and the senders on DynamoDB, all in one table. `item` says how rows look.
+//! The log, the members, the receipts, the senders and the limits on DynamoDB, all in one table. `item` says how rows look.
 
 mod item;
+mod limits;
 mod log;
 mod members;
 mod receipts;

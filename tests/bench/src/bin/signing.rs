@@ -1,6 +1,7 @@
 //! Finds from how many requests on it pays to make a page's requests on all threads.
 
 use std::hint::black_box;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
@@ -13,6 +14,9 @@ use hubbub_aws::poster::target::Target;
 use hubbub_core::id::ConnectionId;
 use hubbub_core::time::Timestamp;
 use serde::Serialize;
+
+/// How long nothing is made between two pages.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Makes pages of requests on one thread and on all, in turns, and prints the medians as JSON.
 #[derive(Debug, Parser)]
@@ -50,6 +54,8 @@ fn main() -> anyhow::Result<()> {
     for page in (4..=13).map(|power| 1_usize << power) {
         let Some(connections) = connections.get(..page) else { continue };
         let make = |threads| -> anyhow::Result<Duration> {
+            // As between two pages: the other threads have gone to sleep.
+            thread::sleep(PAUSE);
             let began = Instant::now();
             black_box(prepare(threads, &signer, &target, &bodies, connections)?);
             Ok(began.elapsed())

@@ -348,7 +348,7 @@ impl Line {
     fn take_error(&self, error: &ServerError) -> Failure {
         self.world.scheduler.note(|| format!("{} is answered: {}", self.device, error.code));
         match error.code.as_str() {
-            ServerError::UNAVAILABLE => Failure::Again,
+            ServerError::UNAVAILABLE | ServerError::TOO_FAST => Failure::Again,
             "not_connected" => {
                 self.world.ledger.count("not connected");
                 if self.is_open()

@@ -1,0 +1,319 @@
+//! The keys by which tokens are verified: a secret, or public keys that their issuer shows at a URL.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubbub_aws::clients::Clients;
+use hubbub_aws::parameter::Parameter;
+use hubbub_aws::system::System;
+use hubbub_aws::web::Document;
+use hubbub_core::config::AuthorizeConfig;
+use hubbub_core::names::env;
+use hubbub_core::ports::{Clock, PortError, PortResult};
+use hubbub_core::time::Timestamp;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use crate::token;
+
+/// The keys that a stack's configuration asks for.
+#[derive(Debug)]
+pub enum StackKeys {
+    /// A secret of the stack's.
+    Secret(Secret),
+    /// Public keys of whoever issues the tokens.
+    Public(Box<PublicKeys<Document, System>>),
+}
+
+/// A configuration names no keys.
+#[derive(Debug, Error)]
+pub enum KeysError {
+    /// A variable that the algorithm needs is empty.
+    #[error("environment variable `{variable}` is empty, and `{algorithm}` needs it")]
+    Missing {
+        /// The variable.
+        variable: &'static str,
+        /// The algorithm.
+        algorithm: &'static str,
+    },
+    /// The URL of public keys can't be used.
+    #[error(transparent)]
+    Url(#[from] PortError),
+}
+
+impl StackKeys {
+    /// The keys that the configured algorithm needs.
+    ///
+    /// # Errors
+    /// When the configuration doesn't say where they are.
+    pub fn new(clients: &Clients, config: &AuthorizeConfig) -> Result<Self, KeysError> {
+        let algorithm = config.token_algorithm;
+        let missing = |variable| KeysError::Missing { variable, algorithm: algorithm.name() };
+        if !algorithm.has_public_keys() {
+            let name = config.token_key_parameter.clone().ok_or_else(|| missing(env::TOKEN_KEY_PARAMETER))?;
+            return Ok(Self::Secret(Secret(clients.parameter(name))));
+        }
+        let url = config.token_jwks_url.as_deref().ok_or_else(|| missing(env::TOKEN_JWKS_URL))?;
+        Ok(Self::Public(Box::new(PublicKeys::new(Document::new(url)?, System, token::algorithm(algorithm)))))
+    }
+}
+
+impl Keys for StackKeys {
+    async fn key(&self, id: Option<&str>) -> PortResult<Option<Arc<DecodingKey>>> {
+        match self {
+            Self::Secret(secret) => secret.key(id).await,
+            Self::Public(keys) => keys.key(id).await,
+        }
+    }
+}
+
+/// Where the keys come from by which tokens are verified.
+#[expect(async_fn_in_trait, reason = "callers are generic over it, so that the compiler sees which futures are Send")]
+pub trait Keys {
+    /// The key of this id; nothing where there is none.
+    async fn key(&self, id: Option<&str>) -> PortResult<Option<Arc<DecodingKey>>>;
+}
+
+/// Shows a set of public keys, as JSON (RFC 7517).
+#[expect(async_fn_in_trait, reason = "callers are generic over it, so that the compiler sees which futures are Send")]
+pub trait KeySource {
+    /// The set as it is now.
+    async fn fetch(&self) -> PortResult<String>;
+}
+
+impl KeySource for Document {
+    async fn fetch(&self) -> PortResult<String> {
+        Document::fetch(self).await
+    }
+}
+
+/// A secret, which verifies every token, whatever key it names.
+#[derive(Debug)]
+pub struct Secret(pub Parameter);
+
+impl Keys for Secret {
+    async fn key(&self, _: Option<&str>) -> PortResult<Option<Arc<DecodingKey>>> {
+        Ok(Some(Arc::new(DecodingKey::from_secret(self.0.value().await?.as_bytes()))))
+    }
+}
+
+/// How long a set is used before it is fetched anew.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+
+/// How long after a fetch, good or not, the next one comes at the earliest: tokens with made-up keys must not make a storm of them.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Public keys, kept between calls.
+pub struct PublicKeys<S, E> {
+    source: S,
+    world: E,
+    algorithm: Algorithm,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    keys: BTreeMap<String, Arc<DecodingKey>>,
+    /// The key, where the set has a single one: a token need not name it then.
+    only: Option<Arc<DecodingKey>>,
+    fetched: Option<Timestamp>,
+    tried: Option<Timestamp>,
+}
+
+impl<S, E> std::fmt::Debug for PublicKeys<S, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublicKeys").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl<S: KeySource, E: Clock> PublicKeys<S, E> {
+    /// Keys of this algorithm, fetched when they are first asked for.
+    pub fn new(source: S, world: E, algorithm: Algorithm) -> Self {
+        Self { source, world, algorithm, held: Mutex::default() }
+    }
+
+    /// Fetches the set where that is due: it is old, or doesn't have the key, as after a rotation. A set that can't be fetched or read
+    /// changes nothing while there is an older one.
+    async fn refresh(&self, held: &mut Held, id: Option<&str>) -> PortResult<()> {
+        let now = self.world.now();
+        let is_fresh = held.fetched.is_some_and(|fetched| now.since(fetched) < FRESH);
+        let may_try = held.tried.is_none_or(|tried| now.since(tried) >= PAUSE);
+        if (is_fresh && held.find(id).is_some()) || !may_try {
+            return Ok(());
+        }
+        held.tried = Some(now);
+        let fetched = self.source.fetch().await.and_then(|text| read(&text, self.algorithm));
+        match fetched {
+            Ok((keys, only)) => {
+                tracing::info!(keys = keys.len(), "keys fetched");
+                (held.keys, held.only, held.fetched) = (keys, only, Some(now));
+                Ok(())
+            }
+            Err(error) if held.fetched.is_some() => {
+                tracing::error!(%error, "keys not fetched: the last ones stay");
+                Ok(())
+            }
+            Err(error) => {
+                // Nothing is known yet, so that the next token tries again at once.
+                held.tried = None;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Held {
+    fn find(&self, id: Option<&str>) -> Option<&Arc<DecodingKey>> {
+        match id {
+            Some(id) => self.keys.get(id),
+            None => self.only.as_ref(),
+        }
+    }
+}
+
+impl<S: KeySource, E: Clock> Keys for PublicKeys<S, E> {
+    async fn key(&self, id: Option<&str>) -> PortResult<Option<Arc<DecodingKey>>> {
+        let mut held = self.held.lock().await;
+        self.refresh(&mut held, id).await?;
+        Ok(held.find(id).cloned())
+    }
+}
+
+/// A set whose keys are read one by one, because one of a kind that isn't known must not spoil the others.
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value>,
+}
+
+type Read = (BTreeMap<String, Arc<DecodingKey>>, Option<Arc<DecodingKey>>);
+
+/// The keys of a set that are for this algorithm. Others are left out: a set may hold keys for other uses.
+fn read(text: &str, algorithm: Algorithm) -> PortResult<Read> {
+    let malformed = |detail: String| PortError { operation: "read JWKS", detail, retryable: true };
+    let set: Set = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    let mut keys = Vec::new();
+    for jwk in set.keys {
+        let Ok(jwk) = serde_json::from_value::<Jwk>(jwk) else { continue };
+        let is_for_others = jwk.common.key_algorithm.is_some_and(|named| named.to_string() != format!("{algorithm:?}"));
+        let key = DecodingKey::from_jwk(&jwk).ok().filter(|key| !is_for_others && key.family() == algorithm.family());
+        if let Some(key) = key {
+            keys.push((jwk.common.key_id.clone(), Arc::new(key)));
+        }
+    }
+    if keys.is_empty() {
+        return Err(malformed(format!("it has no key for {algorithm:?}")));
+    }
+    let only = if let [(_, key)] = keys.as_slice() { Some(Arc::clone(key)) } else { None };
+    Ok((keys.into_iter().filter_map(|(id, key)| Some((id?, key))).collect(), only))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+
+    use futures::executor::block_on;
+    use hubbub_core::testing::World;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Shows the sets that a test puts there, and counts how often it is asked.
+    #[derive(Clone, Default)]
+    struct Issuer {
+        shown: Rc<RefCell<Option<String>>>,
+        asked: Rc<Cell<u32>>,
+    }
+
+    impl Issuer {
+        fn show(&self, keys: &[&str]) {
+            // The public part of the key in RFC 8037, appendix A.2.
+            let key = |id: &&str| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+            let others = [json!({"kty": "unknown"}), json!({"kty": "oct", "kid": "secret", "k": "c2VjcmV0"})];
+            let keys: Vec<Value> = keys.iter().map(key).chain(others).collect();
+            *self.shown.borrow_mut() = Some(json!({ "keys": keys }).to_string());
+        }
+
+        fn fail(&self) {
+            *self.shown.borrow_mut() = None;
+        }
+    }
+
+    impl KeySource for Issuer {
+        async fn fetch(&self) -> PortResult<String> {
+            self.asked.set(self.asked.get() + 1);
+            let error = || PortError { operation: "fetch", detail: "refused by the test".to_owned(), retryable: true };
+            self.shown.borrow().clone().ok_or_else(error)
+        }
+    }
+
+    fn keys() -> (Issuer, World, PublicKeys<Issuer, World>) {
+        let (issuer, world) = (Issuer::default(), World::at(1_000_000));
+        issuer.show(&["one"]);
+        (issuer.clone(), world.clone(), PublicKeys::new(issuer, world, Algorithm::EdDSA))
+    }
+
+    fn has(keys: &PublicKeys<Issuer, World>, id: Option<&str>) -> bool {
+        block_on(keys.key(id)).unwrap().is_some()
+    }
+
+    #[test]
+    fn keys_are_fetched_once_while_they_are_fresh() {
+        let (issuer, world, keys) = keys();
+        assert!(has(&keys, Some("one")) && has(&keys, Some("one")) && has(&keys, None));
+        assert_eq!(issuer.asked.get(), 1);
+        world.set(1_000_000 + 600_000);
+        assert!(has(&keys, Some("one")));
+        assert_eq!(issuer.asked.get(), 2);
+    }
+
+    #[test]
+    fn a_key_that_is_new_is_fetched_and_one_that_is_made_up_makes_no_storm() {
+        let (issuer, world, keys) = keys();
+        assert!(has(&keys, Some("one")));
+        issuer.show(&["one", "two"]);
+        assert!(!has(&keys, Some("two")), "it is too soon");
+        world.set(1_000_000 + 30_000);
+        assert!(has(&keys, Some("two")));
+        for _ in 0..10 {
+            assert!(!has(&keys, Some("made up")));
+        }
+        assert_eq!(issuer.asked.get(), 2);
+        assert!(!has(&keys, None), "with two keys, a token must name its own");
+    }
+
+    #[test]
+    fn the_last_keys_stay_when_they_cannot_be_fetched_anew() {
+        let (issuer, world, keys) = keys();
+        assert!(has(&keys, Some("one")));
+        for broken in [None, Some("garbage"), Some(r#"{"keys":[]}"#)] {
+            issuer.fail();
+            *issuer.shown.borrow_mut() = broken.map(ToOwned::to_owned);
+            world.set(world.now().0 + 600_000);
+            assert!(has(&keys, Some("one")), "{broken:?}");
+        }
+        assert_eq!(issuer.asked.get(), 4);
+    }
+
+    #[test]
+    fn without_any_keys_it_is_an_error_and_tried_again() {
+        let (issuer, _, keys) = keys();
+        issuer.fail();
+        assert!(block_on(keys.key(Some("one"))).is_err());
+        issuer.show(&["one"]);
+        assert!(has(&keys, Some("one")));
+    }
+
+    #[test]
+    fn keys_for_other_algorithms_are_left_out() {
+        let (issuer, world, _) = keys();
+        let keys = PublicKeys::new(issuer, world, Algorithm::RS256);
+        let error = block_on(keys.key(Some("one"))).err().unwrap();
+        assert_eq!(error.detail, "it has no key for RS256");
+    }
+}

@@ -1,0 +1,81 @@
+//! What users have used up of their rate, on DynamoDB: an arrival for each, which ends soon after it has come.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use hubbub_core::id::UserId;
+use hubbub_core::limit::Turn;
+use hubbub_core::names::table::TTL;
+use hubbub_core::ports::{Limits, PortResult};
+use hubbub_core::time::Timestamp;
+
+use super::Table;
+use super::item::attribute::ARRIVAL;
+use super::item::{Item, SELF, limit_key, number, read_number};
+use crate::error::port_error;
+
+/// How long a row is kept that nobody needs any more.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// How often a turn is tried for.
+const ATTEMPTS: usize = 8;
+
+/// What an update found.
+enum Found {
+    /// The condition held.
+    Done,
+    /// It didn't, and this is the arrival.
+    Other(Option<Timestamp>),
+}
+
+impl Limits for Table {
+    async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>> {
+        let mut arrival = None;
+        // The user may have rested. If not, the arrival is known now; another of the user's messages may move it before it is written.
+        for _ in 0..ATTEMPTS {
+            let next = match turn.take(arrival) {
+                Ok(next) => next,
+                Err(wait) => return Ok(Err(wait)),
+            };
+            let update = self
+                .update(limit_key(user), SELF)
+                .update_expression("SET #arrival = :next, #ttl = :ttl")
+                .expression_attribute_names("#arrival", ARRIVAL)
+                .expression_attribute_names("#ttl", TTL)
+                .expression_attribute_values(":next", number(next.0))
+                .expression_attribute_values(":ttl", number(next.plus(KEPT).as_ttl()));
+            let update = match arrival {
+                None => update
+                    .condition_expression("attribute_not_exists(#arrival) OR #arrival <= :now")
+                    .expression_attribute_values(":now", number(turn.now.0)),
+                Some(arrival) => update
+                    .condition_expression("#arrival = :arrival")
+                    .expression_attribute_values(":arrival", number(arrival.0)),
+            };
+            match find(update).await? {
+                Found::Done => return Ok(Ok(())),
+                Found::Other(found) => arrival = found,
+            }
+        }
+        // So many at once are too fast.
+        Ok(Err(turn.interval))
+    }
+}
+
+/// Sends an update; where its condition doesn't hold, the arrival that is there.
+async fn find(update: UpdateItemFluentBuilder) -> PortResult<Found> {
+    let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let error = match update.send().await {
+        Ok(_) => return Ok(Found::Done),
+        Err(error) => error,
+    };
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+            let arrival = |row: &Item| read_number(row, ARRIVAL).map(Timestamp);
+            Ok(Found::Other(failed.item().map(arrival).transpose()?))
+        }
+        _ => Err(port_error("dynamodb:UpdateItem", &error)),
+    }
+}
