@@ -3,9 +3,11 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Makes .venv with what the local stack needs, if it is missing or its requirements have changed.
-prepare_python() {
-    local venv=$root/.venv requirements=$root/scripts/local/requirements.txt
+# Makes a virtual environment with what a file of requirements names, if it is missing or the file has changed.
+#
+# Usage: make_venv FOLDER REQUIREMENTS WHAT-FOR
+make_venv() {
+    local venv=$1 requirements=$2 what_for=$3
     if [[ -x $venv/bin/python ]] && cmp -s "$requirements" "$venv/requirements.txt"; then
         return
     fi
@@ -13,12 +15,17 @@ prepare_python() {
         echo "error: Python 3.10 or newer is needed as \`python3\`" >&2
         return 1
     fi
-    echo "installing the local stack's requirements into .venv ..." >&2
+    echo "installing the $what_for's requirements ..." >&2
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
     # Copied last: an installation that was broken off is done again.
     cp "$requirements" "$venv/requirements.txt"
+}
+
+# Makes .venv, which the local stack runs in.
+prepare_python() {
+    make_venv "$root/.venv" "$root/scripts/local/requirements.txt" "local stack"
 }
 
 # Runs the local stack's tool in place of the script, so that signals reach it. `local_stack --help` says what it takes.

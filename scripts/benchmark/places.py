@@ -29,7 +29,6 @@ class Binaries:
         binary = self.folder / name
         if not binary.is_file():
             raise BenchError(
-                f"the binary `{name}` is not in `{self.folder}`; `cargo build --release --locked --workspace --bins` "
-                "builds it"
+                f"the binary `{name}` is not in `{self.folder}`; `scripts/bench` without `--binaries` builds it"
             )
         return binary

@@ -29,8 +29,8 @@ QUOTA = 10_000
 # The settings' defaults: members up to which one invocation delivers, and members of a page.
 INLINE_LIMIT = 1_000
 PAGE_MEMBERS = 5_000
-# Transitions of a round beside its pages.
-ROUND_TRANSITIONS = 4
+# Transitions of a broadcast of one round beside its pages: PlanBroadcast, IsSettled?, FanOut, and again PlanBroadcast, IsSettled?, Settled.
+BROADCAST_TRANSITIONS = 6
 # Invocations beside those of the pages: the planning and the settling of a round.
 ROUND_INVOCATIONS = 2
 
@@ -81,7 +81,7 @@ def price(measured: Measured) -> Price:
     # A sender is billed for as long as it runs, busy or not; and it can't be billed for less than it computes.
     billed = max(senders * seconds, measured.members * measured.cpu_us_per_member / 1e6)
     invocations = 1 if inline else ROUND_INVOCATIONS + pages
-    transitions = 0 if inline else ROUND_TRANSITIONS + pages
+    transitions = 0 if inline else BROADCAST_TRANSITIONS + pages
     return Price(
         api_gateway=measured.members * API_GATEWAY_MESSAGE,
         lambda_=billed * SENDER_GB * LAMBDA_GB_SECOND + invocations * LAMBDA_REQUEST,

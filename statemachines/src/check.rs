@@ -439,7 +439,7 @@ mod tests {
                 "FanOut/DeliverPage: `Retry` names the unknown error `States.TaskFailed`",
             ),
             (
-                set(&page("/Retry/0/ErrorEquals/5"), "Hubbub.Retriable".into()),
+                set(&page("/Retry/1/ErrorEquals/5"), "Hubbub.Retriable".into()),
                 "FanOut/DeliverPage: `Retry` names the unknown error `Hubbub.Retriable`",
             ),
             (

@@ -131,10 +131,11 @@ impl Rate {
         Duration::from_millis(posts.saturating_mul(1_000) / u64::from(self.per_second.max(1)))
     }
 
-    /// A rate that is kept within 20 ms, so that senders side by side don't empty the account's bucket in turns.
+    /// A rate that is kept within 100 ms: long enough that a sender makes up for the time between two pages, and a fifth of what the
+    /// account's bucket holds, so that senders side by side don't empty it.
     #[must_use]
     pub fn smooth(per_second: u32) -> Self {
-        Self { per_second: per_second.max(1), burst: (per_second / 50).max(1) }
+        Self { per_second: per_second.max(1), burst: (per_second / 10).max(1) }
     }
 }
 

@@ -55,6 +55,7 @@ _GROWTH_FIELDS = (
 )
 _COALESCING_FIELDS = (
     "members",
+    "body_bytes",
     "quota",
     "rate",
     "seconds",
@@ -215,9 +216,9 @@ def _describe_coalescing(rows: list[dict[str, Any]]) -> list[Block]:
     ]
     return [
         Paragraph(
-            "**A fast channel.** Messages that come while a round is under way share the posts of the next one. Beside "
-            "it, computed and not measured: a post for each message and member, against the same quota, above which it "
-            "never catches up."
+            f"**A fast channel.** Messages of {number(rows[0]['body_bytes'])} bytes. Those that come while a round is "
+            "under way share the posts of the next one. Beside it, computed and not measured: a post for each message "
+            "and member, against the same quota, above which it never catches up."
         ),
         Table(headings, cells),
         Plot(

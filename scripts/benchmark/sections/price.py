@@ -98,8 +98,8 @@ def describe(data: dict[str, Any]) -> list[Block]:
             "Measured: processor time and read units for each member, in the room that the last column names, and the "
             f"time at the quota where the table says so. Computed: the rest. Up to {prices.INLINE_LIMIT:,} members one "
             f"invocation delivers; above, {prices.SENDERS} senders on arm64 with 1,769 MB share a quota of "
-            f"{prices.QUOTA:,} posts/s, are billed for as long as they run, and a round takes "
-            f"{prices.ROUND_TRANSITIONS} transitions and one for each page of {prices.PAGE_MEMBERS:,} members. "
+            f"{prices.QUOTA:,} posts/s, are billed for as long as they run, and a broadcast of one round takes "
+            f"{prices.BROADCAST_TRANSITIONS} transitions and one for each page of {prices.PAGE_MEMBERS:,} members. "
             "Processor time is this machine's, not Lambda's. Left out, because they come with a message and not with a "
             "member: the queue's requests and the log's writes. Also left out: data transfer and connection-minutes."
         ),

@@ -29,7 +29,7 @@ class Prices(unittest.TestCase):
         result = price_of(1_000_000)
         self.assertAlmostEqual(result.api_gateway, 1.0)
         self.assertAlmostEqual(result.billed_seconds, 200.0)
-        self.assertAlmostEqual(result.step_functions, 204 * 25e-6)
+        self.assertAlmostEqual(result.step_functions, 206 * 25e-6)
         self.assertAlmostEqual(result.lambda_, 200 * 1769 / 1024 * 0.0000133334 + 202 * 0.2e-6)
 
     def test_a_room_of_one_page_has_one_sender(self) -> None:

@@ -108,16 +108,17 @@ impl std::fmt::Debug for Machine {
 pub type Ends = mpsc::UnboundedReceiver<anyhow::Result<(Channel, Totals)>>;
 
 impl Machine {
-    /// Starts the senders, each a thread of its own, as many as the budget lets run at once.
+    /// Starts the senders, each a thread of its own: those of so many broadcasts, as far as the budget lets them run at once.
     ///
     /// # Errors
     /// When a sender can't be made.
-    pub fn start(place: &Place) -> anyhow::Result<(Self, Starter, Ends)> {
+    pub fn start(place: &Place, broadcasts: u32) -> anyhow::Result<(Self, Starter, Ends)> {
         let (start, starts) = mpsc::unbounded_channel();
         let (jobs, queue) = mpsc::unbounded_channel();
         let (ended, ends) = mpsc::unbounded_channel();
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..place.budget.page_functions() {
+        let senders = place.budget.page_senders().saturating_mul(broadcasts);
+        for _ in 0..senders.min(place.budget.page_functions()) {
             start_sender(place, Arc::clone(&queue))?;
         }
         let starter = Starter(start);
