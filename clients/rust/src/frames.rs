@@ -212,6 +212,20 @@ pub struct Joined {
 pub struct Left {
     /// The channel.
     pub channel: Channel,
+    /// Why, where it didn't leave by itself: `kicked` or `banned`.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The last frame of a socket, which the server closes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Closing {
+    /// A stable code; PROTOCOL.md has them.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// Whether it makes sense to connect again.
+    pub reconnect: bool,
 }
 
 /// A page of a channel's log.
@@ -310,6 +324,8 @@ pub enum ServerFrame {
     Pong(Pong),
     /// What became of a message whose receipt was asked for.
     Receipt(Receipt),
+    /// The socket is about to be closed.
+    Closing(Closing),
     /// Answers what could not be carried out.
     Error(ServerError),
     /// Something that this client doesn't know: a newer type, or a text of API Gateway's own, which sends
@@ -334,6 +350,7 @@ impl ServerFrame {
             Self::Members(_) => "members",
             Self::Pong(_) => "pong",
             Self::Receipt(_) => "receipt",
+            Self::Closing(_) => "closing",
             Self::Error(_) => "error",
             Self::Other { .. } => "other",
         }
@@ -407,6 +424,7 @@ fn parse_frame(kind: &str, text: &str) -> Result<ServerFrame, serde_json::Error>
         "members" => ServerFrame::Members(serde_json::from_str(text)?),
         "pong" => ServerFrame::Pong(serde_json::from_str(text)?),
         "receipt" => ServerFrame::Receipt(serde_json::from_str(text)?),
+        "closing" => ServerFrame::Closing(serde_json::from_str(text)?),
         "error" => ServerFrame::Error(serde_json::from_str(text)?),
         _ => ServerFrame::Other { text: text.to_owned() },
     })

@@ -39,5 +39,5 @@ pub use channel::{Channel, InvalidChannel};
 pub use client::{Caught, Client, Event, Events, Options, State};
 pub use connection::CloseReason;
 pub use error::Error;
-pub use frames::{FrameKind, Message, Receipt, ServerError, ServerFrame};
+pub use frames::{Closing, FrameKind, Left, Message, Receipt, ServerError, ServerFrame};
 pub use state::{Arrival, Counters, Delivery, Position, Start};

@@ -75,7 +75,11 @@ fn allow(bearer: &Bearer, arn: String) -> Result<ApiGatewayCustomAuthorizerRespo
     response.principal_id = Some(bearer.user.to_string());
     // A context holds texts, numbers and truth values, and no objects.
     let capabilities = serde_json::to_string(&bearer.capabilities)?;
-    response.context = json!({ context::USER: bearer.user, context::CAPABILITIES: capabilities });
+    response.context = json!({
+        context::USER: bearer.user,
+        context::CAPABILITIES: capabilities,
+        context::UNTIL: bearer.until.to_string(),
+    });
     Ok(response)
 }
 

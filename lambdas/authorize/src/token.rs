@@ -51,6 +51,8 @@ pub struct Bearer {
     pub user: UserId,
     /// What the user may do.
     pub capabilities: Capabilities,
+    /// When the token ends, in seconds since 1970, with the leeway.
+    pub until: u64,
 }
 
 /// Why a token is refused. It goes to the log, never to the client.
@@ -100,7 +102,8 @@ pub fn verify(token: &str, key: &DecodingKey, rules: &Rules, now: Timestamp) -> 
     }
     let claims = jsonwebtoken::decode::<Claims>(token, key, &validation(rules))?.claims;
     let now = now.0 / 1_000;
-    if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
+    let until = claims.exp.saturating_add(LEEWAY_SECONDS);
+    if until <= now {
         return Err(TokenError::Expired);
     }
     if claims.nbf.is_some_and(|nbf| now.saturating_add(LEEWAY_SECONDS) < nbf) {
@@ -111,7 +114,7 @@ pub fn verify(token: &str, key: &DecodingKey, rules: &Rules, now: Timestamp) -> 
         Some(capabilities) => Capabilities::parse(&capabilities.to_string())?,
         None => rules.default_capabilities.clone(),
     };
-    Ok(Bearer { user, capabilities })
+    Ok(Bearer { user, capabilities, until })
 }
 
 /// What the library checks: the algorithm, which is pinned, and whom the token is from and for. The times are checked by us, because time

@@ -3,8 +3,9 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use hubbub_core::channel::Channel;
-use hubbub_core::envelope::{Envelope, wake_deduplication_id, wake_to_json};
+use hubbub_core::envelope::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
 use hubbub_core::names::dead_letter;
+use hubbub_core::order::Order;
 use hubbub_core::ports::{DeadLetter, DeadLetters, PortResult, PublishQueue};
 
 use crate::error::{malformed, port_error};
@@ -43,6 +44,11 @@ impl PublishQueue for SqsPublishQueue {
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
         let body = envelope.to_json().map_err(|error| malformed("write envelope", error))?;
         self.send(&envelope.channel, envelope.deduplication_id(), body).await
+    }
+
+    async fn order(&self, order: &Order, id: &str) -> PortResult<()> {
+        let body = order_to_json(order).map_err(|error| malformed("write envelope", error))?;
+        self.send(&order.channel, id.to_owned(), body).await
     }
 
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {

@@ -5,6 +5,7 @@ use hubbub_core::capability::Capabilities;
 use hubbub_core::id::{ConnectionId, UserId};
 use hubbub_core::names::{context, subprotocols};
 use hubbub_core::protocol::Caller;
+use hubbub_core::time::Timestamp;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::runtime::Fault;
@@ -27,8 +28,11 @@ pub fn caller(event: &ApiGatewayWebsocketProxyRequest) -> Result<Caller, Fault> 
     let user = field(context::USER).ok_or_else(|| Fault::WrongEvent("the authorizer named no user".to_owned()))?;
     let capabilities = field(context::CAPABILITIES)
         .ok_or_else(|| Fault::WrongEvent("the authorizer named no capabilities".to_owned()))?;
+    let until = field(context::UNTIL).and_then(|seconds| seconds.parse::<u64>().ok());
+    let until = until.ok_or_else(|| Fault::WrongEvent("the authorizer named no end".to_owned()))?;
     Ok(Caller {
         connection: connection_id(event)?,
+        until: Timestamp(until.saturating_mul(1_000)),
         user: UserId::parse(user).map_err(|error| Fault::WrongEvent(error.to_string()))?,
         capabilities: Capabilities::parse(capabilities).map_err(|error| Fault::WrongEvent(error.to_string()))?,
     })
@@ -43,6 +47,14 @@ pub fn accept(event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyRespons
         let answer = HeaderValue::from_static(subprotocols::HUBBUB_V1);
         response.headers.insert(HeaderName::from_static(subprotocols::HEADER), answer);
     }
+    response
+}
+
+/// The response by which a socket doesn't open.
+#[must_use]
+pub fn refuse() -> ApiGatewayProxyResponse {
+    let mut response = ok();
+    response.status_code = 403;
     response
 }
 

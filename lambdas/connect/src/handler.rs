@@ -2,10 +2,11 @@
 
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::Fault;
-use hubbub_aws::socket_event::{accept, caller};
+use hubbub_aws::socket_event::{accept, caller, refuse};
 use hubbub_core::member::Connection;
 use hubbub_core::membership;
-use hubbub_core::ports::{Ids, Log, Members};
+use hubbub_core::order::Order;
+use hubbub_core::ports::{Bans, Clock, Ids, Log, Members};
 use hubbub_core::time::Timestamp;
 
 /// Handles `$connect`.
@@ -13,13 +14,13 @@ use hubbub_core::time::Timestamp;
 pub struct Handler<S, E> {
     /// The channels and the members.
     pub store: S,
-    /// Fresh ids.
+    /// Time and fresh ids.
     pub world: E,
     /// Members for each shard before the shards double.
     pub shard_members: u64,
 }
 
-impl<S: Log + Members, E: Ids> Handler<S, E> {
+impl<S: Bans + Log + Members, E: Clock + Ids> Handler<S, E> {
     /// Records the connection. After an error the socket doesn't open, and its client tries again.
     ///
     /// # Errors
@@ -27,8 +28,21 @@ impl<S: Log + Members, E: Ids> Handler<S, E> {
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Result<ApiGatewayProxyResponse, Fault> {
         let caller = caller(&event)?;
         let connected_at = u64::try_from(event.request_context.connected_at).unwrap_or_default();
-        let connection = Connection { id: caller.connection, user: caller.user, connected_at: Timestamp(connected_at) };
+        let connection = Connection {
+            id: caller.connection,
+            user: caller.user,
+            connected_at: Timestamp(connected_at),
+            until: caller.until,
+        };
         membership::connect(&self.store, &self.world, &connection, self.shard_members).await?;
+        // INVARIANT: a ban is looked for after the connection is there, because whoever bans notes the ban first and looks for connections
+        // second.
+        let everywhere = Order::everywhere(&connection.user);
+        if self.store.ban(&connection.user, &everywhere, self.world.now()).await?.is_some() {
+            tracing::info!(user = %connection.user, "refused: banned");
+            membership::forget(&self.store, &connection.id).await?;
+            return Ok(refuse());
+        }
         Ok(accept(&event))
     }
 }
@@ -52,10 +66,24 @@ mod tests {
         let response = block_on(handler.handle(serde_json::from_str(EVENT).unwrap())).unwrap();
         assert_eq!(response.status_code, 200);
         let id = ConnectionId::new("L0SM9cOFvHcCIhw=");
-        let expected = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
+        let alice = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
+        let expected = Connection { until: Timestamp(1_700_003_600_000), ..alice };
         assert_eq!(block_on(store.connection(&id, Timestamp(1_700_000_000_123))).unwrap(), Some(expected));
         let memberships = block_on(store.memberships(&id)).unwrap();
         assert_eq!(memberships, [(Channel::User(user("alice")), 0), (Channel::Everyone, 0)]);
+    }
+
+    #[test]
+    fn who_is_banned_everywhere_does_not_connect() {
+        let (store, world) = (MemoryStore::default(), World::at(1_700_000_000_200));
+        let alice = user("alice");
+        block_on(store.put_ban(&alice, &Order::everywhere(&alice), Timestamp(1_700_000_000_201))).unwrap();
+        let handler = Handler { store: store.clone(), world: world.clone(), shard_members: 2_000 };
+        let connect = || block_on(handler.handle(serde_json::from_str(EVENT).unwrap())).unwrap().status_code;
+        assert_eq!(connect(), 403);
+        assert_eq!(block_on(store.memberships(&ConnectionId::new("L0SM9cOFvHcCIhw="))).unwrap(), []);
+        world.set(1_700_000_000_201);
+        assert_eq!(connect(), 200);
     }
 
     #[test]

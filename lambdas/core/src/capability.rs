@@ -180,6 +180,12 @@ impl Capabilities {
         }
     }
 
+    /// Whether a verb is granted for every id.
+    #[must_use]
+    pub fn is_granted_anywhere(&self, verb: Verb) -> bool {
+        self.patterns(verb).contains(&Pattern::any())
+    }
+
     /// Whether a verb is granted for a room's or a user's id.
     #[must_use]
     pub fn grant(&self, verb: Verb, id: &str) -> bool {
@@ -214,6 +220,9 @@ pub fn check(caller: &Caller, action: &Action) -> Result<(), Denied> {
         Action::Publish { channel: Channel::User(to), .. } => check_granted(caller, Verb::Direct, to.as_str()),
         Action::Publish { channel, .. } => check_channel(caller, Verb::Publish, channel),
         Action::Who { room } => check_granted(caller, Verb::Who, room.as_str()),
+        Action::Expel { room: Some(room), .. } => check_granted(caller, Verb::Admin, room.as_str()),
+        Action::Expel { room: None, .. } if caller.capabilities.is_granted_anywhere(Verb::Admin) => Ok(()),
+        Action::Expel { room: None, .. } => Err(Denied::NotGranted { verb: Verb::Admin, id: "*".to_owned() }),
         // Leaving is always allowed, and a ping tells only of the caller's own channels.
         Action::Leave { .. } | Action::Ping { .. } => Ok(()),
     }
@@ -273,6 +282,12 @@ mod tests {
             ("{}", r#"{"action":"history","room":"lobby"}"#, false),
             ("{}", r#"{"action":"who","room":"lobby"}"#, false),
             ("{}", r#"{"action":"direct","to":"alice","body":1}"#, false),
+            (r#"{"admin":["team-*"]}"#, r#"{"action":"kick","room":"team-red","user":"bob"}"#, true),
+            (r#"{"admin":["team-*"]}"#, r#"{"action":"ban","room":"team-red","user":"bob","until":1}"#, true),
+            (r#"{"admin":["team-*"]}"#, r#"{"action":"unban","room":"lobby","user":"bob"}"#, false),
+            (r#"{"admin":["team-*"]}"#, r#"{"action":"kick","user":"bob"}"#, false),
+            (r#"{"admin":["*"]}"#, r#"{"action":"kick","user":"bob"}"#, true),
+            (MEMBER, r#"{"action":"kick","room":"lobby","user":"bob"}"#, false),
             // One's own channel and everyone's need no capability, another user's is out of reach.
             ("{}", r#"{"action":"join","channel":"user:alice"}"#, true),
             ("{}", r#"{"action":"history","channel":"user:alice"}"#, true),

@@ -343,6 +343,14 @@ config! {
         table: text(env::TABLE),
         /// Where messages are put.
         publish_queue_url: text(env::PUBLISH_QUEUE_URL),
+        /// Where sockets are closed.
+        callback_url: text(env::CALLBACK_URL),
+        /// Posts a second, of the whole stack.
+        callback_rps: number(settings::CALLBACK_RPS),
+        /// Posts under way at once.
+        post_concurrency: number(settings::POST_CONCURRENCY),
+        /// The time that a post may take, in milliseconds.
+        post_timeout_ms: number(settings::POST_TIMEOUT_MS),
         /// The largest body, in bytes.
         max_body_bytes: number(settings::MAX_BODY_BYTES),
         /// Members for each shard before the shards double.

@@ -16,7 +16,7 @@ use crate::lease::Lease;
 use crate::limit::PublishRate;
 use crate::member::Connection;
 use crate::message::{Message, ReceiptTo, Seq};
-use crate::ports::{Append, Appended, Limits, Log, Members, PortResult, ReadLimit, Receipts, Senders};
+use crate::ports::{Append, Appended, Bans, Limits, Log, Members, PortResult, ReadLimit, Receipts, Senders};
 use crate::protocol::Receipt;
 use crate::testing::{connection, message, room, user};
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ const LATER: Timestamp = Timestamp(2_000_000);
 const ALL: ReadLimit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
 
 /// Runs every rule of the contract.
-pub async fn check<S: Limits + Log + Members + Receipts + Senders>(store: &S) {
+pub async fn check<S: Bans + Limits + Log + Members + Receipts + Senders>(store: &S) {
     opening_a_channel_makes_it_once(store).await;
     an_append_moves_the_head_and_writes_the_messages(store).await;
     an_append_at_another_head_writes_nothing(store).await;
@@ -51,6 +51,7 @@ pub async fn check<S: Limits + Log + Members + Receipts + Senders>(store: &S) {
     a_receipt_is_found_under_its_message_until_it_expires(store).await;
     senders_at_work_are_counted_until_they_rest_or_time_is_up(store).await;
     a_user_has_as_many_turns_as_the_rate_allows(store).await;
+    a_ban_holds_in_its_channel_until_its_end(store).await;
 }
 
 fn epoch(name: &str) -> Epoch {
@@ -386,6 +387,21 @@ async fn a_user_has_as_many_turns_as_the_rate_allows<S: Limits>(store: &S) {
     assert_eq!(take(&alice, 10_000).await, Ok(()));
     assert_eq!(take(&alice, 10_000).await, Ok(()), "a rest saves a burst");
     assert!(take(&alice, 10_000).await.is_err());
+}
+
+async fn a_ban_holds_in_its_channel_until_its_end<S: Bans>(store: &S) {
+    let (alice, lobby) = (user("alice"), room("bans"));
+    let ban = async |user: &UserId, channel: &Channel, now| store.ban(user, channel, now).await.unwrap();
+    assert_eq!(ban(&alice, &lobby, NOW).await, None);
+    store.put_ban(&alice, &lobby, NOW).await.unwrap();
+    assert_eq!(ban(&alice, &lobby, NOW).await, None, "it has ended");
+    store.put_ban(&alice, &lobby, LATER).await.unwrap();
+    assert_eq!(ban(&alice, &lobby, NOW).await, Some(LATER));
+    assert_eq!(ban(&user("bob"), &lobby, NOW).await, None);
+    assert_eq!(ban(&alice, &room("other"), NOW).await, None);
+    store.remove_ban(&alice, &lobby).await.unwrap();
+    store.remove_ban(&alice, &lobby).await.unwrap();
+    assert_eq!(ban(&alice, &lobby, NOW).await, None);
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use crate::fan_out::{FanOut, Share, frames, read_range};
 use crate::lease::{self, Lease};
 use crate::member::Shard;
 use crate::names::MAX_RECEIVES;
+use crate::order::{Order, carry_out};
 use crate::ports::{
-    Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, PortError, PortResult, Poster,
+    Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, PortError, PortResult, Poster,
     Receipts, Senders,
 };
 use crate::settlement::{Settlement, settle};
@@ -69,7 +70,7 @@ pub struct Delivery<S, B, D, P, E> {
 
 impl<S, B, D, P, E> Delivery<S, B, D, P, E>
 where
-    S: Log + Members + Receipts + Senders,
+    S: Bans + Log + Members + Receipts + Senders,
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,
@@ -105,13 +106,18 @@ where
 
     /// Opens a group's parcels, and buries those that can never be delivered. It ends at the first that could not be buried.
     async fn open(&self, records: &[Record]) -> Batch {
-        let mut batch = Batch { channel: None, arrivals: Vec::new(), last: 0, end: records.len() };
+        let mut batch = Batch { channel: None, arrivals: Vec::new(), orders: Vec::new(), last: 0, end: records.len() };
         for (index, record) in records.iter().enumerate() {
             match Parcel::parse(&record.body, &record.group, self.max_body_bytes) {
                 Ok(Parcel::Message(envelope)) => {
                     batch.channel = Some(envelope.channel.clone());
                     batch.last = index;
                     batch.arrivals.push((index, Arrival { envelope, at: record.sent_at }));
+                }
+                Ok(Parcel::Order(order)) => {
+                    batch.channel = Some(order.channel.clone());
+                    batch.last = index;
+                    batch.orders.push((index, order));
                 }
                 Ok(Parcel::Wake(channel)) => {
                     batch.channel = Some(channel);
@@ -149,7 +155,7 @@ where
         &self,
         channel: &Channel,
         records: &[Record],
-        Batch { arrivals, last, .. }: &Batch,
+        Batch { arrivals, orders, last, .. }: &Batch,
         deadline: Timestamp,
     ) -> Result<(), Failure> {
         let redelivered = records.iter().any(|record| record.receives > 1);
@@ -160,6 +166,11 @@ where
             append(&self.store, &self.world, channel, &messages, look_back, self.retention)
                 .await
                 .map_err(|error| Failure { from: *first, error })?;
+        }
+        for (index, order) in orders {
+            carry_out(&self.store, &self.poster, &self.world, order)
+                .await
+                .map_err(|error| Failure { from: *index, error })?;
         }
         // The messages are in the log. To deliver the last one again is enough to dispatch again; it must be one that could be read,
         // because what was buried dispatches nothing.
@@ -268,6 +279,8 @@ struct Batch {
     channel: Option<Channel>,
     /// The messages, with their places in the batch.
     arrivals: Vec<(usize, Arrival)>,
+    /// The orders, with their places in the batch. They are carried out when the messages are in the log.
+    orders: Vec<(usize, Order)>,
     /// The place of the last parcel that could be read.
     last: usize,
     /// Where the batch ends: at what could not be buried, or behind the last.
@@ -286,6 +299,7 @@ mod tests {
 
     use super::*;
     use crate::id::{ConnectionId, LeaseId, SenderId};
+    use crate::member::Connection;
     use crate::memory::MemoryStore;
     use crate::message::Seq;
     use crate::outcome::Outcome;
@@ -503,6 +517,36 @@ mod tests {
         block_on(delivery.store.add_to_count(&room("lobby"), 0, 7)).unwrap();
         block_on(delivery.deliver(vec![record("a", 1)], NEVER));
         assert_eq!(block_on(delivery.store.counts(&room("lobby"), 1)).unwrap(), [1]);
+    }
+
+    #[test]
+    fn an_order_is_carried_out_in_its_place_in_the_channel() {
+        let delivery = delivery(1_000);
+        let one = connection("one", "bob", NOW);
+        block_on(membership::connect(&delivery.store, &delivery.world, &one, 2_000)).unwrap();
+        block_on(membership::join(&delivery.store, &delivery.world, &one, &room("lobby"), 2_000)).unwrap();
+        let text = r#"{"v":1,"channel":"room:lobby","from":"mod","order":"kick","user":"bob"}"#;
+        let kick = Record { body: text.to_owned(), ..record("kick", 1) };
+        assert_eq!(block_on(delivery.deliver(vec![record("a", 1), kick], NEVER)), Vec::<String>::new());
+        assert_eq!(log(&delivery), ["a"]);
+        assert_eq!(block_on(delivery.store.membership(&one.id, &room("lobby"))).unwrap(), None);
+        block_on(delivery.deliver(vec![record("b", 1)], NEVER));
+        assert!(delivery.poster.seen().posted[&one.id].iter().all(|frame| !frame.contains(r#""seq":2"#)));
+    }
+
+    #[test]
+    fn a_socket_lives_no_longer_than_its_token() {
+        let delivery = delivery(1_000);
+        let one = Connection { until: Timestamp(NOW), ..connection("one", "bob", NOW) };
+        block_on(membership::connect(&delivery.store, &delivery.world, &one, 2_000)).unwrap();
+        block_on(membership::join(&delivery.store, &delivery.world, &one, &room("lobby"), 2_000)).unwrap();
+        join(&delivery, "two", NOW);
+        block_on(delivery.deliver(vec![record("a", 1)], NEVER));
+        assert_eq!((posts(&delivery, "one"), posts(&delivery, "two")), (0, 1));
+        let seen = delivery.poster.seen();
+        assert_eq!(seen.closed.len(), 1);
+        assert!(seen.closed[0].1.starts_with(r#"{"type":"closing","code":"token_expired""#), "{:?}", seen.closed);
+        assert_eq!(block_on(delivery.store.memberships(&one.id)).unwrap(), []);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::channel::Channel;
 use crate::id::{ConnectionId, MessageId, UserId};
 use crate::message::{Body, ReceiptTo};
 use crate::object::{Malformed, Object};
+use crate::order::{Expulsion, Order};
+use crate::time::Timestamp;
 
 /// The version that is written, and the only one that is read.
 pub const VERSION: u64 = 1;
@@ -34,6 +36,8 @@ pub struct Envelope {
 pub enum Parcel {
     /// A message for a channel's log.
     Message(Envelope),
+    /// An order about a user.
+    Order(Order),
     /// A call to see to it that what is in the channel's log is sent: whoever was to do it seems to have died.
     Wake(Channel),
 }
@@ -86,11 +90,29 @@ struct Written<'a> {
     connection: Option<&'a ConnectionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wake: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 impl<'a> Written<'a> {
     const fn to(channel: &'a Channel) -> Self {
-        Self { v: VERSION, channel, id: None, from: None, body: None, receipt: None, connection: None, wake: None }
+        Self {
+            v: VERSION,
+            channel,
+            id: None,
+            from: None,
+            body: None,
+            receipt: None,
+            connection: None,
+            wake: None,
+            order: None,
+            user: None,
+            until: None,
+        }
     }
 }
 
@@ -112,6 +134,9 @@ impl Parcel {
         if object.flag("wake")? {
             return Ok(Self::Wake(channel));
         }
+        if let Some(name) = object.optional::<String>("order", "a string")? {
+            return Ok(Self::Order(read_order(&object, channel, &name)?));
+        }
         Ok(Self::Message(Envelope {
             channel,
             id: object.id("id", MessageId::parse)?,
@@ -122,12 +147,41 @@ impl Parcel {
     }
 }
 
+fn read_order(object: &Object, channel: Channel, name: &str) -> Result<Order, Malformed> {
+    let expulsion = Expulsion::read(name, object)?;
+    let (user, from) = (object.id("user", UserId::parse)?, object.id("from", UserId::parse)?);
+    if matches!(&channel, Channel::Room(_)) || channel == Order::everywhere(&user) {
+        return Ok(Order { channel, user, expulsion, from });
+    }
+    Err(Malformed::Wrong { field: "channel", expected: "a room, or `user:<id>` of the order's user" })
+}
+
 fn read_receipt(object: &Object) -> Result<Option<ReceiptTo>, Malformed> {
     if !object.flag("receipt")? {
         return Ok(None);
     }
     let connection = object.optional::<String>("connection", "a connection id")?;
     Ok(Some(connection.map_or(ReceiptTo::Service, |id| ReceiptTo::Connection(ConnectionId::new(id)))))
+}
+
+/// The JSON text of an order, for the queue.
+///
+/// # Errors
+/// As [`Envelope::to_json`].
+pub fn order_to_json(order: &Order) -> Result<String, serde_json::Error> {
+    let Order { channel, user, expulsion, from } = order;
+    let until = match expulsion {
+        Expulsion::Ban { until } => Some(*until),
+        Expulsion::Kick | Expulsion::Unban => None,
+    };
+    let written = Written::to(channel);
+    serde_json::to_string(&Written {
+        from: Some(from),
+        order: Some(expulsion.name()),
+        user: Some(user),
+        until,
+        ..written
+    })
 }
 
 /// The JSON text of a wake, for the queue.
@@ -213,6 +267,37 @@ mod tests {
         let text = wake_to_json(&Channel::Everyone).unwrap();
         assert_eq!(text, r#"{"v":1,"channel":"everyone","wake":true}"#);
         assert_eq!(Parcel::parse(&text, "everyone", 100), Ok(Parcel::Wake(Channel::Everyone)));
+    }
+
+    #[test]
+    fn an_order_is_written_as_it_is_read_and_names_its_user() {
+        let read = |text: &str, group: &str| Parcel::parse(text, group, 100).map_err(|error| error.to_string());
+        for (text, group) in [
+            (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"kick","user":"bob"}"#, "room:lobby"),
+            (r#"{"v":1,"channel":"user:bob","from":"mod","order":"ban","user":"bob","until":5}"#, "user:bob"),
+            (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"unban","user":"bob"}"#, "room:lobby"),
+        ] {
+            let Ok(Parcel::Order(order)) = read(text, group) else { panic!("{text}") };
+            assert_eq!(order_to_json(&order).unwrap(), text);
+        }
+        for (text, group, says) in [
+            (
+                r#"{"v":1,"channel":"user:al","from":"m","order":"kick","user":"bob"}"#,
+                "user:al",
+                "`channel` must be a room",
+            ),
+            (r#"{"v":1,"channel":"everyone","from":"m","order":"kick","user":"bob"}"#, "everyone", "`channel` must be"),
+            (
+                r#"{"v":1,"channel":"room:a","from":"m","order":"shoot","user":"bob"}"#,
+                "room:a",
+                "`order` must be `kick`",
+            ),
+            (r#"{"v":1,"channel":"room:a","from":"m","order":"ban","user":"bob"}"#, "room:a", "`until` is missing"),
+            (r#"{"v":1,"channel":"room:a","order":"kick","user":"bob"}"#, "room:a", "`from` is missing"),
+        ] {
+            let error = read(text, group).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
     }
 
     #[test]

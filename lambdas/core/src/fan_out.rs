@@ -12,8 +12,10 @@ use crate::id::{ConnectionId, Epoch, SenderId};
 use crate::member::{Connection, Shard};
 use crate::membership;
 use crate::message::{Message, Seq};
+use crate::order::farewell;
 use crate::outcome::{Outcome, Tally};
 use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Senders};
+use crate::protocol::ClosingCode;
 use crate::rate::Budget;
 use crate::time::Timestamp;
 
@@ -171,9 +173,15 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             tracing::warn!(channel = %self.channel, members = members.len(), "out of time");
             return Tally::count(&vec![Outcome::Failed; members.len()], 0);
         }
-        let ids: Vec<ConnectionId> = members.iter().map(|member| member.id.clone()).collect();
         // INVARIANT: a connection's age is taken before its post, because the other posts may take long enough to make it old.
         let now = self.world.now();
+        let (ended, members): (Vec<&Connection>, Vec<&Connection>) =
+            members.iter().partition(|member| member.has_ended(now));
+        stream::iter(ended.iter().map(|member| self.end(member)))
+            .buffer_unordered(PRUNES_AT_ONCE)
+            .collect::<()>()
+            .await;
+        let ids: Vec<ConnectionId> = members.iter().map(|member| member.id.clone()).collect();
         let outcomes = self.poster.post(self.frames, &ids).await;
         let gone = members
             .iter()
@@ -181,7 +189,19 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             .filter(|(member, outcome)| **outcome == Outcome::Gone && member.may_be_pruned(now))
             .map(|(member, _)| self.prune(member));
         stream::iter(gone).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
-        Tally::count(&outcomes, self.frames.len())
+        let ended = vec![Outcome::Gone; ended.len()];
+        let mut tally = Tally::count(&ended, 0);
+        tally += Tally::count(&outcomes, self.frames.len());
+        tally
+    }
+
+    /// A socket lives no longer than its token.
+    async fn end(&self, member: &Connection) {
+        match farewell(ClosingCode::TokenExpired) {
+            Ok(farewell) => self.poster.close(&member.id, &farewell).await,
+            Err(error) => tracing::error!(%error, "no farewell"),
+        }
+        self.prune(member).await;
     }
 
     async fn prune(&self, member: &Connection) {

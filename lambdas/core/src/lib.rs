@@ -8,7 +8,7 @@
 //! | what things are called | [`names`], [`config`], [`id`], [`channel`], [`time`] |
 //! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`] |
 //! | the log | [`append`], [`recovery`] |
-//! | who may do what, and how much | [`capability`], [`limit`] |
+//! | who may do what, and how much | [`capability`], [`limit`], [`order`] |
 //! | the members | [`member`], [`membership`] |
 //! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
 
@@ -29,6 +29,7 @@ pub mod membership;
 pub mod message;
 pub mod names;
 pub mod object;
+pub mod order;
 pub mod outcome;
 pub mod page;
 pub mod ports;

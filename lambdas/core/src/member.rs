@@ -26,6 +26,8 @@ pub struct Connection {
     pub user: UserId,
     /// When it was opened.
     pub connected_at: Timestamp,
+    /// When its token ends, and with it the socket.
+    pub until: Timestamp,
 }
 
 impl Connection {
@@ -33,6 +35,12 @@ impl Connection {
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.connected_at.plus(MAX_CONNECTION_AGE + SLACK)
+    }
+
+    /// Whether its token has ended.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        now >= self.until
     }
 
     /// Whether a post that was answered 410 means that the socket has gone.
@@ -123,6 +131,7 @@ mod tests {
             id: ConnectionId::new("c"),
             user: UserId::parse("alice").unwrap(),
             connected_at: Timestamp(5_000),
+            until: Timestamp(u64::MAX),
         };
         assert!(!connection.may_be_pruned(Timestamp(14_999)));
         assert!(connection.may_be_pruned(Timestamp(15_000)));

@@ -11,7 +11,7 @@ use crate::limit::Turn;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
 use crate::ports::{
-    Append, Appended, ChannelState, Limits, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
+    Append, Appended, Bans, ChannelState, Limits, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
 };
 use crate::protocol::Receipt;
 use crate::time::Timestamp;
@@ -31,6 +31,7 @@ struct Content {
     receipts: BTreeMap<(Channel, UserId, MessageId), (Receipt, Timestamp)>,
     senders: BTreeMap<SenderId, Timestamp>,
     arrivals: BTreeMap<UserId, Timestamp>,
+    bans: BTreeMap<(UserId, Channel), Timestamp>,
 }
 
 #[derive(Debug)]
@@ -197,6 +198,23 @@ impl Senders for MemoryStore {
     async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
         self.content().senders.remove(sender);
         Ok(())
+    }
+}
+
+impl Bans for MemoryStore {
+    async fn put_ban(&self, user: &UserId, channel: &Channel, until: Timestamp) -> PortResult<()> {
+        self.content().bans.insert((user.clone(), channel.clone()), until);
+        Ok(())
+    }
+
+    async fn remove_ban(&self, user: &UserId, channel: &Channel) -> PortResult<()> {
+        self.content().bans.remove(&(user.clone(), channel.clone()));
+        Ok(())
+    }
+
+    async fn ban(&self, user: &UserId, channel: &Channel, now: Timestamp) -> PortResult<Option<Timestamp>> {
+        let until = self.content().bans.get(&(user.clone(), channel.clone())).copied();
+        Ok(until.filter(|until| now < *until))
     }
 }
 

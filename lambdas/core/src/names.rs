@@ -102,7 +102,8 @@ pub mod routes {
     /// By which part of a frame API Gateway selects its route.
     pub const SELECTION: &str = "$request.body.action";
     /// The actions of a client's frame; each has a route of its own, so that it can be throttled by itself.
-    pub const ACTIONS: [&str; 7] = ["join", "leave", "publish", "direct", "history", "who", "ping"];
+    pub const ACTIONS: [&str; 10] =
+        ["join", "leave", "publish", "direct", "history", "who", "kick", "ban", "unban", "ping"];
 }
 
 /// What a token says beside the registered claims (RFC 7519).
@@ -127,6 +128,8 @@ pub mod context {
     pub const USER: &str = "user";
     /// What the token grants, as JSON.
     pub const CAPABILITIES: &str = "capabilities";
+    /// When the token ends, in seconds since 1970.
+    pub const UNTIL: &str = "until";
 }
 
 /// How often a message of the publish queue is received before the queue gives it up as a dead letter.

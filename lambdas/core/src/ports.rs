@@ -20,6 +20,7 @@ use crate::lease::Lease;
 use crate::limit::Turn;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
+use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::protocol::Receipt;
 use crate::rate::Rate;
@@ -239,6 +240,9 @@ pub trait PublishQueue {
     /// five minutes is the same message.
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()>;
 
+    /// Puts an order on the queue, in its channel's group. The same `id` within five minutes is the same order.
+    async fn order(&self, order: &Order, id: &str) -> PortResult<()>;
+
     /// Puts a wake for a channel on the queue, in its group. `reason` is the same exactly when the wake is: the same within five
     /// minutes is one.
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()>;
@@ -290,6 +294,18 @@ pub trait Broadcasts {
     async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()>;
 }
 
+/// Who may not come in. A ban holds in a room, or everywhere: it is then noted for the user's own channel.
+pub trait Bans {
+    /// Notes a ban, in the place of an older one.
+    async fn put_ban(&self, user: &UserId, channel: &Channel, until: Timestamp) -> PortResult<()>;
+
+    /// Takes a ban back.
+    async fn remove_ban(&self, user: &UserId, channel: &Channel) -> PortResult<()>;
+
+    /// The end of a ban that holds at `now`, as it is at this moment. One read unit.
+    async fn ban(&self, user: &UserId, channel: &Channel, now: Timestamp) -> PortResult<Option<Timestamp>>;
+}
+
 /// What users have used up of their rate.
 pub trait Limits {
     /// Takes a turn of the user's, if there is one; else how long to wait. One write unit, or two.
@@ -315,6 +331,10 @@ pub trait Poster {
 
     /// From now on, posts leave at this rate at most.
     fn limit(&self, rate: Rate);
+
+    /// Posts a last frame to a socket and closes it. Whatever goes wrong, the socket is as good as gone: at worst it stays open and is
+    /// posted to no more.
+    async fn close(&self, connection: &ConnectionId, farewell: &Frame);
 }
 
 /// What time it is.

@@ -10,6 +10,7 @@ use crate::id::{ConnectionId, Epoch, MessageId, RoomId, UserId};
 use crate::message::{Body, Message, Seq};
 use crate::names::routes;
 use crate::object::{Malformed, Object};
+use crate::order::Expulsion;
 use crate::time::Timestamp;
 
 /// The longest `ref`, in characters.
@@ -24,6 +25,8 @@ pub struct Caller {
     pub user: UserId,
     /// What the token grants.
     pub capabilities: Capabilities,
+    /// When the token ends.
+    pub until: Timestamp,
 }
 
 /// A client's frame, parsed.
@@ -76,6 +79,15 @@ pub enum Action {
     Who {
         /// The room.
         room: RoomId,
+    },
+    /// Make a user leave, with the capability `admin`.
+    Expel {
+        /// The room; everywhere, without.
+        room: Option<RoomId>,
+        /// The user.
+        user: UserId,
+        /// How.
+        expulsion: Expulsion,
     },
     /// Keep the socket from being cut for idleness, and learn which channels it is behind in.
     Ping {
@@ -140,6 +152,8 @@ pub enum ErrorCode {
     NotAllowed,
     /// The connection is not known any more.
     NotConnected,
+    /// The user is banned from the room.
+    Banned,
     /// The user publishes faster than the stack allows.
     TooFast,
     /// The connection is a member of as many rooms as it may be.
@@ -230,6 +244,11 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             limit: read_limit(object)?,
         },
         "who" => Action::Who { room: object.id("room", RoomId::parse)? },
+        "kick" | "ban" | "unban" => Action::Expel {
+            room: object.optional_id("room", RoomId::parse)?,
+            user: object.id("user", UserId::parse)?,
+            expulsion: Expulsion::read(name, object)?,
+        },
         _ => Action::Ping { seen: read_seen(object)? },
     })
 }
@@ -294,7 +313,16 @@ pub enum ServerFrame<'a> {
         more: Option<bool>,
     },
     /// The connection is not a member any more.
-    Left { channel: Channel },
+    Left {
+        channel: Channel,
+        /// Why, where it didn't leave by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<LeftReason>,
+    },
+    /// An order is on the queue.
+    Ordered { channel: Channel, user: UserId },
+    /// The last frame: the socket is closed.
+    Closing { code: ClosingCode, message: &'static str, reconnect: bool },
     /// A page of the log, oldest first.
     History { channel: Channel, epoch: Epoch, messages: Vec<Message>, more: bool },
     /// About how many connections are members, and the first users.
@@ -317,6 +345,46 @@ pub enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_ms: Option<u64>,
     },
+}
+
+/// Why a connection is not a member any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftReason {
+    /// The user was kicked from the room.
+    Kicked,
+    /// The user was banned from the room.
+    Banned,
+}
+
+/// Why a socket is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosingCode {
+    /// The token has ended.
+    TokenExpired,
+    /// The user was kicked.
+    Kicked,
+    /// The user was banned.
+    Banned,
+}
+
+impl ClosingCode {
+    /// What the client is told.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::TokenExpired => "the token has expired: connect again with a fresh one",
+            Self::Kicked => "you were disconnected",
+            Self::Banned => "you were disconnected, and may not come back for a while",
+        }
+    }
+
+    /// Whether it makes sense to connect again.
+    #[must_use]
+    pub const fn may_reconnect(self) -> bool {
+        !matches!(self, Self::Banned)
+    }
 }
 
 /// What became of a message, when its round has settled.
@@ -384,11 +452,11 @@ mod tests {
         );
         check(
             r#"{"ref":"7"}"#,
-            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, ping","ref":"7"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, ping","ref":"7"}"#,
         );
         check(
             r#"{"action":"shout","id":"m"}"#,
-            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, ping","id":"m"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, ping","id":"m"}"#,
         );
         check(r#"{"action":"join"}"#, r#"{"type":"error","code":"missing_field","message":"field `room` is missing"}"#);
         check(
@@ -427,7 +495,7 @@ mod tests {
 
     #[test]
     fn every_action_has_a_form_that_is_understood() {
-        let fields = r#""room":"a","to":"b","body":1"#;
+        let fields = r#""room":"a","to":"b","body":1,"user":"c","until":2"#;
         for action in routes::ACTIONS {
             let frame = ClientFrame::parse(&format!(r#"{{"action":"{action}",{fields},"later":true}}"#), 16);
             assert!(frame.is_ok(), "{action}");

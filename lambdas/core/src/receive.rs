@@ -11,9 +11,11 @@ use crate::id::{Epoch, MessageId, RoomId, UserId};
 use crate::limit::PublishRate;
 use crate::membership;
 use crate::message::{Body, ReceiptTo, Seq};
-use crate::ports::{ChannelState, Clock, Ids, Limits, Log, Members, PortError, PublishQueue};
-use crate::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, Refused, Seen, ServerFrame};
+use crate::order::{Order, farewell};
+use crate::ports::{Bans, ChannelState, Clock, Ids, Limits, Log, Members, PortError, Poster, PublishQueue};
+use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
+use crate::time::Timestamp;
 
 /// How many users `who` names.
 const WHO_USERS: usize = 100;
@@ -23,11 +25,13 @@ const WHO_CHUNK: usize = 200;
 
 /// Answers clients' frames.
 #[derive(Clone, Debug)]
-pub struct Reception<S, Q, E> {
+pub struct Reception<S, Q, P, E> {
     /// The logs and the members.
     pub store: S,
     /// Where messages are put.
     pub queue: Q,
+    /// The sockets, to close those whose token has ended.
+    pub poster: P,
     /// Time and fresh ids.
     pub world: E,
     /// The largest body, in bytes.
@@ -72,9 +76,12 @@ impl From<PortError> for Refusal {
     }
 }
 
-impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q, E> {
+impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids> Reception<S, Q, P, E> {
     /// Carries out a frame and answers it.
     pub async fn answer(&self, caller: &Caller, text: &str) -> Answer {
+        if self.world.now() >= caller.until {
+            return self.close(caller).await;
+        }
         let ClientFrame { reference, action } = match ClientFrame::parse(text, self.max_body_bytes) {
             Ok(frame) => frame,
             Err(refused) => return refused.into(),
@@ -93,6 +100,27 @@ impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q,
         }
     }
 
+    /// A socket lives no longer than its token. The answer repeats the last frame, for the case that the socket could not be closed.
+    async fn close(&self, caller: &Caller) -> Answer {
+        let code = ClosingCode::TokenExpired;
+        match farewell(code) {
+            Ok(farewell) => self.poster.close(&caller.connection, &farewell).await,
+            Err(error) => tracing::error!(%error, "no farewell"),
+        }
+        if let Err(error) = membership::forget(&self.store, &caller.connection).await {
+            tracing::warn!(connection.id = %caller.connection, %error, "not forgotten");
+        }
+        let frame = ServerFrame::Closing { code, message: code.sentence(), reconnect: code.may_reconnect() };
+        Answer { frame, reference: None }
+    }
+
+    /// Puts an order on the queue, so that it takes its place among the channel's messages.
+    async fn order(&self, caller: &Caller, order: Order) -> Result<ServerFrame<'static>, Refusal> {
+        self.take_turn(caller).await?;
+        self.queue.order(&order, &self.world.fresh()).await?;
+        Ok(ServerFrame::Ordered { channel: order.channel, user: order.user })
+    }
+
     async fn carry_out(&self, caller: &Caller, action: Action) -> Result<ServerFrame<'static>, Refusal> {
         match action {
             Action::Join { channel, since, epoch } => self.join(caller, channel, since, epoch).await,
@@ -103,6 +131,10 @@ impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q,
             }
             Action::History { channel, before, limit } => self.history(caller, channel, before, limit).await,
             Action::Who { room } => self.who(caller, room).await,
+            Action::Expel { room, user, expulsion } => {
+                let channel = room.map_or_else(|| Order::everywhere(&user), Channel::Room);
+                self.order(caller, Order { channel, user, expulsion, from: caller.user.clone() }).await
+            }
             Action::Ping { seen } => self.ping(caller, seen).await,
         }
     }
@@ -120,6 +152,7 @@ impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q,
         })?;
         self.check_rooms(caller, &channel).await?;
         membership::join(&self.store, &self.world, &connection, &channel, self.shard_members).await?;
+        self.check_ban(caller, &channel, now).await?;
         // INVARIANT: the head is read after the member is there, so that each message is either in the recovery or posted.
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
         self.watch_over(&channel, &state).await;
@@ -136,7 +169,7 @@ impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q,
     async fn leave(&self, caller: &Caller, room: RoomId) -> Result<ServerFrame<'static>, Refusal> {
         let channel = Channel::Room(room);
         membership::leave(&self.store, &caller.connection, &channel).await?;
-        Ok(ServerFrame::Left { channel })
+        Ok(ServerFrame::Left { channel, reason: None })
     }
 
     async fn publish(
@@ -170,6 +203,18 @@ impl<S: Limits + Log + Members, Q: PublishQueue, E: Clock + Ids> Reception<S, Q,
             wait.as_millis()
         );
         Err(Refusal { retry_ms: u64::try_from(wait.as_millis()).ok(), ..Refusal::new(ErrorCode::TooFast, message) })
+    }
+
+    /// INVARIANT: a ban is looked for after the member is there, because whoever bans notes the ban first and looks for members second.
+    async fn check_ban(&self, caller: &Caller, channel: &Channel, now: Timestamp) -> Result<(), Refusal> {
+        if !matches!(channel, Channel::Room(_)) {
+            return Ok(());
+        }
+        let Some(until) = self.store.ban(&caller.user, channel, now).await? else { return Ok(()) };
+        membership::leave(&self.store, &caller.connection, channel).await?;
+        let wait = u64::try_from(until.since(now).as_millis()).ok();
+        let message = format!("`{}` is banned from `{channel}`", caller.user);
+        Err(Refusal { retry_ms: wait, ..Refusal::new(ErrorCode::Banned, message) })
     }
 
     /// Joining a room again is always allowed.
@@ -289,9 +334,8 @@ mod tests {
     use crate::lease::Lease;
     use crate::memory::MemoryStore;
     use crate::testing::{Recorder, World, arrival, caller, connection, room, user};
-    use crate::time::Timestamp;
 
-    type TestReception = Reception<MemoryStore, Recorder, World>;
+    type TestReception = Reception<MemoryStore, Recorder, Recorder, World>;
 
     const NOW: u64 = 1_000_000;
 
@@ -300,6 +344,7 @@ mod tests {
         let reception = Reception {
             store: MemoryStore::default(),
             queue: Recorder::default(),
+            poster: Recorder::default(),
             world: World::at(NOW),
             max_body_bytes: 24_576,
             shard_members: 2_000,
@@ -568,5 +613,45 @@ mod tests {
         assert_eq!(join("a")["type"], "joined", "joining again changes nothing");
         say(&reception, "alice", r#"{"action":"leave","room":"a"}"#);
         assert_eq!(join("c")["type"], "joined");
+    }
+
+    #[test]
+    fn a_frame_behind_the_tokens_end_closes_the_socket() {
+        let reception = reception();
+        reception.world.set(crate::testing::FOREVER.0);
+        let answer = say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
+        assert_eq!((&answer["type"], &answer["code"]), (&"closing".into(), &"token_expired".into()));
+        assert_eq!(reception.poster.seen().closed.len(), 1);
+        assert_eq!(block_on(reception.store.memberships(&ConnectionId::new("alice"))).unwrap(), []);
+    }
+
+    #[test]
+    fn who_is_banned_from_a_room_does_not_get_in() {
+        let reception = reception();
+        block_on(reception.store.put_ban(&user("alice"), &room("a"), Timestamp(NOW + 500))).unwrap();
+        let join = |name: &str| say(&reception, name, r#"{"action":"join","room":"a"}"#);
+        let answer = join("alice");
+        assert_eq!((&answer["code"], &answer["retry_ms"]), (&"banned".into(), &500.into()));
+        assert_eq!(block_on(reception.store.membership(&ConnectionId::new("alice"), &room("a"))).unwrap(), None);
+        assert_eq!(join("bob")["type"], "joined");
+        reception.world.set(NOW + 500);
+        assert_eq!(join("alice")["type"], "joined");
+    }
+
+    #[test]
+    fn an_admins_order_goes_on_the_queue_and_nobody_elses_does() {
+        let reception = reception();
+        let kick = r#"{"action":"kick","room":"a","user":"bob"}"#;
+        assert_eq!(say(&reception, "alice", kick)["code"], "not_allowed");
+        let capabilities = crate::capability::Capabilities::parse(r#"{"admin":["*"]}"#).unwrap();
+        let admin = Caller { capabilities, ..caller("alice") };
+        for text in [kick, r#"{"action":"ban","user":"bob","until":5}"#] {
+            let answer = serde_json::to_value(block_on(reception.answer(&admin, text))).unwrap();
+            assert_eq!((&answer["type"], &answer["user"]), (&"ordered".into(), &"bob".into()), "{answer}");
+        }
+        let seen = reception.queue.seen();
+        let channels: Vec<String> = seen.ordered.iter().map(|order| order.channel.to_string()).collect();
+        assert_eq!(channels, ["room:a", "user:bob"]);
+        assert_eq!(seen.ordered[0].from, user("alice"));
     }
 }

@@ -12,6 +12,7 @@ use crate::frame::Frame;
 use crate::id::{ConnectionId, LeaseId, MessageId, RoomId, UserId};
 use crate::member::Connection;
 use crate::message::{Body, Message, Seq};
+use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::ports::{Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue};
 use crate::protocol::Caller;
@@ -73,16 +74,24 @@ pub fn arrival(from: &str, id: &str) -> Arrival {
     Arrival { envelope, at: Timestamp(1_000) }
 }
 
-/// A connection that was opened at this moment.
+/// The end of a token that doesn't end while a test runs.
+pub const FOREVER: Timestamp = Timestamp(9_999_999_999_999);
+
+/// A connection that was opened at this moment, with a token that lasts.
 #[must_use]
 pub fn connection(id: &str, user_id: &str, connected_at: u64) -> Connection {
-    Connection { id: ConnectionId::new(id), user: user(user_id), connected_at: Timestamp(connected_at) }
+    Connection { id: ConnectionId::new(id), user: user(user_id), connected_at: Timestamp(connected_at), until: FOREVER }
 }
 
 /// A user who may do what members of a chat may, on a connection of the same name.
 #[must_use]
 pub fn caller(name: &str) -> Caller {
-    Caller { connection: ConnectionId::new(name), user: user(name), capabilities: Capabilities::of_a_member() }
+    Caller {
+        connection: ConnectionId::new(name),
+        user: user(name),
+        capabilities: Capabilities::of_a_member(),
+        until: FOREVER,
+    }
 }
 
 /// Time that is set by hand, and ids that count. Clones share both.
@@ -134,6 +143,10 @@ pub struct Seen {
     pub posted: BTreeMap<ConnectionId, Vec<String>>,
     /// The rates that were set for posts, in order.
     pub limits: Vec<Rate>,
+    /// Connections that were closed, with the frame before.
+    pub closed: Vec<(ConnectionId, String)>,
+    /// Orders that were put on the queue.
+    pub ordered: Vec<Order>,
 }
 
 /// Ports that record what they were asked for. Clones share their content.
@@ -173,6 +186,12 @@ impl PublishQueue for Recorder {
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
         self.check("enqueue")?;
         self.seen().enqueued.push(envelope.clone());
+        Ok(())
+    }
+
+    async fn order(&self, order: &Order, _: &str) -> PortResult<()> {
+        self.check("order")?;
+        self.seen().ordered.push(order.clone());
         Ok(())
     }
 
@@ -216,5 +235,9 @@ impl Poster for Recorder {
 
     fn limit(&self, rate: Rate) {
         self.seen().limits.push(rate);
+    }
+
+    async fn close(&self, connection: &ConnectionId, farewell: &Frame) {
+        self.seen().closed.push((connection.clone(), farewell.text.clone()));
     }
 }

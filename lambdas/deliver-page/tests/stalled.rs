@@ -21,7 +21,7 @@ use hubbub_core::message::Seq;
 use hubbub_core::page::Page;
 use hubbub_core::ports::{Append, Clock, Log, Poster};
 use hubbub_core::rate::Budget;
-use hubbub_core::testing::{message, room, user};
+use hubbub_core::testing::{FOREVER, message, room, user};
 use hubbub_core::time::Timestamp;
 use hubbub_gateway::{Buffer, Gateway, Settings};
 use serde_json::Value;
@@ -68,7 +68,8 @@ async fn page(gateway: &Gateway, trouble: &[&str], post_timeout_ms: u64) -> (Tes
 }
 
 async fn join(store: &MemoryStore, channel: &Channel, id: String) {
-    let member = Connection { id: ConnectionId::new(id), user: user("alice"), connected_at: System.now() };
+    let member =
+        Connection { id: ConnectionId::new(id), user: user("alice"), connected_at: System.now(), until: FOREVER };
     membership::join(store, &System, &member, channel, 10_000).await.unwrap();
 }
 

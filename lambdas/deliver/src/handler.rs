@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::Fault;
 use hubbub_core::deliver::{Delivery, Record};
 use hubbub_core::names::REDRIVEN;
-use hubbub_core::ports::{Broadcasts, Clock, DeadLetters, Ids, Log, Members, Poster, Receipts, Senders};
+use hubbub_core::ports::{Bans, Broadcasts, Clock, DeadLetters, Ids, Log, Members, Poster, Receipts, Senders};
 use hubbub_core::time::Timestamp;
 
 /// Handles batches of the publish queue.
@@ -13,7 +13,7 @@ pub struct Handler<S, B, D, P, E>(pub Delivery<S, B, D, P, E>);
 
 impl<S, B, D, P, E> Handler<S, B, D, P, E>
 where
-    S: Log + Members + Receipts + Senders,
+    S: Bans + Log + Members + Receipts + Senders,
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,

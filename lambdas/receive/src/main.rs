@@ -5,6 +5,7 @@ use hubbub_aws::runtime::{read_config, serve, start_tracing};
 use hubbub_aws::system::System;
 use hubbub_core::config::ReceiveConfig;
 use hubbub_core::limit::PublishRate;
+use hubbub_core::rate::Budget;
 use hubbub_core::receive::Reception;
 use receive::Handler;
 
@@ -13,9 +14,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: ReceiveConfig = read_config()?;
     let clients = Clients::from_environment();
+    let budget = Budget::of(config.callback_rps);
     let handler = Handler(Reception {
         store: clients.table(config.table),
         queue: clients.publish_queue(config.publish_queue_url),
+        poster: clients.poster(
+            &config.callback_url,
+            budget.small_rate(),
+            config.post_concurrency,
+            config.post_timeout_ms,
+        )?,
         world: System,
         max_body_bytes: usize::try_from(config.max_body_bytes)?,
         shard_members: config.shard_members,

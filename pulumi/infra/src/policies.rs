@@ -35,7 +35,14 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
         Function::Connect => {
-            vec![use_table(&["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"])]
+            vec![use_table(&[
+                "dynamodb:BatchGetItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ])]
         }
         Function::Disconnect => vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"])],
         Function::Receive => vec![
@@ -48,6 +55,8 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
                 "dynamodb:UpdateItem",
             ]),
             allow(&["sqs:SendMessage"], PUBLISH_QUEUE.get("arn")),
+            post_to_connections(),
+            close_connections(),
         ],
         Function::Deliver => vec![
             use_table(&[
@@ -65,6 +74,7 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
             start_broadcast(),
             post_to_connections(),
+            close_connections(),
         ],
         Function::PlanBroadcast => vec![
             use_table(&[
@@ -81,6 +91,7 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
             vec![
                 use_table(&["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
                 post_to_connections(),
+                close_connections(),
             ]
         }
     });
@@ -112,7 +123,15 @@ fn start_broadcast() -> Statement {
 }
 
 fn post_to_connections() -> Statement {
-    let connections = format!("/{}/POST/@connections/*", names::STAGE);
+    manage_connections("POST")
+}
+
+fn close_connections() -> Statement {
+    manage_connections("DELETE")
+}
+
+fn manage_connections(method: &str) -> Statement {
+    let connections = format!("/{}/{method}/@connections/*", names::STAGE);
     allow(&["execute-api:ManageConnections"], Text::from(API.get("executionArn")).then(connections))
 }
 

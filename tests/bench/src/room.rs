@@ -13,6 +13,7 @@ use hubbub_core::id::{ConnectionId, Epoch, RoomId, UserId};
 use hubbub_core::member::{Connection, Shard, shard_of, shards_wanted};
 use hubbub_core::names::table::PARTITION_KEY;
 use hubbub_core::ports::{Clock, Ids, Log, Members};
+use hubbub_core::testing::FOREVER;
 
 /// The table's name.
 pub const TABLE: &str = "hubbub";
@@ -49,7 +50,7 @@ pub async fn fill(client: &Client, name: &str, members: u64) -> anyhow::Result<C
     let now = System.now();
     let member = |number: u64| -> anyhow::Result<Connection> {
         let id = ConnectionId::new(format!("{name}-{number:09}="));
-        Ok(Connection { id, user: UserId::parse(&format!("user-{number}"))?, connected_at: now })
+        Ok(Connection { id, user: UserId::parse(&format!("user-{number}"))?, connected_at: now, until: FOREVER })
     };
     let mut counts = vec![0_i64; usize::try_from(shards)?];
     for number in 0..members {

@@ -15,6 +15,7 @@ use hubbub_core::ports::{PortError, PortResult};
 use hubbub_core::protocol::Caller;
 use hubbub_core::rate::Budget;
 use hubbub_core::receive::Reception;
+use hubbub_core::testing::FOREVER;
 use hubbub_core::time::Timestamp;
 
 use crate::ports::Ports;
@@ -58,6 +59,7 @@ pub(crate) fn receive(
     let reception = Reception {
         store: ports.clone(),
         queue: ports.clone(),
+        poster: ports.clone(),
         world: ports,
         max_body_bytes: MAX_BODY_BYTES,
         shard_members: world.scale.shard_members,
@@ -65,7 +67,7 @@ pub(crate) fn receive(
         max_rooms: 100,
     };
     world.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
-        let caller = Caller { connection, user, capabilities: Capabilities::of_a_member() };
+        let caller = Caller { connection, user, capabilities: Capabilities::of_a_member(), until: FOREVER };
         serde_json::to_string(&reception.answer(&caller, &text).await).ok()
     })
 }

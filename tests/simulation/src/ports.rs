@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use hubbub_core::channel::Channel;
-use hubbub_core::envelope::{Envelope, wake_deduplication_id, wake_to_json};
+use hubbub_core::envelope::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
 use hubbub_core::frame::Frame;
 use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use hubbub_core::lease::Lease;
 use hubbub_core::limit::Turn;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Message, Seq};
+use hubbub_core::order::Order;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Append, Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage, Members,
-    PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
+    Append, Appended, Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage,
+    Members, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::rate::Rate;
@@ -191,6 +192,20 @@ impl Senders for Ports {
     }
 }
 
+impl Bans for Ports {
+    async fn put_ban(&self, user: &UserId, channel: &Channel, until: Timestamp) -> PortResult<()> {
+        self.effect("put ban", user, async || self.world.store.put_ban(user, channel, until).await).await
+    }
+
+    async fn remove_ban(&self, user: &UserId, channel: &Channel) -> PortResult<()> {
+        self.effect("remove ban", user, async || self.world.store.remove_ban(user, channel).await).await
+    }
+
+    async fn ban(&self, user: &UserId, channel: &Channel, now: Timestamp) -> PortResult<Option<Timestamp>> {
+        self.effect("read ban", user, async || self.world.store.ban(user, channel, now).await).await
+    }
+}
+
 impl Limits for Ports {
     async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>> {
         self.effect("take turn", user, async || self.world.store.take_turn(user, turn).await).await
@@ -314,6 +329,16 @@ impl PublishQueue for Ports {
         .await
     }
 
+    async fn order(&self, order: &Order, id: &str) -> PortResult<()> {
+        let body = written(order_to_json(order))?;
+        let sending = Sending { group: order.channel.to_string(), deduplication: id.to_owned(), body, redriven: false };
+        self.effect("enqueue", format_args!("an order for {}", order.channel), async || {
+            self.world.queue.send(&self.world.scheduler, sending);
+            Ok(())
+        })
+        .await
+    }
+
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {
         let body = written(wake_to_json(channel))?;
         let deduplication = wake_deduplication_id(reason);
@@ -361,6 +386,14 @@ impl Poster for Ports {
             }
         }
         join_all(connections.iter().map(|id| self.post_to(id, frames, &contents))).await
+    }
+
+    async fn close(&self, connection: &ConnectionId, farewell: &Frame) {
+        self.world.scheduler.pause().await;
+        if let Some(socket) = self.world.sockets.get(connection) {
+            socket.push(farewell.text.clone());
+            socket.close();
+        }
     }
 
     /// Time passes as the scheduler wants it.

@@ -115,7 +115,8 @@ async fn a_message_to_everyone_reaches_every_connection() {
 async fn vanished(scene: &Scene, room: &str, name: &str, age: Duration) -> Connection {
     let connected_at = Timestamp(System.now().0 - u64::try_from(age.as_millis()).unwrap());
     let user = UserId::parse(&scene.own(name)).unwrap();
-    let connection = Connection { id: ConnectionId::new(scene.own(name)), user, connected_at };
+    let connection =
+        Connection { id: ConnectionId::new(scene.own(name)), user, connected_at, until: Timestamp(u64::MAX) };
     let table = scene.stack.table();
     membership::connect(&table, &System, &connection, 2_000).await.unwrap();
     membership::join(&table, &System, &connection, &channel(room), 2_000).await.unwrap();

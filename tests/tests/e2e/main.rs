@@ -7,6 +7,7 @@
 mod connecting;
 mod dead_letters;
 mod delivery;
+mod orders;
 mod queue;
 mod receipts;
 mod talking;

@@ -138,9 +138,21 @@ impl FastPoster {
         } else {
             // It has waited for long.
             let signer = self.identity.signer(&self.target).await?;
-            let authorization = signer.sign(post.uri.path(), post.body).map_err(IdentityError::from)?;
+            let authorization = signer.sign(&Method::POST, post.uri.path(), post.body).map_err(IdentityError::from)?;
             post.request(&signer, authorization)
         };
+        Ok(self.transport.exchange(&self.target, request).await?)
+    }
+
+    /// Closes a socket.
+    async fn delete(&self, connection: &ConnectionId) -> Result<Answer, TryError> {
+        let signer = self.identity.signer(&self.target).await?;
+        let (path, body) = (self.target.path(connection), Body::new(Bytes::new()));
+        let authorization = signer.sign(&Method::DELETE, &path, &body).map_err(IdentityError::from)?;
+        let uri = Uri::from_maybe_shared(Bytes::from(path)).map_err(|_| IdentityError::from(sign::SignError::Path))?;
+        let post = Post { signer: &signer, uri: &uri, body: &body, authorization: &authorization };
+        let mut request = post.request(&signer, authorization.clone());
+        *request.method_mut() = Method::DELETE;
         Ok(self.transport.exchange(&self.target, request).await?)
     }
 
@@ -271,6 +283,16 @@ impl Poster for FastPoster {
         while posts.next().await.is_some() {}
         drop(posts);
         outcomes
+    }
+
+    async fn close(&self, connection: &ConnectionId, farewell: &Frame) {
+        self.post(std::slice::from_ref(farewell), std::slice::from_ref(connection)).await;
+        match timeout(self.timeout, self.delete(connection)).await {
+            Ok(Ok(answer)) if answer.status.is_success() || answer.status == StatusCode::GONE => {}
+            Ok(Ok(answer)) => tracing::warn!(connection.id = %connection, status = %answer.status, "socket not closed"),
+            Ok(Err(error)) => tracing::warn!(connection.id = %connection, %error, "socket not closed"),
+            Err(_) => tracing::warn!(connection.id = %connection, "socket not closed in time"),
+        }
     }
 
     fn limit(&self, rate: Rate) {

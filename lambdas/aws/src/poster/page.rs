@@ -5,15 +5,15 @@
 
 use bytes::Bytes;
 use hubbub_core::id::ConnectionId;
-use hyper::Uri;
 use hyper::header::HeaderValue;
+use hyper::{Method, Uri};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::sign::{Body, SignError, Signer};
 use super::target::Target;
 
 /// From how many requests on all threads make them. docs/performance.md has the measurement.
-const SHARED_FROM: usize = 128;
+const SHARED_FROM: usize = 512;
 
 /// The fewest connections that are given to a thread: less isn't worth the handing over.
 const SHARE: usize = 64;
@@ -57,7 +57,8 @@ pub fn prepare(
 ) -> Result<Vec<Prepared>, SignError> {
     let one = |connection: &ConnectionId| {
         let path = target.path(connection);
-        let authorizations = bodies.iter().map(|body| signer.sign(&path, body)).collect::<Result<_, _>>()?;
+        let authorizations =
+            bodies.iter().map(|body| signer.sign(&Method::POST, &path, body)).collect::<Result<_, _>>()?;
         let uri = Uri::from_maybe_shared(Bytes::from(path)).map_err(|_| SignError::Path)?;
         Ok(Prepared { uri, authorizations })
     };

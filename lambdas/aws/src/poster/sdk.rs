@@ -75,6 +75,13 @@ impl Poster for SdkPoster {
         outcomes
     }
 
+    async fn close(&self, connection: &ConnectionId, farewell: &Frame) {
+        self.post(std::slice::from_ref(farewell), std::slice::from_ref(connection)).await;
+        if let Err(error) = self.client.delete_connection().connection_id(connection.as_str()).send().await {
+            tracing::warn!(connection.id = %connection, error = %DisplayErrorContext(error), "socket not closed");
+        }
+    }
+
     /// It keeps no rate.
     fn limit(&self, _: Rate) {}
 }

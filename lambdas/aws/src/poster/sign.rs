@@ -13,6 +13,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use hubbub_core::time::Timestamp;
+use hyper::Method;
 use hyper::header::HeaderValue;
 use ring::digest::{SHA256, digest};
 use ring::hmac::{HMAC_SHA256, Key, sign};
@@ -129,13 +130,14 @@ impl Signer {
         now.since(self.made_at) < SENT_WITHIN
     }
 
-    /// The `authorization` header of a post of this body to this path.
+    /// The `authorization` header of a request with this body to this path.
     ///
     /// # Errors
     /// When the credentials can't be written in a header.
-    pub fn sign(&self, path: &str, body: &Body) -> Result<HeaderValue, SignError> {
+    pub fn sign(&self, method: &Method, path: &str, body: &Body) -> Result<HeaderValue, SignError> {
         let mut canonical = String::with_capacity(path.len() * 2 + self.canonical_headers.len() + body.hash.len() + 8);
-        canonical.push_str("POST\n");
+        canonical.push_str(method.as_str());
+        canonical.push('\n');
         push_encoded_path(&mut canonical, path);
         canonical.push_str(&self.canonical_headers);
         canonical.push_str(&body.hash);
@@ -234,7 +236,7 @@ mod tests {
         let target = Target::parse("https://abc.execute-api.eu-west-1.amazonaws.com/live", &Trust::Native).unwrap();
         let path = target.path(&ConnectionId::new(id));
         let signer = Signer::new(&credentials, REGION, &target, now).unwrap();
-        let authorization = signer.sign(&path, &Body::new(Bytes::from_static(body))).unwrap();
+        let authorization = signer.sign(&Method::POST, &path, &Body::new(Bytes::from_static(body))).unwrap();
         let time = UNIX_EPOCH + Duration::from_millis(now.0);
         let url = format!("https://abc.execute-api.eu-west-1.amazonaws.com{path}");
         let expected = reference(&url, &[("content-type", CONTENT_TYPE)], body, &credentials, time);
@@ -315,7 +317,7 @@ mod tests {
         // With our headers in the place of its own, the same path and body are signed as we sign them.
         let now = Timestamp(u64::try_from(time.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap());
         let signer = Signer::new(&credentials, REGION, &target, now).unwrap();
-        let ours = signer.sign(path, &Body::new(Bytes::from(body.clone()))).unwrap();
+        let ours = signer.sign(&Method::POST, path, &Body::new(Bytes::from(body.clone()))).unwrap();
         let expected =
             reference(&format!("{base}{path}"), &[("content-type", header("content-type"))], &body, &credentials, time);
         assert_eq!(signature(ours.to_str().unwrap()), expected, "{id}");

@@ -4,11 +4,12 @@
 //! |---|---|---|---|
 //! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `moved_at`, `lease`, `lease_until` |
 //! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body`, `at`, `receipt`, `ttl` |
-//! | member | `MB#<channel>#<shard>` | connection id | `user`, `connected_at`, `ttl` |
+//! | member | `MB#<channel>#<shard>` | connection id | `user`, `connected_at`, `until`, `ttl` |
 //! | shard | `MB#<channel>#<shard>` | `@` | `members` (approximate) |
-//! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `ttl` |
+//! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `until`, `ttl` |
 //! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
 //! | receipt | `RC#<channel>` | `<from>/<id>` | `seq`, `members`, `delivered`, `gone`, `failed`, `ms`, `ttl` |
+//! | ban | `BN#<user>` | channel | `until`, `ttl` |
 //! | limit | `LM#<user>` | `@` | `arrival`, `ttl` |
 //! | sender at work | `SN` | sender id | `until`, `ttl` |
 
@@ -197,6 +198,7 @@ pub(super) fn write_connection(pk: String, sk: &str, connection: &Connection) ->
         [
             (USER, text(connection.user.as_str())),
             (CONNECTED_AT, number(connection.connected_at.0)),
+            (UNTIL, number(connection.until.0)),
             (TTL, number(connection.expires().as_ttl())),
         ],
     )
@@ -207,6 +209,7 @@ pub(super) fn read_connection(id: ConnectionId, item: &Item) -> PortResult<Conne
         id,
         user: UserId::parse(read_text(item, USER)?).map_err(|error| malformed("read row", error))?,
         connected_at: Timestamp(read_number(item, CONNECTED_AT)?),
+        until: Timestamp(read_number(item, UNTIL)?),
     })
 }
 
@@ -216,6 +219,15 @@ pub(super) fn write_membership(connection: &Connection, channel: &Channel, shard
         &channel_key(channel),
         [(SHARD, number(shard)), (TTL, number(connection.expires().as_ttl()))],
     )
+}
+
+pub(super) fn bans_key(user: &UserId) -> String {
+    format!("BN#{user}")
+}
+
+pub(super) fn write_ban(user: &UserId, channel: &Channel, until: Timestamp) -> Item {
+    let attributes = [(UNTIL, number(until.0)), (TTL, number(until.as_ttl()))];
+    item(bans_key(user), &channel.to_string(), attributes)
 }
 
 pub(super) fn limit_key(user: &UserId) -> String {

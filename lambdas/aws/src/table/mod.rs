@@ -1,5 +1,6 @@
-//! The log, the members, the receipts, the senders and the limits on DynamoDB, all in one table. `item` says how rows look.
+//! The log, the members, the receipts, the senders, the limits and the bans on DynamoDB, all in one table. `item` says how rows look.
 
+mod bans;
 mod item;
 mod limits;
 mod log;

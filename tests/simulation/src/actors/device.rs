@@ -9,6 +9,7 @@ use hubbub_client::{Position, ServerFrame, Start};
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{MessageId, RoomId, UserId};
 use hubbub_core::member::Connection;
+use hubbub_core::testing::FOREVER;
 use serde_json::json;
 
 use super::line::{Answer, Failure, Line};
@@ -132,8 +133,12 @@ impl Device {
         let scheduler = &world.scheduler;
         let socket = world.sockets.begin(scheduler);
         scheduler.note(|| format!("{} opens {}", self.name, socket.id));
-        let connection =
-            Connection { id: socket.id.clone(), user: self.user.clone(), connected_at: socket.connected_at };
+        let connection = Connection {
+            id: socket.id.clone(),
+            user: self.user.clone(),
+            connected_at: socket.connected_at,
+            until: FOREVER,
+        };
         let answer = connect(world, connection).end().await;
         if answer.is_none_or(|result| result.is_err()) {
             socket.close();

@@ -1,0 +1,256 @@
+//! Orders: who is to leave, and who may not come back. They come from services by the publish queue, where IAM is the guard, and from clients
+//! with the capability `admin`, by the same queue, in the order of their channel's messages.
+
+use crate::channel::Channel;
+use crate::frame::Frame;
+use crate::id::{ConnectionId, UserId};
+use crate::membership;
+use crate::message::Seq;
+use crate::object::{Malformed, Object};
+use crate::ports::{Bans, Clock, Log, Members, PortError, PortResult, Poster};
+use crate::protocol::{ClosingCode, LeftReason, ServerFrame};
+use crate::time::Timestamp;
+
+/// How many of a user's connections are read at a time.
+const CONNECTIONS: usize = 100;
+
+/// What is to become of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expulsion {
+    /// The user leaves, and may come back.
+    Kick,
+    /// The user leaves, and may not come back before then.
+    Ban {
+        /// The end of the ban.
+        until: Timestamp,
+    },
+    /// A ban ends.
+    Unban,
+}
+
+impl Expulsion {
+    /// What it may be called.
+    const NAMES: &str = "`kick`, `ban` or `unban`";
+
+    /// Reads it by its name, with the fields that it needs.
+    pub(crate) fn read(name: &str, object: &Object) -> Result<Self, Malformed> {
+        match name {
+            "kick" => Ok(Self::Kick),
+            "ban" => Ok(Self::Ban { until: object.required("until", "a time in milliseconds since 1970")? }),
+            "unban" => Ok(Self::Unban),
+            _ => Err(Malformed::Wrong { field: "order", expected: Self::NAMES }),
+        }
+    }
+
+    /// Its name, as on the wire and in audit lines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kick => "kick",
+            Self::Ban { .. } => "ban",
+            Self::Unban => "unban",
+        }
+    }
+}
+
+/// An order about a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Where it holds: in a room; or everywhere, in the user's own channel.
+    pub channel: Channel,
+    /// The user.
+    pub user: UserId,
+    /// What is to become of the user.
+    pub expulsion: Expulsion,
+    /// Who gives it.
+    pub from: UserId,
+}
+
+impl Order {
+    /// The channel of an order that holds everywhere.
+    #[must_use]
+    pub fn everywhere(user: &UserId) -> Channel {
+        Channel::User(user.clone())
+    }
+}
+
+/// Carries out an order; the audit line is written when it is done. Doing it again changes nothing.
+///
+/// # Errors
+/// When the store can't be reached. The queue then delivers the order again.
+pub async fn carry_out<S: Bans + Log + Members, P: Poster, E: Clock>(
+    store: &S,
+    poster: &P,
+    world: &E,
+    order: &Order,
+) -> PortResult<()> {
+    let Order { channel, user, expulsion, from } = order;
+    // INVARIANT: the ban is there before the user's connections are looked at, and whoever comes in looks for a ban after being in. So nobody
+    // slips through.
+    match expulsion {
+        Expulsion::Ban { until } => store.put_ban(user, channel, *until).await?,
+        Expulsion::Unban => store.remove_ban(user, channel).await?,
+        Expulsion::Kick => {}
+    }
+    let mut expelled = 0_u64;
+    if *expulsion != Expulsion::Unban {
+        for connection in connections(store, world, user).await? {
+            expelled += u64::from(expel(store, poster, order, &connection).await?);
+        }
+    }
+    tracing::warn!(audit = expulsion.name(), %channel, %user, %from, connections = expelled, "order carried out");
+    Ok(())
+}
+
+/// All connections of a user.
+async fn connections<S: Log + Members, E: Clock>(store: &S, world: &E, user: &UserId) -> PortResult<Vec<ConnectionId>> {
+    let channel = Channel::User(user.clone());
+    let Some(state) = store.state(&channel).await? else { return Ok(Vec::new()) };
+    let mut connections = Vec::new();
+    for shard in 0..state.shards {
+        let mut after = None;
+        loop {
+            let page = store.member_page(&channel, shard, after.as_ref(), CONNECTIONS, world.now()).await?;
+            connections.extend(page.members.into_iter().map(|member| member.id));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(connections)
+}
+
+/// Whether the connection had to leave.
+async fn expel<S: Members, P: Poster>(
+    store: &S,
+    poster: &P,
+    order: &Order,
+    connection: &ConnectionId,
+) -> PortResult<bool> {
+    let is_ban = matches!(order.expulsion, Expulsion::Ban { .. });
+    if let Channel::User(_) = order.channel {
+        // What is left of it when this is cut short is found again: its membership of the user's channel goes last but for the record.
+        let code = if is_ban { ClosingCode::Banned } else { ClosingCode::Kicked };
+        poster.close(connection, &farewell(code)?).await;
+        membership::forget(store, connection).await?;
+        return Ok(true);
+    }
+    if store.membership(connection, &order.channel).await?.is_none() {
+        return Ok(false);
+    }
+    membership::leave(store, connection, &order.channel).await?;
+    let reason = if is_ban { LeftReason::Banned } else { LeftReason::Kicked };
+    let left = ServerFrame::Left { channel: order.channel.clone(), reason: Some(reason) };
+    poster.post(&[write(&left)?], std::slice::from_ref(connection)).await;
+    Ok(true)
+}
+
+/// The last frame of a socket.
+///
+/// # Errors
+/// None that is known: the frame is made of texts.
+pub fn farewell(code: ClosingCode) -> PortResult<Frame> {
+    write(&ServerFrame::Closing { code, message: code.sentence(), reconnect: code.may_reconnect() })
+}
+
+fn write(frame: &ServerFrame<'_>) -> PortResult<Frame> {
+    let text = serde_json::to_string(frame).map_err(|error| PortError {
+        operation: "write frame",
+        detail: error.to_string(),
+        retryable: false,
+    })?;
+    Ok(Frame { text, last: Seq::ZERO })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::testing::{Recorder, World, connection, room, user};
+
+    const NOW: u64 = 1_000_000;
+
+    struct Stage {
+        store: MemoryStore,
+        poster: Recorder,
+        world: World,
+    }
+
+    /// Alice with two connections and bob with one, all in a room.
+    fn stage() -> Stage {
+        let stage = Stage { store: MemoryStore::default(), poster: Recorder::default(), world: World::at(NOW) };
+        for (id, name) in [("a1", "alice"), ("a2", "alice"), ("b1", "bob")] {
+            let one = connection(id, name, NOW);
+            block_on(membership::connect(&stage.store, &stage.world, &one, 2_000)).unwrap();
+            block_on(membership::join(&stage.store, &stage.world, &one, &room("lobby"), 2_000)).unwrap();
+        }
+        stage
+    }
+
+    fn give(stage: &Stage, channel: Channel, expulsion: Expulsion) {
+        let order = Order { channel, user: user("alice"), expulsion, from: user("mod") };
+        block_on(carry_out(&stage.store, &stage.poster, &stage.world, &order)).unwrap();
+    }
+
+    fn members(stage: &Stage, channel: &Channel) -> Vec<String> {
+        let page = block_on(stage.store.member_page(channel, 0, None, 10, Timestamp(NOW))).unwrap();
+        page.members.into_iter().map(|member| member.id.to_string()).collect()
+    }
+
+    fn is_banned(stage: &Stage, channel: &Channel, now: u64) -> bool {
+        block_on(stage.store.ban(&user("alice"), channel, Timestamp(now))).unwrap().is_some()
+    }
+
+    #[test]
+    fn who_is_kicked_from_a_room_leaves_it_with_every_socket_and_is_told() {
+        let stage = stage();
+        give(&stage, room("lobby"), Expulsion::Kick);
+        assert_eq!(members(&stage, &room("lobby")), ["b1"]);
+        assert_eq!(members(&stage, &Channel::Everyone), ["a1", "a2", "b1"], "the sockets stay open");
+        let seen = stage.poster.seen();
+        assert!(seen.closed.is_empty());
+        let told: Vec<&str> = seen.posted.keys().map(ConnectionId::as_str).collect();
+        assert_eq!(told, ["a1", "a2"]);
+        let expected = r#"{"type":"left","channel":"room:lobby","reason":"kicked"}"#;
+        assert_eq!(seen.posted[&ConnectionId::new("a1")], [expected]);
+    }
+
+    #[test]
+    fn who_is_kicked_everywhere_is_disconnected_with_a_last_word() {
+        let stage = stage();
+        give(&stage, Order::everywhere(&user("alice")), Expulsion::Kick);
+        assert_eq!(members(&stage, &Channel::Everyone), ["b1"]);
+        assert_eq!(members(&stage, &room("lobby")), ["b1"]);
+        let seen = stage.poster.seen();
+        assert_eq!(seen.closed.len(), 2);
+        assert!(seen.closed[0].1.starts_with(r#"{"type":"closing","code":"kicked""#), "{:?}", seen.closed);
+        assert!(seen.closed[0].1.ends_with(r#""reconnect":true}"#), "{:?}", seen.closed);
+    }
+
+    #[test]
+    fn a_ban_lasts_until_its_end_or_until_it_is_taken_back() {
+        let stage = stage();
+        let ban = Expulsion::Ban { until: Timestamp(NOW + 10) };
+        give(&stage, room("lobby"), ban);
+        assert_eq!(members(&stage, &room("lobby")), ["b1"]);
+        assert!(is_banned(&stage, &room("lobby"), NOW + 9) && !is_banned(&stage, &room("lobby"), NOW + 10));
+        assert!(!is_banned(&stage, &room("other"), NOW) && !is_banned(&stage, &Order::everywhere(&user("alice")), NOW));
+        give(&stage, room("lobby"), Expulsion::Unban);
+        assert!(!is_banned(&stage, &room("lobby"), NOW));
+        give(&stage, Order::everywhere(&user("alice")), ban);
+        assert!(is_banned(&stage, &Order::everywhere(&user("alice")), NOW));
+        assert!(stage.poster.seen().closed[0].1.contains(r#""code":"banned""#));
+    }
+
+    #[test]
+    fn an_order_that_is_repeated_changes_nothing() {
+        let stage = stage();
+        for _ in 0..2 {
+            give(&stage, Order::everywhere(&user("alice")), Expulsion::Kick);
+        }
+        assert_eq!(stage.poster.seen().closed.len(), 2);
+    }
+}

@@ -1,0 +1,114 @@
+//! Who has to leave, and who doesn't come back.
+
+use std::time::Duration;
+
+use hubbub_aws::system::System;
+use hubbub_client::{Client, Error, Event, Options, ServerFrame};
+use hubbub_core::ports::Clock;
+use hubbub_tests::scene::{Member, Scene, eventually};
+use hubbub_tests::service::Service;
+use serde_json::{Value, json};
+
+/// Has a service give an order.
+async fn order(scene: &Scene, channel: &str, order: &str, user: &str, more: Value) {
+    let mut envelope = json!({"v": 1, "channel": channel, "from": "mod", "order": order, "user": user});
+    envelope.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let service = Service::new(&scene.stack, "mod");
+    service.send_raw(channel, &format!("{order}-{user}"), &envelope.to_string()).await.unwrap();
+}
+
+/// The frame by which a member is told to leave.
+async fn told(member: &mut Member) -> ServerFrame {
+    loop {
+        match member.events.next().await {
+            Some(Event::Unexpected(frame)) => return frame,
+            Some(Event::Message(_)) => {}
+            other => panic!("{other:?} instead of a word"),
+        }
+    }
+}
+
+async fn is_closed(member: &mut Member) -> bool {
+    while let Some(event) = member.events.next().await {
+        if matches!(event, Event::Closed(_)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn code(frame: &ServerFrame) -> (&str, bool) {
+    let ServerFrame::Closing(closing) = frame else { panic!("{frame:?} instead of a farewell") };
+    (&closing.code, closing.reconnect)
+}
+
+#[tokio::test]
+async fn who_is_kicked_from_a_room_is_told_and_hears_nothing_more_of_it() {
+    let scene = Scene::set().await;
+    let (room, bob) = (scene.own("kicked-from"), scene.own("bob"));
+    let mut member = scene.join(&bob, &room).await;
+    order(&scene, &format!("room:{room}"), "kick", &bob, json!({})).await;
+    let ServerFrame::Left(left) = told(&mut member).await else { panic!("not told") };
+    assert_eq!((left.channel.to_string(), left.reason.as_deref()), (format!("room:{room}"), Some("kicked")));
+    let answer = member.say(&format!(r#"{{"action":"who","room":"{room}"}}"#)).await;
+    assert_eq!(answer["code"], "not_a_member", "{answer}");
+    member.client.join_room(&room).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_banned_everywhere_is_disconnected_and_refused_until_the_ban_is_taken_back() {
+    let scene = Scene::set().await;
+    let bob = scene.own("banned");
+    let mut member = scene.connect(&bob).await;
+    let channel = format!("user:{bob}");
+    let until = System.now().plus(Duration::from_secs(3_600)).0;
+    order(&scene, &channel, "ban", &bob, json!({ "until": until })).await;
+    assert_eq!(code(&told(&mut member).await), ("banned", false));
+    assert!(is_closed(&mut member).await);
+    let again = async || Client::connect(scene.options(&bob)).await;
+    assert!(matches!(again().await, Err(Error::Refused { status: 403, .. })));
+    order(&scene, &channel, "unban", &bob, json!({})).await;
+    eventually("the ban is over", async || again().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn an_admin_bans_from_a_room_by_its_own_socket() {
+    let scene = Scene::set().await;
+    let (room, bob, admin) = (scene.own("banned-from"), scene.own("bob"), scene.own("admin"));
+    let mut member = scene.join(&bob, &room).await;
+    let mut options: Options = scene.options(&admin);
+    options.connection.token = Some(scene.tokens.sign_for(&admin, json!({"admin": [room]})).unwrap());
+    let admin = scene.connect_with(options).await;
+    let until = System.now().plus(Duration::from_secs(3_600)).0;
+    let ban = format!(r#"{{"action":"ban","room":"{room}","user":"{bob}","until":{until}}}"#);
+    assert_eq!(member.say(&ban).await["code"], "not_allowed");
+    admin.client.raw(ban).await.unwrap();
+    let ServerFrame::Left(left) = told(&mut member).await else { panic!("not told") };
+    assert_eq!(left.reason.as_deref(), Some("banned"));
+    let answer = member.say(&format!(r#"{{"action":"join","room":"{room}"}}"#)).await;
+    assert_eq!(answer["code"], "banned", "{answer}");
+}
+
+#[tokio::test]
+async fn a_socket_is_closed_when_its_token_ends() {
+    let scene = Scene::set().await;
+    let user = scene.own("brief");
+    let mut options = scene.options(&user);
+    // It has expired already, and the leeway of half a minute is over in some seconds.
+    let now = System.now().0 / 1_000;
+    options.connection.token = Some(scene.tokens.sign_until(&user, now - 24).unwrap());
+    let mut brief = scene.connect_with(options).await;
+    let service = Service::new(&scene.stack, "mod");
+    let mut number = 0;
+    let frame = loop {
+        number += 1;
+        service.send(&format!("user:{user}"), &format!("m-{number}"), &json!(number)).await.unwrap();
+        match tokio::time::timeout(Duration::from_secs(1), brief.events.next()).await {
+            Ok(Some(Event::Unexpected(frame))) => break frame,
+            Ok(Some(Event::Message(_))) | Err(_) => assert!(number < 100, "the socket stays open"),
+            Ok(other) => panic!("{other:?} instead of a farewell"),
+        }
+    };
+    assert_eq!(code(&frame), ("token_expired", true));
+    assert!(is_closed(&mut brief).await);
+}
