@@ -47,7 +47,8 @@ target_folder() {
 # Runs the operator's command line in place of the script.
 operator() {
     # The whole workspace, as the local stack builds it: a smaller choice would compile the AWS SDK a second time.
-    cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --workspace --all-targets
+    # What cargo says goes to standard error: after a change it takes a while, and people like to know.
+    cargo build --locked --manifest-path "$root/Cargo.toml" --workspace --all-targets
     export HUBBUB_OUTPUTS=${HUBBUB_OUTPUTS:-$root/target/local/outputs.json}
     exec "$(target_folder)/debug/hubbub" "$@"
 }

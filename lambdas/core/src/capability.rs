@@ -36,6 +36,11 @@ pub enum Verb {
     Admin,
 }
 
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Join, Self::Publish, Self::History, Self::Who, Self::Direct, Self::Admin];
+}
+
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -162,8 +167,7 @@ impl Capabilities {
         // By way of an object, because serde would take a list for the fields in their order.
         let object: Map<String, Value> = serde_json::from_str(json)?;
         let capabilities: Self = serde_json::from_value(Value::Object(object))?;
-        let verbs = [Verb::Join, Verb::Publish, Verb::History, Verb::Who, Verb::Direct, Verb::Admin];
-        if verbs.iter().any(|verb| capabilities.patterns(*verb).len() > MAX_PATTERNS) {
+        if Verb::ALL.iter().any(|verb| capabilities.patterns(*verb).len() > MAX_PATTERNS) {
             return Err(InvalidCapabilities::TooLarge);
         }
         Ok(capabilities)

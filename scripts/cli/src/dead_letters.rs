@@ -118,7 +118,8 @@ fn find(letters: &[HeldLetter], ids: &[String]) -> anyhow::Result<Vec<usize>> {
 }
 
 fn confirm(count: usize) -> anyhow::Result<bool> {
-    eprint!("drop {count} dead letters for good? [y/N] ");
+    let letters = if count == 1 { "dead letter" } else { "dead letters" };
+    eprint!("drop {count} {letters} for good? [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

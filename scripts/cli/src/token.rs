@@ -2,7 +2,7 @@
 
 use authorize::token::{Claims, sign};
 use hubbub_aws::system::System;
-use hubbub_core::capability::Capabilities;
+use hubbub_core::capability::{Capabilities, Verb};
 use hubbub_core::id::UserId;
 use hubbub_core::ports::Clock;
 use serde_json::Value;
@@ -25,8 +25,14 @@ pub(crate) struct Arguments {
 
 /// Checked here, because a stack that refuses a token doesn't say why.
 fn read_grant(text: &str) -> Result<Value, String> {
-    let capabilities = Capabilities::parse(text).map_err(|error| error.to_string())?;
-    serde_json::to_value(capabilities).map_err(|error| error.to_string())
+    Capabilities::parse(text).map_err(|error| error.to_string())?;
+    let grant: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let verbs = Verb::ALL.map(|verb| verb.to_string());
+    let unknown = grant.as_object().into_iter().flatten().find(|(verb, _)| !verbs.contains(verb));
+    match unknown {
+        Some((verb, _)) => Err(format!("`{verb}` is none of {}", verbs.join(", "))),
+        None => Ok(grant),
+    }
 }
 
 /// Prints the token, and nothing else.
