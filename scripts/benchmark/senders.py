@@ -17,7 +17,7 @@ from .tools import LeftOut, install_sdk_for_javascript, node, python, wrk
 BODY_BYTES = KIB
 POSTS = 20_000
 # With --quick, for those that take a millisecond or so for each post.
-QUICK_SLOW_POSTS = 2_500
+QUICK_SLOW_POSTS = 1_500
 
 _OURS_CONCURRENCY = 128
 _NODE_SOCKETS = 50
