@@ -34,6 +34,23 @@ local_stack() {
     PYTHONPATH=$root/scripts exec "$root/.venv/bin/python" -m local "$@"
 }
 
+# Says what is wrong with an option that takes a number, before anything is built or started.
+number() {
+    if [[ ! ${2-} =~ ^[0-9]+$ ]]; then
+        echo "error: $1 takes a whole number, and not \`${2-}\`" >&2
+        exit 2
+    fi
+}
+
+# Says that an option is unknown, and how the script is called.
+#
+# Usage: unknown SCRIPT OPTION
+unknown() {
+    echo "error: the option \`$2\` is unknown" >&2
+    usage "$1" >&2
+    exit 2
+}
+
 # Prints the comment at the head of a script.
 usage() {
     sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1"

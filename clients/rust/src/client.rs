@@ -235,7 +235,8 @@ impl Client {
     }
 
     /// Publishes to a room, and waits until the message is durable. Messages to one room are sent one after the other, in the order of
-    /// the calls; one that the server finds too fast is sent again when the server says. With an `id`, the same call can be repeated for five minutes and stays one message.
+    /// the calls; one that the server finds too fast is sent again when the server says. With an `id`, the same call can be repeated for
+    /// five minutes and stays one message.
     ///
     /// # Errors
     /// Fails as [`Connection::request`], and with [`Error::Body`] if the body can't be written as JSON.
@@ -294,7 +295,7 @@ impl Client {
                 Ok(Received { frame: ServerFrame::Accepted(accepted), .. }) => return Ok(accepted),
                 Ok(Received { frame: other, .. }) => return Err(unexpected(request, &other)),
                 // Nothing was done, and what comes behind it waits for it, so that the order stays.
-                Err(Error::Server(ServerError { retry_ms: Some(wait), .. })) => {
+                Err(Error::Server(ServerError { code, retry_ms: Some(wait), .. })) if code == ServerError::TOO_FAST => {
                     sleep(Duration::from_millis(wait)).await;
                 }
                 Err(error) => return Err(error),

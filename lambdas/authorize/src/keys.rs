@@ -1,6 +1,5 @@
 //! The keys by which tokens are verified: a secret, or public keys that their issuer shows at a URL.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,9 +117,7 @@ pub struct PublicKeys<S, E> {
 
 #[derive(Default)]
 struct Held {
-    keys: BTreeMap<String, Arc<DecodingKey>>,
-    /// The key, where the set has a single one: a token need not name it then.
-    only: Option<Arc<DecodingKey>>,
+    keys: Keyring,
     fetched: Option<Timestamp>,
     tried: Option<Timestamp>,
 }
@@ -149,9 +146,9 @@ impl<S: KeySource, E: Clock> PublicKeys<S, E> {
         held.tried = Some(now);
         let fetched = self.source.fetch().await.and_then(|text| read(&text, self.algorithm));
         match fetched {
-            Ok((keys, only)) => {
+            Ok(keys) => {
                 tracing::info!(keys = keys.len(), "keys fetched");
-                (held.keys, held.only, held.fetched) = (keys, only, Some(now));
+                (held.keys, held.fetched) = (keys, Some(now));
                 Ok(())
             }
             Err(error) if held.fetched.is_some() => {
@@ -169,9 +166,11 @@ impl<S: KeySource, E: Clock> PublicKeys<S, E> {
 
 impl Held {
     fn find(&self, id: Option<&str>) -> Option<&Arc<DecodingKey>> {
-        match id {
-            Some(id) => self.keys.get(id),
-            None => self.only.as_ref(),
+        match (id, self.keys.as_slice()) {
+            (Some(id), keys) => keys.iter().find(|(own, _)| own.as_deref() == Some(id)).map(|(_, key)| key),
+            // A token need not name the key where there is a single one.
+            (None, [(_, key)]) => Some(key),
+            (None, _) => None,
         }
     }
 }
@@ -190,13 +189,14 @@ struct Set {
     keys: Vec<Value>,
 }
 
-type Read = (BTreeMap<String, Arc<DecodingKey>>, Option<Arc<DecodingKey>>);
+/// Keys, with the ids of those that have one.
+type Keyring = Vec<(Option<String>, Arc<DecodingKey>)>;
 
 /// The keys of a set that are for this algorithm. Others are left out: a set may hold keys for other uses.
-fn read(text: &str, algorithm: Algorithm) -> PortResult<Read> {
+fn read(text: &str, algorithm: Algorithm) -> PortResult<Keyring> {
     let malformed = |detail: String| PortError { operation: "read JWKS", detail, retryable: true };
     let set: Set = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-    let mut keys = Vec::new();
+    let mut keys = Keyring::new();
     for jwk in set.keys {
         let Ok(jwk) = serde_json::from_value::<Jwk>(jwk) else { continue };
         let is_for_others = jwk.common.key_algorithm.is_some_and(|named| named.to_string() != format!("{algorithm:?}"));
@@ -208,8 +208,7 @@ fn read(text: &str, algorithm: Algorithm) -> PortResult<Read> {
     if keys.is_empty() {
         return Err(malformed(format!("it has no key for {algorithm:?}")));
     }
-    let only = if let [(_, key)] = keys.as_slice() { Some(Arc::clone(key)) } else { None };
-    Ok((keys.into_iter().filter_map(|(id, key)| Some((id?, key))).collect(), only))
+    Ok(keys)
 }
 
 #[cfg(test)]

@@ -46,8 +46,7 @@ where
     R: Serialize,
     F: Future<Output = Result<R, Fault>>,
 {
-    // Boxed, so that the SDK's deeply nested futures are laid out once and not moved.
-    run(service_fn(|event: LambdaEvent<A>| Box::pin(handle(event.payload)))).await
+    serve_by(|event, _| handle(event)).await
 }
 
 /// As [`serve`], for functions with work that may take all of their time: they are told by when to be done, some time before Lambda ends
@@ -62,6 +61,7 @@ where
     F: Future<Output = Result<R, Fault>>,
 {
     run(service_fn(|event: LambdaEvent<A>| {
+        // Boxed, so that the SDK's deeply nested futures are laid out once and not moved.
         let end = Timestamp(event.context.deadline);
         Box::pin(handle(event.payload, done_by(System.now(), end)))
     }))

@@ -236,12 +236,12 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
             }
             let concurrency = self.budget.page_senders();
             let senders = concurrency.min(u32::try_from(pages.len()).unwrap_or(u32::MAX));
-            let Some(round) = self.next_round(channel, &state, done, events).await? else {
+            let Some(round) = self.next_round(channel, &state, done, events, senders).await? else {
                 // Nothing of the range is left: retention has passed.
                 self.store.settle(channel, &state.epoch, state.head).await?;
                 continue;
             };
-            return Ok(Next::Round { round: Round { senders, ..round }, pages, concurrency });
+            return Ok(Next::Round { round, pages, concurrency });
         }
         Err(PortError {
             operation: "plan broadcast",
@@ -257,6 +257,7 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
         state: &ChannelState,
         done: Option<&Round>,
         events: u64,
+        senders: u32,
     ) -> PortResult<Option<Round>> {
         let round_frames = self.round_frames.min(self.budget.round_frames(self.page_members));
         let round_frames = usize::try_from(round_frames).unwrap_or(usize::MAX);
@@ -272,7 +273,7 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
             to: last.last,
             frames: u32::try_from(count).unwrap_or(u32::MAX),
             events,
-            senders: 1,
+            senders,
             receipts: messages.iter().any(|message| message.seq <= last.last && message.receipt.is_some()),
         }))
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::channel::Channel;
-use crate::id::MAX_ID_BYTES;
+use crate::id::{MAX_ID_BYTES, is_id_byte};
 use crate::protocol::{Action, Caller};
 
 /// The most patterns of a verb.
@@ -74,8 +74,7 @@ impl TryFrom<String> for Pattern {
 
     fn try_from(text: String) -> Result<Self, InvalidPattern> {
         let (start, is_open) = text.strip_suffix('*').map_or((text.as_str(), false), |start| (start, true));
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        let is_valid = start.len() <= MAX_ID_BYTES && start.bytes().all(allowed) && (is_open || !start.is_empty());
+        let is_valid = start.len() <= MAX_ID_BYTES && start.bytes().all(is_id_byte) && (is_open || !start.is_empty());
         if is_valid {
             Ok(Self { text: start.to_owned(), is_open })
         } else {

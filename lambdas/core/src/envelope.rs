@@ -174,13 +174,12 @@ pub fn order_to_json(order: &Order) -> Result<String, serde_json::Error> {
         Expulsion::Ban { until } => Some(*until),
         Expulsion::Kick | Expulsion::Unban => None,
     };
-    let written = Written::to(channel);
     serde_json::to_string(&Written {
         from: Some(from),
         order: Some(expulsion.name()),
         user: Some(user),
         until,
-        ..written
+        ..Written::to(channel)
     })
 }
 

@@ -12,7 +12,7 @@ use crate::id::{ConnectionId, Epoch, SenderId};
 use crate::member::{Connection, Shard};
 use crate::membership;
 use crate::message::{Message, Seq};
-use crate::order::farewell;
+use crate::order::dismiss;
 use crate::outcome::{Outcome, Tally};
 use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Senders};
 use crate::protocol::ClosingCode;
@@ -121,6 +121,13 @@ struct ShardCursor {
     read: u64,
 }
 
+fn log_pruned(member: &Connection, pruned: PortResult<()>) {
+    match pruned {
+        Ok(()) => tracing::info!(connection.id = %member.id, "pruned"),
+        Err(error) => tracing::warn!(connection.id = %member.id, %error, "not pruned"),
+    }
+}
+
 impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
     /// Posts the frames to every member of the shards, prunes those that have gone, and corrects counts that have drifted.
     ///
@@ -197,18 +204,11 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
 
     /// A socket lives no longer than its token.
     async fn end(&self, member: &Connection) {
-        match farewell(ClosingCode::TokenExpired) {
-            Ok(farewell) => self.poster.close(&member.id, &farewell).await,
-            Err(error) => tracing::error!(%error, "no farewell"),
-        }
-        self.prune(member).await;
+        log_pruned(member, dismiss(self.store, self.poster, &member.id, ClosingCode::TokenExpired).await);
     }
 
     async fn prune(&self, member: &Connection) {
-        match membership::forget(self.store, &member.id).await {
-            Ok(()) => tracing::info!(connection.id = %member.id, "pruned"),
-            Err(error) => tracing::warn!(connection.id = %member.id, %error, "not pruned"),
-        }
+        log_pruned(member, membership::forget(self.store, &member.id).await);
     }
 
     /// Where members joined or left since the count was read, it has changed, and the correction is left to the next fan-out.

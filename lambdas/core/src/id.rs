@@ -16,10 +16,14 @@ pub const MAX_ID_BYTES: usize = 64;
 #[error("`{0}` is not an id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : -")]
 pub struct InvalidId(String);
 
+/// Whether a byte may be in an id.
+pub(crate) fn is_id_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)
+}
+
 /// Checks the form that room, user and message ids share.
 fn parse_id(text: &str) -> Result<String, InvalidId> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    if !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(allowed) {
+    if !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(is_id_byte) {
         return Ok(text.to_owned());
     }
     // The message repeats the input, so it is cut: an attacker chooses its length.

@@ -1,5 +1,5 @@
-//! Orders: who is to leave, and who may not come back. They come from services by the publish queue, where IAM is the guard, and from clients
-//! with the capability `admin`, by the same queue, in the order of their channel's messages.
+//! Orders: who is to leave, and who may not come back. They come from services by the publish queue, where IAM is the guard, and from
+//! clients with the capability `admin`, by the same queue, in the order of their channel's messages.
 
 use crate::channel::Channel;
 use crate::frame::Frame;
@@ -130,10 +130,10 @@ async fn expel<S: Members, P: Poster>(
 ) -> PortResult<bool> {
     let is_ban = matches!(order.expulsion, Expulsion::Ban { .. });
     if let Channel::User(_) = order.channel {
-        // What is left of it when this is cut short is found again: its membership of the user's channel goes last but for the record.
+        // What is left of it when this is cut short is found again by the repeated order, because its membership of the user's channel
+        // goes last; or by the next post, which finds it gone.
         let code = if is_ban { ClosingCode::Banned } else { ClosingCode::Kicked };
-        poster.close(connection, &farewell(code)?).await;
-        membership::forget(store, connection).await?;
+        dismiss(store, poster, connection, code).await?;
         return Ok(true);
     }
     if store.membership(connection, &order.channel).await?.is_none() {
@@ -146,12 +146,18 @@ async fn expel<S: Members, P: Poster>(
     Ok(true)
 }
 
-/// The last frame of a socket.
+/// Closes a socket with a last word, and forgets its connection.
 ///
 /// # Errors
-/// None that is known: the frame is made of texts.
-pub fn farewell(code: ClosingCode) -> PortResult<Frame> {
-    write(&ServerFrame::Closing { code, message: code.sentence(), reconnect: code.may_reconnect() })
+/// As [`membership::forget`]. The socket is closed, or as good as closed, all the same.
+pub async fn dismiss<S: Members, P: Poster>(
+    store: &S,
+    poster: &P,
+    connection: &ConnectionId,
+    code: ClosingCode,
+) -> PortResult<()> {
+    poster.close(connection, &write(&ServerFrame::closing(code))?).await;
+    membership::forget(store, connection).await
 }
 
 fn write(frame: &ServerFrame<'_>) -> PortResult<Frame> {

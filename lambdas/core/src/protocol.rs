@@ -416,6 +416,11 @@ impl<'a> ServerFrame<'a> {
     pub(crate) const fn messages(channel: &'a Channel, epoch: &'a Epoch, messages: &'a [Message]) -> Self {
         Self::Messages { channel, epoch, messages }
     }
+
+    /// The last frame of a socket.
+    pub(crate) const fn closing(code: ClosingCode) -> Self {
+        Self::Closing { code, message: code.sentence(), reconnect: code.may_reconnect() }
+    }
 }
 
 /// An answer: a server's frame with the `ref` of the frame that it answers.

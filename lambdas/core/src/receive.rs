@@ -11,7 +11,7 @@ use crate::id::{Epoch, MessageId, RoomId, UserId};
 use crate::limit::PublishRate;
 use crate::membership;
 use crate::message::{Body, ReceiptTo, Seq};
-use crate::order::{Order, farewell};
+use crate::order::{Order, dismiss};
 use crate::ports::{Bans, ChannelState, Clock, Ids, Limits, Log, Members, PortError, Poster, PublishQueue};
 use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
@@ -103,15 +103,10 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
     /// A socket lives no longer than its token. The answer repeats the last frame, for the case that the socket could not be closed.
     async fn close(&self, caller: &Caller) -> Answer {
         let code = ClosingCode::TokenExpired;
-        match farewell(code) {
-            Ok(farewell) => self.poster.close(&caller.connection, &farewell).await,
-            Err(error) => tracing::error!(%error, "no farewell"),
-        }
-        if let Err(error) = membership::forget(&self.store, &caller.connection).await {
+        if let Err(error) = dismiss(&self.store, &self.poster, &caller.connection, code).await {
             tracing::warn!(connection.id = %caller.connection, %error, "not forgotten");
         }
-        let frame = ServerFrame::Closing { code, message: code.sentence(), reconnect: code.may_reconnect() };
-        Answer { frame, reference: None }
+        Answer { frame: ServerFrame::closing(code), reference: None }
     }
 
     /// Puts an order on the queue, so that it takes its place among the channel's messages.

@@ -47,7 +47,7 @@ pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
     settlement: Settlement<'_>,
 ) -> PortResult<()> {
     let Settlement { channel, epoch, to, messages, tally, retention } = settlement;
-    let give = async |message: &Message, receipt_to: &ReceiptTo| {
+    let give = async |(message, receipt_to): (&Message, &ReceiptTo)| {
         let now = world.now();
         let receipt = Receipt {
             channel: channel.clone(),
@@ -66,9 +66,7 @@ pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
         Ok(())
     };
     let wishes = messages.iter().filter_map(|message| Some((message, message.receipt.as_ref()?)));
-    stream::iter(wishes.map(Ok))
-        .try_for_each_concurrent(RECEIPTS_AT_ONCE, async |(message, receipt_to)| give(message, receipt_to).await)
-        .await?;
+    stream::iter(wishes.map(Ok)).try_for_each_concurrent(RECEIPTS_AT_ONCE, give).await?;
     store.settle(channel, epoch, to).await
 }
 

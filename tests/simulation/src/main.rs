@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 /// So many seeds take about a minute on two cores, built as `scripts/simulate` builds it.
-const SEEDS: u64 = 4_000;
+const SEEDS: u64 = 20_000;
 
 /// So many of the seeds that failed are shown.
 const SHOWN: usize = 10;

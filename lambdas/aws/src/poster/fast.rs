@@ -39,7 +39,8 @@ const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// A poster that signs and sends by itself.
 ///
 /// All of a call's work is done by the future that it returns: nothing is left behind when it is dropped, except connections that are
-/// open. A call's requests are all made ahead, so that its memory is some hundred bytes for each connection and frame: callers post in parts.
+/// open. A call's requests are all made ahead, so that its memory is some hundred bytes for each connection and frame: callers post in
+/// parts.
 pub struct FastPoster {
     target: Target,
     identity: Identity<System>,
@@ -70,7 +71,8 @@ impl FastPoster {
     /// Posts to the stage at `callback_url`.
     ///
     /// # Errors
-    /// When the URL isn't a stage's, when there are no Region or credentials to sign with, or when the certificates that were given can't be used.
+    /// When the URL isn't a stage's, when there are no Region or credentials to sign with, or when the certificates that were given can't
+    /// be used.
     pub fn new(config: &SdkConfig, callback_url: &str, settings: PosterSettings) -> Result<Self, PosterError> {
         let PosterSettings { concurrency, timeout, rate, trust } = settings;
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
@@ -134,12 +136,12 @@ impl FastPoster {
 
     async fn try_once(&self, post: &Post<'_>) -> Result<Answer, TryError> {
         let request = if post.signer.is_fresh(System.now()) {
-            post.request(post.signer, post.authorization.clone())
+            request(Method::POST, post.uri, post.body, post.signer, post.authorization.clone())
         } else {
             // It has waited for long.
             let signer = self.identity.signer(&self.target).await?;
             let authorization = signer.sign(&Method::POST, post.uri.path(), post.body).map_err(IdentityError::from)?;
-            post.request(&signer, authorization)
+            request(Method::POST, post.uri, post.body, &signer, authorization)
         };
         Ok(self.transport.exchange(&self.target, request).await?)
     }
@@ -150,9 +152,7 @@ impl FastPoster {
         let (path, body) = (self.target.path(connection), Body::new(Bytes::new()));
         let authorization = signer.sign(&Method::DELETE, &path, &body).map_err(IdentityError::from)?;
         let uri = Uri::from_maybe_shared(Bytes::from(path)).map_err(|_| IdentityError::from(sign::SignError::Path))?;
-        let post = Post { signer: &signer, uri: &uri, body: &body, authorization: &authorization };
-        let mut request = post.request(&signer, authorization.clone());
-        *request.method_mut() = Method::DELETE;
+        let request = request(Method::DELETE, &uri, &body, &signer, authorization);
         Ok(self.transport.exchange(&self.target, request).await?)
     }
 
@@ -200,21 +200,25 @@ struct Post<'a> {
     authorization: &'a HeaderValue,
 }
 
-impl Post<'_> {
-    fn request(&self, signer: &Signer, authorization: HeaderValue) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.bytes.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        let headers = request.headers_mut();
-        headers.insert(HOST, signer.host.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(sign::CONTENT_TYPE));
-        headers.insert(DATE, signer.date.clone());
-        if let Some(token) = &signer.token {
-            headers.insert(TOKEN, token.clone());
-        }
-        headers.insert(AUTHORIZATION, authorization);
-        request
+fn request(
+    method: Method,
+    uri: &Uri,
+    body: &Body,
+    signer: &Signer,
+    authorization: HeaderValue,
+) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body.bytes.clone()));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri.clone();
+    let headers = request.headers_mut();
+    headers.insert(HOST, signer.host.clone());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(sign::CONTENT_TYPE));
+    headers.insert(DATE, signer.date.clone());
+    if let Some(token) = &signer.token {
+        headers.insert(TOKEN, token.clone());
     }
+    headers.insert(AUTHORIZATION, authorization);
+    request
 }
 
 /// A try without an answer.

@@ -46,14 +46,9 @@ impl Table {
         };
         let rows = limit.messages.min(if limit.bytes == usize::MAX { ROWS } else { ROWS_FOR_BYTES });
         let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
+            .query(log_key(channel))
             .key_condition_expression(condition)
-            .expression_attribute_names("#pk", PARTITION_KEY)
             .expression_attribute_names("#sk", SORT_KEY)
-            .expression_attribute_values(":pk", text(log_key(channel)))
             .expression_attribute_values(":sk", text(bound))
             .scan_index_forward(matches!(way, Way::After(_)))
             .limit(i32::try_from(rows).unwrap_or(i32::MAX));

@@ -111,14 +111,9 @@ impl Members for Table {
 
     async fn memberships(&self, id: &ConnectionId) -> PortResult<Vec<(Channel, Shard)>> {
         let mut rows = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
+            .query(connection_key(id))
             .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
-            .expression_attribute_names("#pk", PARTITION_KEY)
             .expression_attribute_names("#sk", SORT_KEY)
-            .expression_attribute_values(":pk", text(connection_key(id)))
             .expression_attribute_values(":prefix", text(MEMBERSHIP_PREFIX))
             .into_paginator()
             .items()
@@ -212,13 +207,7 @@ impl Members for Table {
     ) -> PortResult<MemberPage> {
         let pk = shard_key(channel, shard);
         let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("#pk = :pk")
-            .expression_attribute_names("#pk", PARTITION_KEY)
-            .expression_attribute_values(":pk", text(pk.clone()))
+            .query(pk.clone())
             .set_exclusive_start_key(after.map(|after| item(pk, after.as_str(), [])))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()

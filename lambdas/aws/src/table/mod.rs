@@ -10,6 +10,7 @@ mod senders;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -97,6 +98,17 @@ impl Table {
             .await
             .map_err(|error| port_error("dynamodb:DeleteItem", &error))?;
         Ok(answer.attributes)
+    }
+
+    /// A query of a partition, as it is at this moment.
+    fn query(&self, pk: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_values(":pk", text(pk))
     }
 
     fn update(&self, pk: String, sk: &str) -> UpdateItemFluentBuilder {

@@ -1,30 +1,20 @@
 //! Senders at work on DynamoDB: a row each, in one partition.
 
 use hubbub_core::id::SenderId;
-use hubbub_core::names::table::PARTITION_KEY;
 use hubbub_core::ports::{PortResult, Senders};
 use hubbub_core::time::Timestamp;
 
 use super::Table;
 use super::item::attribute::UNTIL;
-use super::item::{SENDERS, read_number, text, write_sender};
+use super::item::{SENDERS, read_number, write_sender};
 use crate::error::port_error;
 
 impl Senders for Table {
     async fn at_work(&self, sender: &SenderId, until: Timestamp, now: Timestamp) -> PortResult<u32> {
         self.put(write_sender(sender, until)).await?;
         // Hundreds of rows at most: far from what one answer holds.
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("#pk = :pk")
-            .expression_attribute_names("#pk", PARTITION_KEY)
-            .expression_attribute_values(":pk", text(SENDERS))
-            .send()
-            .await
-            .map_err(|error| port_error("dynamodb:Query", &error))?;
+        let answer =
+            self.query(SENDERS.to_owned()).send().await.map_err(|error| port_error("dynamodb:Query", &error))?;
         let mut senders = 0;
         for row in answer.items() {
             senders += u32::from(now.0 < read_number(row, UNTIL)?);
