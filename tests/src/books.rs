@@ -19,8 +19,8 @@ pub struct Entry {
     pub from: String,
     /// Its id, unique for its sender.
     pub id: String,
-    /// Its body, as JSON.
-    pub body: String,
+    /// Its body, as JSON; nothing where it is gone, or was never one.
+    pub body: Option<String>,
 }
 
 impl From<&Message> for Entry {
@@ -29,7 +29,7 @@ impl From<&Message> for Entry {
             seq: message.seq.0,
             from: message.from.as_str().to_owned(),
             id: message.id.as_str().to_owned(),
-            body: message.body.as_str().to_owned(),
+            body: message.content.body().map(|body| body.as_str().to_owned()),
         }
     }
 }
@@ -41,7 +41,7 @@ impl From<&Delivery> for Entry {
             seq: message.seq,
             from: message.from.clone(),
             id: message.id.clone(),
-            body: message.body.get().to_owned(),
+            body: message.body().map(str::to_owned),
         }
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     fn entry(seq: u64, id: &str) -> Entry {
-        Entry { seq, from: "ana".to_owned(), id: id.to_owned(), body: "1".to_owned() }
+        Entry { seq, from: "ana".to_owned(), id: id.to_owned(), body: Some("1".to_owned()) }
     }
 
     fn log() -> Vec<Entry> {

@@ -131,6 +131,7 @@ pub(crate) struct Outgoing<'a> {
 
 /// A message of a channel's log.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(from = "MessageFields")]
 pub struct Message {
     /// Its place in the channel's log.
     pub seq: u64,
@@ -138,19 +139,86 @@ pub struct Message {
     pub id: String,
     /// Who sent it: a user, or a service's name.
     pub from: String,
-    /// Any JSON value, byte for byte as the server sent it.
-    pub body: Box<RawValue>,
+    /// What it says.
+    pub content: Content,
     /// When the server took it, in milliseconds since 1970.
     pub at: i64,
 }
 
+/// What a message says, or what it tells of.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Any JSON value, byte for byte as the server sent it.
+    Body(Box<RawValue>),
+    /// The body of the message with this sequence is gone: an earlier one's, or this one's own.
+    Deleted(u64),
+    /// The room is closed, and the connection not a member any more.
+    Closed(Closure),
+    /// Something that this client doesn't know yet. It has its place in the log all the same.
+    Other,
+}
+
+/// What became of the log of a room that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closure {
+    /// It stays.
+    Kept,
+    /// Its bodies are gone.
+    Erased,
+}
+
 impl Message {
+    /// The body, where there is one.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        match &self.content {
+            Content::Body(body) => Some(body.get()),
+            Content::Deleted(_) | Content::Closed(_) | Content::Other => None,
+        }
+    }
+
     /// Reads the body.
     ///
     /// # Errors
-    /// Fails if the body isn't a `T`.
+    /// Fails if there is no body, or it isn't a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.body.get())
+        match self.body() {
+            Some(body) => serde_json::from_str(body),
+            None => Err(serde::de::Error::custom("the message has no body")),
+        }
+    }
+}
+
+/// A message as it is written: with one of the three.
+#[derive(Deserialize)]
+struct MessageFields {
+    seq: u64,
+    id: String,
+    from: String,
+    #[serde(default, deserialize_with = "present")]
+    body: Option<Box<RawValue>>,
+    #[serde(default)]
+    deleted: Option<u64>,
+    #[serde(default)]
+    closed: Option<Closure>,
+    at: i64,
+}
+
+/// A body that is `null` is a body.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl From<MessageFields> for Message {
+    fn from(MessageFields { seq, id, from, body, deleted, closed, at }: MessageFields) -> Self {
+        let content = match (body, deleted, closed) {
+            (Some(body), ..) => Content::Body(body),
+            (None, Some(seq), _) => Content::Deleted(seq),
+            (None, None, Some(closure)) => Content::Closed(closure),
+            (None, None, None) => Content::Other,
+        };
+        Self { seq, id, from, content, at }
     }
 }
 
@@ -509,7 +577,24 @@ mod tests {
     fn a_body_keeps_its_bytes() {
         let text = r#"{"type":"message","channel":"room:a","epoch":"E","seq":1,"id":"m","from":"ana","at":1,"body":{"b": 1.50, "a":12345678901234567890123}}"#;
         let ServerFrame::Posted(posted) = Incoming::parse(text).frame else { panic!("not a message") };
-        assert_eq!(posted.messages[0].body.get(), r#"{"b": 1.50, "a":12345678901234567890123}"#);
+        assert_eq!(posted.messages[0].body(), Some(r#"{"b": 1.50, "a":12345678901234567890123}"#));
+    }
+
+    #[test]
+    fn an_entry_has_a_body_or_tells_of_something() {
+        let content = |rest: &str| {
+            let text = format!(
+                r#"{{"type":"message","channel":"room:a","epoch":"E","seq":7,"id":"m","from":"ana","at":1{rest}}}"#
+            );
+            match Incoming::parse(&text).frame {
+                ServerFrame::Posted(posted) => format!("{:?}", posted.messages[0].content),
+                other => panic!("{other:?} instead of a message"),
+            }
+        };
+        assert_eq!(content(r#","body":null"#), "Body(RawValue(null))");
+        assert_eq!(content(r#","deleted":3"#), "Deleted(3)");
+        assert_eq!(content(r#","closed":"erased""#), "Closed(Erased)");
+        assert_eq!(content(""), "Other", "it has its place all the same");
     }
 
     #[test]

@@ -20,7 +20,7 @@
 //! client.publish("lobby", &"hello", None).await?;
 //! while let Some(event) = events.next().await {
 //!     if let Event::Message(delivery) = event {
-//!         println!("{}: {}", delivery.message.from, delivery.message.body.get());
+//!         println!("{}: {}", delivery.message.from, delivery.message.body().unwrap_or("(deleted)"));
 //!     }
 //! }
 //! # Ok(())
@@ -39,5 +39,5 @@ pub use channel::{Channel, InvalidChannel};
 pub use client::{Caught, Client, Event, Events, Options, State};
 pub use connection::CloseReason;
 pub use error::Error;
-pub use frames::{Closing, FrameKind, Left, Message, Receipt, ServerError, ServerFrame};
+pub use frames::{Closing, Closure, Content, FrameKind, Left, Message, Receipt, ServerError, ServerFrame};
 pub use state::{Arrival, Counters, Delivery, Position, Start};

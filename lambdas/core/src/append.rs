@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::id::{Epoch, MessageId, UserId};
-use crate::message::{Message, Seq};
+use crate::message::{Content, Message, ReceiptTo, Seq};
 use crate::ports::{Append, Appended, Clock, Ids, Log, PortError, PortResult, ReadLimit};
 use crate::time::Timestamp;
 
@@ -20,13 +20,28 @@ pub const REDELIVERY_WINDOW: usize = 30;
 /// outlive their visibility timeout.
 const ATTEMPTS: usize = 8;
 
-/// A message for the log, and when the queue took it.
+/// What is to be in the log: a [`Message`] that has no place yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// The message.
-    pub envelope: Envelope,
+    /// Its id, unique in the channel for its sender.
+    pub id: MessageId,
+    /// Who sent it.
+    pub from: UserId,
+    /// What it says.
+    pub content: Content,
+    /// Who wants to know what became of it.
+    pub receipt: Option<ReceiptTo>,
     /// When the queue took it.
     pub at: Timestamp,
+}
+
+impl Arrival {
+    /// A message that the queue took at this moment.
+    #[must_use]
+    pub fn of(envelope: Envelope, at: Timestamp) -> Self {
+        let Envelope { channel: _, id, from, body, receipt } = envelope;
+        Self { id, from, content: Content::Body(body), receipt, at }
+    }
 }
 
 /// Where a message may be that isn't new.
@@ -97,11 +112,10 @@ pub async fn append<S: Log, E: Clock + Ids>(
 fn number(arrivals: &[Arrival], head: Seq, mut known: HashSet<(UserId, MessageId)>) -> Vec<Message> {
     let mut last = head;
     let mut messages = Vec::with_capacity(arrivals.len());
-    for Arrival { envelope, at } in arrivals {
-        let Envelope { channel: _, id, from, body, receipt } = envelope.clone();
+    for Arrival { id, from, content, receipt, at } in arrivals.iter().cloned() {
         if known.insert((from.clone(), id.clone())) {
             last = last.next();
-            messages.push(Message { seq: last, id, from, body, at: *at, receipt });
+            messages.push(Message { seq: last, id, from, content, at, receipt });
         }
     }
     messages

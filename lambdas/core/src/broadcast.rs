@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
-use crate::fan_out::{FanOut, Share, frames, read_range};
+use crate::fan_out::{FanOut, Share, closes, frames, read_range};
 use crate::frame::MAX_FRAME_BYTES;
 use crate::id::{Epoch, LeaseId};
 use crate::lease::{self, Lease};
@@ -352,6 +352,7 @@ impl<S: Log + Members + Senders, P: Poster, E: Clock> PageDelivery<S, P, E> {
             share: Some(&self.share),
             senders: round.senders,
             deadline,
+            closes: closes(&self.store, &channel, &messages).await?,
         };
         let tally = fan_out.run(&page.shards).await?;
         tracing::info!(%channel, page.index, frames = frames.len(), ?tally, "page delivered");

@@ -223,9 +223,9 @@ pub fn check(caller: &Caller, action: &Action) -> Result<(), Denied> {
         Action::Publish { channel: Channel::User(to), .. } => check_granted(caller, Verb::Direct, to.as_str()),
         Action::Publish { channel, .. } => check_channel(caller, Verb::Publish, channel),
         Action::Who { room } => check_granted(caller, Verb::Who, room.as_str()),
-        Action::Expel { room: Some(room), .. } => check_granted(caller, Verb::Admin, room.as_str()),
-        Action::Expel { room: None, .. } if caller.capabilities.is_granted_anywhere(Verb::Admin) => Ok(()),
-        Action::Expel { room: None, .. } => Err(Denied::NotGranted { verb: Verb::Admin, id: "*".to_owned() }),
+        Action::Order { channel: Channel::Room(room), .. } => check_granted(caller, Verb::Admin, room.as_str()),
+        Action::Order { .. } if caller.capabilities.is_granted_anywhere(Verb::Admin) => Ok(()),
+        Action::Order { .. } => Err(Denied::NotGranted { verb: Verb::Admin, id: "*".to_owned() }),
         // Leaving is always allowed, and a ping tells only of the caller's own channels.
         Action::Leave { .. } | Action::Ping { .. } => Ok(()),
     }
@@ -291,6 +291,11 @@ mod tests {
             (r#"{"admin":["team-*"]}"#, r#"{"action":"kick","user":"bob"}"#, false),
             (r#"{"admin":["*"]}"#, r#"{"action":"kick","user":"bob"}"#, true),
             (MEMBER, r#"{"action":"kick","room":"lobby","user":"bob"}"#, false),
+            (r#"{"admin":["team-*"]}"#, r#"{"action":"delete","room":"team-red","seq":1}"#, true),
+            (r#"{"admin":["team-*"]}"#, r#"{"action":"close","room":"lobby"}"#, false),
+            (r#"{"admin":["lobby"]}"#, r#"{"action":"open","room":"lobby"}"#, true),
+            (MEMBER, r#"{"action":"delete","room":"lobby","seq":1}"#, false),
+            (MEMBER, r#"{"action":"close","room":"lobby","erase":true}"#, false),
             // One's own channel and everyone's need no capability, another user's is out of reach.
             ("{}", r#"{"action":"join","channel":"user:alice"}"#, true),
             ("{}", r#"{"action":"history","channel":"user:alice"}"#, true),

@@ -15,7 +15,7 @@ use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
 use crate::limit::PublishRate;
 use crate::member::Connection;
-use crate::message::{Message, ReceiptTo, Seq};
+use crate::message::{Closure, Content, Message, ReceiptTo, Seq};
 use crate::ports::{Append, Appended, Bans, Limits, Log, Members, PortResult, ReadLimit, Receipts, Senders};
 use crate::protocol::Receipt;
 use crate::testing::{connection, message, room, user};
@@ -48,6 +48,9 @@ pub async fn check<S: Bans + Limits + Log + Members + Receipts + Senders>(store:
     a_shard_is_read_in_parts_without_omission(store).await;
     expired_members_are_not_read(store).await;
     a_message_keeps_its_wish_for_a_receipt(store).await;
+    a_deleted_body_is_gone_and_leaves_its_place(store).await;
+    an_entry_keeps_what_it_tells(store).await;
+    a_closed_channel_stays_closed_until_it_is_opened(store).await;
     a_receipt_is_found_under_its_message_until_it_expires(store).await;
     senders_at_work_are_counted_until_they_rest_or_time_is_up(store).await;
     a_user_has_as_many_turns_as_the_rate_allows(store).await;
@@ -336,6 +339,44 @@ async fn a_message_keeps_its_wish_for_a_receipt<S: Log>(store: &S) {
         (1..).zip(wishes).map(|(seq, receipt)| Message { receipt, ..message(seq, "") }).collect();
     append(store, &channel, "A", 0, &messages, LATER).await.unwrap();
     assert_eq!(store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap(), messages);
+}
+
+async fn a_deleted_body_is_gone_and_leaves_its_place<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "redact", 3).await;
+    assert!(!store.redact(&channel, &epoch("B"), Seq(2)).await.unwrap(), "another epoch");
+    assert!(!store.redact(&channel, &epoch("A"), Seq(4)).await.unwrap(), "no such message");
+    for _ in 0..2 {
+        assert!(store.redact(&channel, &epoch("A"), Seq(2)).await.unwrap(), "also when it is repeated");
+    }
+    let read = store.read(&channel, &epoch("A"), Seq(0), ALL, NOW).await.unwrap();
+    let expected = [message(1, ""), Message { content: Content::Deleted(Seq(2)), ..message(2, "") }, message(3, "")];
+    assert_eq!(read, expected);
+}
+
+async fn an_entry_keeps_what_it_tells<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "entries", 1).await;
+    let contents = [Content::Deleted(Seq(1)), Content::Closed(Closure::Kept), Content::Closed(Closure::Erased)];
+    let entries: Vec<Message> =
+        (2..).zip(contents).map(|(seq, content)| Message { content, ..message(seq, "") }).collect();
+    append(store, &channel, "A", 1, &entries, LATER).await.unwrap();
+    assert_eq!(store.read(&channel, &epoch("A"), Seq(1), ALL, NOW).await.unwrap(), entries);
+    for seq in 2..=4 {
+        assert!(!store.redact(&channel, &epoch("A"), Seq(seq)).await.unwrap(), "it never had a body");
+    }
+}
+
+async fn a_closed_channel_stays_closed_until_it_is_opened<S: Log>(store: &S) {
+    let channel = channel_with_log(store, "closed", 1).await;
+    let closed = async || store.state(&channel).await.unwrap().unwrap().closed;
+    assert!(!closed().await);
+    store.set_closed(&channel, true).await.unwrap();
+    assert!(closed().await);
+    append(store, &channel, "A", 1, &numbered([2]), LATER).await.unwrap();
+    assert!(closed().await, "an append changes nothing about it");
+    store.set_closed(&channel, false).await.unwrap();
+    assert!(!closed().await);
+    store.set_closed(&room("never-used"), true).await.unwrap();
+    assert_eq!(store.state(&room("never-used")).await.unwrap(), None);
 }
 
 async fn a_receipt_is_found_under_its_message_until_it_expires<S: Receipts>(store: &S) {

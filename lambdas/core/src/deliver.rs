@@ -10,11 +10,12 @@ use futures::lock::Mutex;
 use crate::append::{Arrival, LookBack, append};
 use crate::channel::Channel;
 use crate::envelope::{InvalidEnvelope, Parcel};
-use crate::fan_out::{FanOut, Share, frames, read_range};
+use crate::fan_out::{FanOut, Share, closes, frames, read_range};
+use crate::id::MessageId;
 use crate::lease::{self, Lease};
 use crate::member::Shard;
 use crate::names::MAX_RECEIVES;
-use crate::order::{Order, carry_out};
+use crate::order::{Executive, ReceivedOrder};
 use crate::ports::{
     Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, PortError, PortResult, Poster,
     Receipts, Senders,
@@ -106,18 +107,19 @@ where
 
     /// Opens a group's parcels, and buries those that can never be delivered. It ends at the first that could not be buried.
     async fn open(&self, records: &[Record]) -> Batch {
-        let mut batch = Batch { channel: None, arrivals: Vec::new(), orders: Vec::new(), last: 0, end: records.len() };
+        let mut batch = Batch { channel: None, steps: Vec::new(), last: 0, end: records.len() };
         for (index, record) in records.iter().enumerate() {
             match Parcel::parse(&record.body, &record.group, self.max_body_bytes) {
                 Ok(Parcel::Message(envelope)) => {
                     batch.channel = Some(envelope.channel.clone());
                     batch.last = index;
-                    batch.arrivals.push((index, Arrival { envelope, at: record.sent_at }));
+                    batch.append(index, Arrival::of(envelope, record.sent_at));
                 }
                 Ok(Parcel::Order(order)) => {
                     batch.channel = Some(order.channel.clone());
                     batch.last = index;
-                    batch.orders.push((index, order));
+                    let id = MessageId::digest(&record.queue_id);
+                    batch.steps.push((index, Step::CarryOut(ReceivedOrder { order, id, at: record.sent_at })));
                 }
                 Ok(Parcel::Wake(channel)) => {
                     batch.channel = Some(channel);
@@ -155,22 +157,27 @@ where
         &self,
         channel: &Channel,
         records: &[Record],
-        Batch { arrivals, orders, last, .. }: &Batch,
+        Batch { steps, last, .. }: &Batch,
         deadline: Timestamp,
     ) -> Result<(), Failure> {
         let redelivered = records.iter().any(|record| record.receives > 1);
         let look_back =
             if records.iter().any(|record| record.redriven) { LookBack::Anywhere } else { LookBack::Newest };
-        if let Some((first, _)) = arrivals.first() {
-            let messages: Vec<Arrival> = arrivals.iter().map(|(_, arrival)| arrival.clone()).collect();
-            append(&self.store, &self.world, channel, &messages, look_back, self.retention)
-                .await
-                .map_err(|error| Failure { from: *first, error })?;
-        }
-        for (index, order) in orders {
-            carry_out(&self.store, &self.poster, &self.world, order)
-                .await
-                .map_err(|error| Failure { from: *index, error })?;
+        let executive = Executive {
+            store: &self.store,
+            poster: &self.poster,
+            world: &self.world,
+            retention: self.retention,
+            deadline,
+        };
+        for (index, step) in steps {
+            let taken = match step {
+                Step::Append(arrivals) => {
+                    append(&self.store, &self.world, channel, arrivals, look_back, self.retention).await
+                }
+                Step::CarryOut(order) => executive.carry_out(order).await,
+            };
+            taken.map_err(|error| Failure { from: *index, error })?;
         }
         // The messages are in the log. To deliver the last one again is enough to dispatch again; it must be one that could be read,
         // because what was buried dispatches nothing.
@@ -240,6 +247,7 @@ where
             share: is_large.then_some(&self.share),
             senders: 1,
             deadline,
+            closes: closes(&self.store, channel, &messages).await?,
         };
         let tally = if is_large {
             let _alone = self.large.lock().await;
@@ -277,14 +285,28 @@ where
 struct Batch {
     /// The group's channel, if any of the parcels could be read.
     channel: Option<Channel>,
-    /// The messages, with their places in the batch.
-    arrivals: Vec<(usize, Arrival)>,
-    /// The orders, with their places in the batch. They are carried out when the messages are in the log.
-    orders: Vec<(usize, Order)>,
+    /// What is to be done, in the queue's order, with the place in the batch of what it is for.
+    steps: Vec<(usize, Step)>,
     /// The place of the last parcel that could be read.
     last: usize,
     /// Where the batch ends: at what could not be buried, or behind the last.
     end: usize,
+}
+
+/// Something to be done for a group.
+enum Step {
+    /// Messages that follow each other go into the log together.
+    Append(Vec<Arrival>),
+    CarryOut(ReceivedOrder),
+}
+
+impl Batch {
+    fn append(&mut self, index: usize, arrival: Arrival) {
+        match self.steps.last_mut() {
+            Some((_, Step::Append(arrivals))) => arrivals.push(arrival),
+            _ => self.steps.push((index, Step::Append(vec![arrival]))),
+        }
+    }
 }
 
 /// The messages of a group from an index on were not delivered.
@@ -336,7 +358,7 @@ mod tests {
     }
 
     fn record(id: &str, receives: u32) -> Record {
-        let envelope = crate::testing::arrival("alice", id).envelope;
+        let envelope = crate::testing::envelope("alice", id);
         Record {
             queue_id: format!("queue-{id}"),
             group: envelope.channel.to_string(),
@@ -617,12 +639,80 @@ mod tests {
     fn a_receipt_is_given_when_a_small_channel_is_fanned_out() {
         let delivery = delivery(1_000);
         join(&delivery, "one", NOW);
-        let mut envelope = crate::testing::arrival("alice", "a").envelope;
+        let mut envelope = crate::testing::envelope("alice", "a");
         envelope.receipt = Some(crate::message::ReceiptTo::Service);
         let asked = Record { body: envelope.to_json().unwrap(), ..record("a", 1) };
         block_on(delivery.deliver(vec![asked], NEVER));
         let found = block_on(delivery.store.receipt(&room("lobby"), &envelope.from, &envelope.id, Timestamp(NOW)));
         assert_eq!(found.unwrap().map(|receipt| (receipt.seq, receipt.delivered)), Some((Seq(1), 1)));
+    }
+
+    fn order(id: &str, order: &str) -> Record {
+        let body = format!(r#"{{"v":1,"channel":"room:lobby","from":"mod",{order}}}"#);
+        Record { body, ..record(id, 1) }
+    }
+
+    #[test]
+    fn a_message_that_is_deleted_is_posted_without_its_body_and_members_are_told() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        let batch = vec![record("a", 1), order("b", r#""order":"delete","seq":1"#)];
+        assert_eq!(block_on(delivery.deliver(batch, NEVER)), Vec::<String>::new());
+        let told = delivery.poster.seen().posted[&ConnectionId::new("one")].concat();
+        assert!(told.contains(r#""id":"a","from":"alice","deleted":1"#), "{told}");
+        assert!(told.contains(r#""seq":2"#) && told.contains(r#""from":"mod","deleted":1"#), "{told}");
+    }
+
+    #[test]
+    fn an_order_holds_for_what_the_queue_took_before_it_also_when_it_is_delivered_again() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        let erase = order("b", r#""order":"close","erase":true"#);
+        let batch = [record("a", 1), erase, record("c", 1)];
+        for receives in 1..=2 {
+            let again = batch.clone().map(|record| Record { receives, ..record }).to_vec();
+            assert_eq!(block_on(delivery.deliver(again, NEVER)), Vec::<String>::new());
+        }
+        let limit = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+        let epoch = state(&delivery).epoch;
+        let log = block_on(delivery.store.read(&room("lobby"), &epoch, Seq(0), limit, Timestamp(NOW))).unwrap();
+        let has_body: Vec<bool> = log.iter().map(|message| message.content.body().is_some()).collect();
+        assert_eq!(has_body, [false, false, true]);
+    }
+
+    #[test]
+    fn who_is_told_that_a_room_is_closed_is_a_member_no_more() {
+        let delivery = delivery(1_000);
+        join(&delivery, "one", NOW);
+        join(&delivery, "two", NOW);
+        delivery.poster.outcome("two", Outcome::Failed);
+        block_on(delivery.deliver(vec![order("a", r#""order":"close""#)], NEVER));
+        let told = delivery.poster.seen().posted[&ConnectionId::new("one")].concat();
+        assert!(told.contains(r#""from":"mod","closed":"kept""#), "{told}");
+        let counts = block_on(delivery.store.counts(&room("lobby"), 1)).unwrap();
+        assert_eq!(counts, [0], "also who could not be told");
+        block_on(delivery.deliver(vec![record("b", 1)], NEVER));
+        assert_eq!(
+            (posts(&delivery, "one"), log(&delivery).len()),
+            (1, 2),
+            "what comes then is in the log, for nobody"
+        );
+    }
+
+    #[test]
+    fn who_joins_a_room_that_was_opened_again_is_not_seen_off_by_the_old_notice() {
+        let delivery = delivery(0);
+        join(&delivery, "one", NOW);
+        // The notice waits for the broadcast.
+        block_on(delivery.deliver(vec![order("a", r#""order":"close""#), order("b", r#""order":"open""#)], NEVER));
+        let messages = block_on(read_range(
+            &delivery.store,
+            &delivery.world,
+            &room("lobby"),
+            &state(&delivery).epoch,
+            (Seq(0), state(&delivery).head),
+        ));
+        assert_eq!(block_on(closes(&delivery.store, &room("lobby"), &messages.unwrap())), Ok(false));
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! The envelope: what lies on the publish queue, whoever put it there. Its form is public, and versioned.
 
-use std::fmt::Write;
-
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::channel::Channel;
-use crate::id::{ConnectionId, MessageId, UserId};
-use crate::message::{Body, ReceiptTo};
+use crate::expulsion::Expulsion;
+use crate::id::{ConnectionId, MessageId, UserId, digest};
+use crate::message::{Body, Closure, ReceiptTo, Seq};
 use crate::object::{Malformed, Object};
-use crate::order::{Expulsion, Order};
+use crate::order::{Command, Order};
 use crate::time::Timestamp;
 
 /// The version that is written, and the only one that is read.
@@ -36,7 +34,7 @@ pub struct Envelope {
 pub enum Parcel {
     /// A message for a channel's log.
     Message(Envelope),
-    /// An order about a user.
+    /// An order.
     Order(Order),
     /// A call to see to it that what is in the channel's log is sent: whoever was to do it seems to have died.
     Wake(Channel),
@@ -96,6 +94,10 @@ struct Written<'a> {
     user: Option<&'a UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erase: Option<bool>,
 }
 
 impl<'a> Written<'a> {
@@ -112,6 +114,8 @@ impl<'a> Written<'a> {
             order: None,
             user: None,
             until: None,
+            seq: None,
+            erase: None,
         }
     }
 }
@@ -135,7 +139,8 @@ impl Parcel {
             return Ok(Self::Wake(channel));
         }
         if let Some(name) = object.optional::<String>("order", "a string")? {
-            return Ok(Self::Order(read_order(&object, channel, &name)?));
+            let command = Command::read(&name, &object)?;
+            return Ok(Self::Order(Order::new(channel, command, object.id("from", UserId::parse)?)?));
         }
         Ok(Self::Message(Envelope {
             channel,
@@ -145,15 +150,6 @@ impl Parcel {
             body: object.body(max_body_bytes)?,
         }))
     }
-}
-
-fn read_order(object: &Object, channel: Channel, name: &str) -> Result<Order, Malformed> {
-    let expulsion = Expulsion::read(name, object)?;
-    let (user, from) = (object.id("user", UserId::parse)?, object.id("from", UserId::parse)?);
-    if matches!(&channel, Channel::Room(_)) || channel == Order::everywhere(&user) {
-        return Ok(Order { channel, user, expulsion, from });
-    }
-    Err(Malformed::Wrong { field: "channel", expected: "a room, or `user:<id>` of the order's user" })
 }
 
 fn read_receipt(object: &Object) -> Result<Option<ReceiptTo>, Malformed> {
@@ -169,17 +165,18 @@ fn read_receipt(object: &Object) -> Result<Option<ReceiptTo>, Malformed> {
 /// # Errors
 /// As [`Envelope::to_json`].
 pub fn order_to_json(order: &Order) -> Result<String, serde_json::Error> {
-    let Order { channel, user, expulsion, from } = order;
-    let until = match expulsion {
-        Expulsion::Ban { until } => Some(*until),
-        Expulsion::Kick | Expulsion::Unban => None,
-    };
-    serde_json::to_string(&Written {
-        from: Some(from),
-        order: Some(expulsion.name()),
-        user: Some(user),
-        until,
-        ..Written::to(channel)
+    let Order { channel, command, from } = order;
+    let written = Written { from: Some(from), order: Some(command.name()), ..Written::to(channel) };
+    serde_json::to_string(&match command {
+        Command::Expel { user, expulsion: Expulsion::Ban { until } } => {
+            Written { user: Some(user), until: Some(*until), ..written }
+        }
+        Command::Expel { user, expulsion: Expulsion::Kick | Expulsion::Unban } => {
+            Written { user: Some(user), ..written }
+        }
+        Command::Delete { seq } => Written { seq: Some(*seq), ..written },
+        Command::Close { closure: Closure::Erased } => Written { erase: Some(true), ..written },
+        Command::Close { closure: Closure::Kept } | Command::Open => written,
     })
 }
 
@@ -225,15 +222,6 @@ pub fn wake_deduplication_id(reason: &str) -> String {
     digest(&format!("wake//{reason}"))
 }
 
-/// SQS takes 128 characters; a digest has 64, however long the text is.
-fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,12 +257,16 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_written_as_it_is_read_and_names_its_user() {
+    fn an_order_is_written_as_it_is_read_and_says_what_it_is_about() {
         let read = |text: &str, group: &str| Parcel::parse(text, group, 100).map_err(|error| error.to_string());
         for (text, group) in [
             (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"kick","user":"bob"}"#, "room:lobby"),
             (r#"{"v":1,"channel":"user:bob","from":"mod","order":"ban","user":"bob","until":5}"#, "user:bob"),
             (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"unban","user":"bob"}"#, "room:lobby"),
+            (r#"{"v":1,"channel":"user:bob","from":"mod","order":"delete","seq":17}"#, "user:bob"),
+            (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"close"}"#, "room:lobby"),
+            (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"close","erase":true}"#, "room:lobby"),
+            (r#"{"v":1,"channel":"room:lobby","from":"mod","order":"open"}"#, "room:lobby"),
         ] {
             let Ok(Parcel::Order(order)) = read(text, group) else { panic!("{text}") };
             assert_eq!(order_to_json(&order).unwrap(), text);
@@ -293,6 +285,8 @@ mod tests {
             ),
             (r#"{"v":1,"channel":"room:a","from":"m","order":"ban","user":"bob"}"#, "room:a", "`until` is missing"),
             (r#"{"v":1,"channel":"room:a","order":"kick","user":"bob"}"#, "room:a", "`from` is missing"),
+            (r#"{"v":1,"channel":"everyone","from":"m","order":"delete"}"#, "everyone", "`seq` is missing"),
+            (r#"{"v":1,"channel":"user:al","from":"m","order":"close"}"#, "user:al", "`channel` must be a room"),
         ] {
             let error = read(text, group).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
@@ -335,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_deduplication_id_tells_senders_and_ids_apart() {
-        let id = |from: &str, id: &str| crate::testing::arrival(from, id).envelope.deduplication_id();
+        let id = |from: &str, id: &str| crate::testing::envelope(from, id).deduplication_id();
         assert_eq!(id("a", "b"), id("a", "b"));
         assert_ne!(id("a", "b"), id("b", "a"));
         assert_ne!(id("a:b", "c"), id("a", "b:c"));

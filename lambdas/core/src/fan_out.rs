@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::channel::Channel;
+use crate::expulsion::dismiss;
 use crate::frame::{Frame, pack};
 use crate::id::{ConnectionId, Epoch, SenderId};
 use crate::member::{Connection, Shard};
 use crate::membership;
-use crate::message::{Message, Seq};
-use crate::order::dismiss;
+use crate::message::{Content, Message, Seq};
 use crate::outcome::{Outcome, Tally};
 use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Senders};
 use crate::protocol::ClosingCode;
@@ -102,6 +102,19 @@ pub struct FanOut<'a, S, P, E> {
     pub senders: u32,
     /// From when on nobody is posted to any more, because the function's time ends.
     pub deadline: Timestamp,
+    /// Whether the frames tell that the channel is closed, so that whoever was posted to is a member no more.
+    pub closes: bool,
+}
+
+/// Whether messages tell that their channel is closed, and it still is.
+///
+/// # Errors
+/// When the channel can't be read.
+pub async fn closes<S: Log>(log: &S, channel: &Channel, messages: &[Message]) -> PortResult<bool> {
+    if !messages.iter().any(|message| matches!(message.content, Content::Closed(_))) {
+        return Ok(false);
+    }
+    Ok(log.state(channel).await?.is_some_and(|state| state.closed))
 }
 
 /// How far the members have been read.
@@ -196,6 +209,10 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             .filter(|(member, outcome)| **outcome == Outcome::Gone && member.may_be_pruned(now))
             .map(|(member, _)| self.prune(member));
         stream::iter(gone).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
+        if self.closes {
+            let leaves = members.iter().map(|member| self.see_off(member));
+            stream::iter(leaves).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
+        }
         let ended = vec![Outcome::Gone; ended.len()];
         let mut tally = Tally::count(&ended, 0);
         tally += Tally::count(&outcomes, self.frames.len());
@@ -205,6 +222,13 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
     /// A socket lives no longer than its token.
     async fn end(&self, member: &Connection) {
         log_pruned(member, dismiss(self.store, self.poster, &member.id, ClosingCode::TokenExpired).await);
+    }
+
+    /// Who wasn't told, or stays a member because this failed, learns it by the next ping.
+    async fn see_off(&self, member: &Connection) {
+        if let Err(error) = membership::leave(self.store, &member.id, self.channel).await {
+            tracing::warn!(connection.id = %member.id, channel = %self.channel, %error, "still a member");
+        }
     }
 
     async fn prune(&self, member: &Connection) {

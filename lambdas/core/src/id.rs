@@ -3,9 +3,10 @@
 //! Room, user and message ids come from people and go into FIFO group ids and execution names; connection ids come from API
 //! Gateway; epochs and leases are made here from the strings of [`crate::ports::Ids`].
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// The longest room, user or message id, in bytes.
@@ -109,6 +110,23 @@ id! {
     /// A message's id, unique in its channel for its sender.
     MessageId
 }
+impl MessageId {
+    /// An id that is the same exactly when the text is.
+    #[must_use]
+    pub fn digest(text: &str) -> Self {
+        Self(digest(text))
+    }
+}
+
+/// 64 hexadecimal digits that stand for a text, however long it is. SQS's ids take 128 characters, and [`MAX_ID_BYTES`] says what ours do.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 opaque! {
     /// A connection's id, as API Gateway gives it. It may hold `=`, `+` and `/`.
     ConnectionId

@@ -8,7 +8,8 @@
 //! | what things are called | [`names`], [`config`], [`id`], [`channel`], [`time`] |
 //! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`] |
 //! | the log | [`append`], [`recovery`] |
-//! | who may do what, and how much | [`capability`], [`limit`], [`order`] |
+//! | who may do what, and how much | [`capability`], [`limit`] |
+//! | what is taken away, and from whom | [`order`], [`expulsion`], [`closure`] |
 //! | the members | [`member`], [`membership`] |
 //! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
 
@@ -16,9 +17,11 @@ pub mod append;
 pub mod broadcast;
 pub mod capability;
 pub mod channel;
+pub mod closure;
 pub mod config;
 pub mod deliver;
 pub mod envelope;
+pub mod expulsion;
 pub mod fan_out;
 pub mod frame;
 pub mod id;

@@ -9,7 +9,7 @@ use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use crate::lease::Lease;
 use crate::limit::Turn;
 use crate::member::{Connection, Shard};
-use crate::message::{Message, Seq};
+use crate::message::{Content, Message, Seq};
 use crate::ports::{
     Append, Appended, Bans, ChannelState, Limits, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
 };
@@ -18,10 +18,10 @@ use crate::time::Timestamp;
 
 /// A store in memory. Clones share their content.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<Content>>);
+pub struct MemoryStore(Arc<Mutex<Rows>>);
 
 #[derive(Debug, Default)]
-struct Content {
+struct Rows {
     channels: BTreeMap<Channel, ChannelState>,
     logs: BTreeMap<Channel, BTreeMap<Seq, Row>>,
     connections: BTreeMap<ConnectionId, Connection>,
@@ -42,7 +42,7 @@ struct Row {
 }
 
 impl MemoryStore {
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn content(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,7 +64,7 @@ fn take<'a>(rows: impl Iterator<Item = &'a Row>, epoch: &Epoch, limit: ReadLimit
         if messages.len() >= limit.messages || bytes >= limit.bytes {
             break;
         }
-        bytes = bytes.saturating_add(row.message.body.as_str().len());
+        bytes = bytes.saturating_add(row.message.content.bytes());
         messages.push(row.message.clone());
     }
     messages
@@ -125,6 +125,25 @@ impl Log for MemoryStore {
         let content = self.content();
         let rows = content.logs.get(channel).into_iter().flat_map(|log| log.range(..before).rev());
         Ok(take(rows.map(|(_, row)| row), epoch, limit, now))
+    }
+
+    async fn redact(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> PortResult<bool> {
+        let mut content = self.content();
+        let row = content.logs.get_mut(channel).and_then(|log| log.get_mut(&seq)).filter(|row| row.epoch == *epoch);
+        let Some(row) = row else { return Ok(false) };
+        let gone = Content::Deleted(seq);
+        let may_go = row.message.content.body().is_some() || row.message.content == gone;
+        if may_go {
+            row.message.content = gone;
+        }
+        Ok(may_go)
+    }
+
+    async fn set_closed(&self, channel: &Channel, closed: bool) -> PortResult<()> {
+        if let Some(state) = self.content().channels.get_mut(channel) {
+            state.closed = closed;
+        }
+        Ok(())
     }
 
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()> {

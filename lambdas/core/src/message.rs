@@ -65,6 +65,48 @@ impl PartialEq for Body {
 
 impl Eq for Body {}
 
+/// What an entry of a log says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// A message's body.
+    Body(Body),
+    /// The body of this message is gone: of an earlier one, which the entry tells of, or of the entry itself.
+    Deleted(Seq),
+    /// The room is closed: whoever gets this is not a member any more.
+    Closed(Closure),
+}
+
+impl Content {
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Body(body) => body.as_str().len(),
+            Self::Deleted(_) | Self::Closed(_) => 0,
+        }
+    }
+
+    /// The body, where there is one.
+    #[must_use]
+    pub const fn body(&self) -> Option<&Body> {
+        match self {
+            Self::Body(body) => Some(body),
+            Self::Deleted(_) | Self::Closed(_) => None,
+        }
+    }
+}
+
+/// What becomes of the log of a room that is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closure {
+    /// It stays.
+    Kept,
+    /// Its bodies are gone.
+    Erased,
+}
+
 /// Who asked for a message's receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceiptTo {
@@ -75,7 +117,7 @@ pub enum ReceiptTo {
 }
 
 /// A message of a channel's log, as members get it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// Its place in the log.
     pub seq: Seq,
@@ -84,7 +126,8 @@ pub struct Message {
     /// Who sent it.
     pub from: UserId,
     /// What it says.
-    pub body: Body,
+    #[serde(flatten)]
+    pub content: Content,
     /// When the queue took it.
     pub at: Timestamp,
     /// Who wants to know what became of it; no member's business.

@@ -102,8 +102,10 @@ pub mod routes {
     /// By which part of a frame API Gateway selects its route.
     pub const SELECTION: &str = "$request.body.action";
     /// The actions of a client's frame; each has a route of its own, so that it can be throttled by itself.
-    pub const ACTIONS: [&str; 10] =
-        ["join", "leave", "publish", "direct", "history", "who", "kick", "ban", "unban", "ping"];
+    pub const ACTIONS: [&str; 13] = [
+        "join", "leave", "publish", "direct", "history", "who", "kick", "ban", "unban", "delete", "close", "open",
+        "ping",
+    ];
 }
 
 /// What a token says beside the registered claims (RFC 7519).

@@ -66,6 +66,8 @@ pub struct ChannelState {
     pub lease: Option<Lease>,
     /// When the head moved last.
     pub moved_at: Timestamp,
+    /// Whether it is a room that was closed: nobody may join it.
+    pub closed: bool,
 }
 
 /// Unsent messages that nobody seems to look after are looked into after so long: longer than a delivery takes.
@@ -75,7 +77,7 @@ impl ChannelState {
     /// A channel that nobody has used yet.
     #[must_use]
     pub const fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: Seq::ZERO, sent: Seq::ZERO, shards: 1, lease: None, moved_at: Timestamp(0) }
+        Self { epoch, head: Seq::ZERO, sent: Seq::ZERO, shards: 1, lease: None, moved_at: Timestamp(0), closed: false }
     }
 
     /// Whether messages are unsent and whoever was to send them seems to have died.
@@ -154,6 +156,13 @@ pub trait Log {
         limit: ReadLimit,
         now: Timestamp,
     ) -> PortResult<Vec<Message>>;
+
+    /// Removes a message's body for good, and leaves [`Content::Deleted`](crate::message::Content::Deleted) in its place. Whether it is
+    /// gone now: not where there is no such message in this epoch, or one that never had a body.
+    async fn redact(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> PortResult<bool>;
+
+    /// Notes that a channel is closed, or isn't any more. Does nothing to a channel that nobody has used.
+    async fn set_closed(&self, channel: &Channel, closed: bool) -> PortResult<()>;
 
     /// Notes that every member was posted everything up to `to`. Never moves `sent` back; does nothing in another epoch.
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()>;

@@ -10,7 +10,7 @@ use crate::id::{ConnectionId, Epoch, MessageId, RoomId, UserId};
 use crate::message::{Body, Message, Seq};
 use crate::names::routes;
 use crate::object::{Malformed, Object};
-use crate::order::Expulsion;
+use crate::order::{Command, Order};
 use crate::time::Timestamp;
 
 /// The longest `ref`, in characters.
@@ -80,14 +80,12 @@ pub enum Action {
         /// The room.
         room: RoomId,
     },
-    /// Make a user leave, with the capability `admin`.
-    Expel {
-        /// The room; everywhere, without.
-        room: Option<RoomId>,
-        /// The user.
-        user: UserId,
-        /// How.
-        expulsion: Expulsion,
+    /// Have something taken away, with the capability `admin`.
+    Order {
+        /// Where: a room, or a user's channel for everywhere.
+        channel: Channel,
+        /// What.
+        command: Command,
     },
     /// Keep the socket from being cut for idleness, and learn which channels it is behind in.
     Ping {
@@ -154,6 +152,8 @@ pub enum ErrorCode {
     NotConnected,
     /// The user is banned from the room.
     Banned,
+    /// The room is closed.
+    RoomClosed,
     /// The user publishes faster than the stack allows.
     TooFast,
     /// The connection is a member of as many rooms as it may be.
@@ -244,11 +244,15 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             limit: read_limit(object)?,
         },
         "who" => Action::Who { room: object.id("room", RoomId::parse)? },
-        "kick" | "ban" | "unban" => Action::Expel {
-            room: object.optional_id("room", RoomId::parse)?,
-            user: object.id("user", UserId::parse)?,
-            expulsion: Expulsion::read(name, object)?,
-        },
+        "kick" | "ban" | "unban" | "delete" | "close" | "open" => {
+            let command = Command::read(name, object)?;
+            let channel = match (object.optional_id("room", RoomId::parse)?, command.user()) {
+                (Some(room), _) => Channel::Room(room),
+                (None, Some(user)) => Order::everywhere(user),
+                (None, None) => return Err(Malformed::Missing("room")),
+            };
+            Action::Order { channel, command }
+        }
         _ => Action::Ping { seen: read_seen(object)? },
     })
 }
@@ -320,7 +324,12 @@ pub enum ServerFrame<'a> {
         reason: Option<LeftReason>,
     },
     /// An order is on the queue.
-    Ordered { channel: Channel, user: UserId },
+    Ordered {
+        channel: Channel,
+        order: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
+    },
     /// The last frame: the socket is closed.
     Closing { code: ClosingCode, message: &'static str, reconnect: bool },
     /// A page of the log, oldest first.
@@ -457,11 +466,11 @@ mod tests {
         );
         check(
             r#"{"ref":"7"}"#,
-            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, ping","ref":"7"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, delete, close, open, ping","ref":"7"}"#,
         );
         check(
             r#"{"action":"shout","id":"m"}"#,
-            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, ping","id":"m"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, delete, close, open, ping","id":"m"}"#,
         );
         check(r#"{"action":"join"}"#, r#"{"type":"error","code":"missing_field","message":"field `room` is missing"}"#);
         check(
@@ -500,7 +509,7 @@ mod tests {
 
     #[test]
     fn every_action_has_a_form_that_is_understood() {
-        let fields = r#""room":"a","to":"b","body":1,"user":"c","until":2"#;
+        let fields = r#""room":"a","to":"b","body":1,"user":"c","until":2,"seq":3"#;
         for action in routes::ACTIONS {
             let frame = ClientFrame::parse(&format!(r#"{{"action":"{action}",{fields},"later":true}}"#), 16);
             assert!(frame.is_ok(), "{action}");

@@ -7,11 +7,12 @@ use futures::future::join_all;
 use crate::capability::check;
 use crate::channel::Channel;
 use crate::envelope::Envelope;
+use crate::expulsion::dismiss;
 use crate::id::{Epoch, MessageId, RoomId, UserId};
 use crate::limit::PublishRate;
 use crate::membership;
 use crate::message::{Body, ReceiptTo, Seq};
-use crate::order::{Order, dismiss};
+use crate::order::Order;
 use crate::ports::{Bans, ChannelState, Clock, Ids, Limits, Log, Members, PortError, Poster, PublishQueue};
 use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
@@ -45,7 +46,7 @@ pub struct Reception<S, Q, P, E> {
 }
 
 /// What a client publishes.
-struct Content {
+struct Publication {
     id: Option<MessageId>,
     body: Body,
     receipt: Option<ReceiptTo>,
@@ -113,7 +114,8 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
     async fn order(&self, caller: &Caller, order: Order) -> Result<ServerFrame<'static>, Refusal> {
         self.take_turn(caller).await?;
         self.queue.order(&order, &self.world.fresh()).await?;
-        Ok(ServerFrame::Ordered { channel: order.channel, user: order.user })
+        let Order { channel, command, .. } = order;
+        Ok(ServerFrame::Ordered { channel, order: command.name(), user: command.user().cloned() })
     }
 
     async fn carry_out(&self, caller: &Caller, action: Action) -> Result<ServerFrame<'static>, Refusal> {
@@ -122,13 +124,12 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
             Action::Leave { room } => self.leave(caller, room).await,
             Action::Publish { channel, body, id, receipt } => {
                 let receipt = receipt.then(|| ReceiptTo::Connection(caller.connection.clone()));
-                self.publish(caller, channel, Content { id, body, receipt }).await
+                self.publish(caller, channel, Publication { id, body, receipt }).await
             }
             Action::History { channel, before, limit } => self.history(caller, channel, before, limit).await,
             Action::Who { room } => self.who(caller, room).await,
-            Action::Expel { room, user, expulsion } => {
-                let channel = room.map_or_else(|| Order::everywhere(&user), Channel::Room);
-                self.order(caller, Order { channel, user, expulsion, from: caller.user.clone() }).await
+            Action::Order { channel, command } => {
+                self.order(caller, Order { channel, command, from: caller.user.clone() }).await
             }
             Action::Ping { seen } => self.ping(caller, seen).await,
         }
@@ -150,6 +151,10 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         self.check_ban(caller, &channel, now).await?;
         // INVARIANT: the head is read after the member is there, so that each message is either in the recovery or posted.
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
+        if state.closed {
+            membership::leave(&self.store, &caller.connection, &channel).await?;
+            return Err(Refusal::new(ErrorCode::RoomClosed, format!("`{channel}` is closed")));
+        }
         self.watch_over(&channel, &state).await;
         let (recovered, messages, more) = match since {
             None => (None, None, None),
@@ -171,7 +176,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         &self,
         caller: &Caller,
         channel: Channel,
-        Content { id, body, receipt }: Content,
+        Publication { id, body, receipt }: Publication,
     ) -> Result<ServerFrame<'static>, Refusal> {
         if matches!(channel, Channel::Room(_)) {
             self.check_member(caller, &channel).await?;
@@ -359,9 +364,7 @@ mod tests {
 
     fn publish(reception: &TestReception, channel: &Channel, ids: impl IntoIterator<Item = String>) {
         for id in ids {
-            let Arrival { mut envelope, at } = arrival("svc", &id);
-            envelope.channel = channel.clone();
-            let arrivals = [Arrival { envelope, at }];
+            let arrivals = [arrival("svc", &id)];
             let retention = Duration::from_secs(60);
             block_on(append(&reception.store, &reception.world, channel, &arrivals, LookBack::Newest, retention))
                 .unwrap();
@@ -475,10 +478,8 @@ mod tests {
         let reception = reception();
         let channel = room("a");
         for number in 0..9 {
-            let Arrival { mut envelope, at } = arrival("svc", &format!("m-{number}"));
-            envelope.channel = channel.clone();
-            envelope.body = crate::testing::body(&"x".repeat(10_000));
-            let arrivals = [Arrival { envelope, at }];
+            let content = crate::message::Content::Body(crate::testing::body(&"x".repeat(10_000)));
+            let arrivals = [Arrival { content, ..arrival("svc", &format!("m-{number}")) }];
             let retention = Duration::from_secs(60);
             block_on(append(&reception.store, &reception.world, &channel, &arrivals, LookBack::Newest, retention))
                 .unwrap();
@@ -634,19 +635,41 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_room_can_not_be_joined_until_it_is_opened() {
+        let reception = reception();
+        let join = || say(&reception, "bob", r#"{"action":"join","room":"a"}"#);
+        assert_eq!(join()["type"], "joined");
+        block_on(reception.store.set_closed(&room("a"), true)).unwrap();
+        assert_eq!(join()["code"], "room_closed");
+        let publish = r#"{"action":"publish","room":"a","body":1}"#;
+        assert_eq!(say(&reception, "bob", publish)["code"], "not_a_member", "who tried is no member any more");
+        block_on(reception.store.set_closed(&room("a"), false)).unwrap();
+        assert_eq!(join()["type"], "joined");
+    }
+
+    #[test]
     fn an_admins_order_goes_on_the_queue_and_nobody_elses_does() {
         let reception = reception();
         let kick = r#"{"action":"kick","room":"a","user":"bob"}"#;
         assert_eq!(say(&reception, "alice", kick)["code"], "not_allowed");
         let capabilities = crate::capability::Capabilities::parse(r#"{"admin":["*"]}"#).unwrap();
         let admin = Caller { capabilities, ..caller("alice") };
-        for text in [kick, r#"{"action":"ban","user":"bob","until":5}"#] {
+        for (text, order, user) in [
+            (kick, "kick", Some("bob")),
+            (r#"{"action":"ban","user":"bob","until":5}"#, "ban", Some("bob")),
+            (r#"{"action":"delete","room":"a","seq":1}"#, "delete", None),
+            (r#"{"action":"close","room":"a","erase":true}"#, "close", None),
+            (r#"{"action":"open","room":"a"}"#, "open", None),
+        ] {
+            // Orders come at the user's rate, as messages do.
+            reception.world.set(reception.world.now().0 + 1_000);
             let answer = serde_json::to_value(block_on(reception.answer(&admin, text))).unwrap();
-            assert_eq!((&answer["type"], &answer["user"]), (&"ordered".into(), &"bob".into()), "{answer}");
+            assert_eq!((&answer["type"], &answer["order"]), (&"ordered".into(), &order.into()), "{answer}");
+            assert_eq!(answer.get("user").and_then(serde_json::Value::as_str), user, "{answer}");
         }
         let seen = reception.queue.seen();
         let channels: Vec<String> = seen.ordered.iter().map(|order| order.channel.to_string()).collect();
-        assert_eq!(channels, ["room:a", "user:bob"]);
+        assert_eq!(channels, ["room:a", "user:bob", "room:a", "room:a", "room:a"]);
         assert_eq!(seen.ordered[0].from, user("alice"));
     }
 }

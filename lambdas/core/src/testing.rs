@@ -11,7 +11,7 @@ use crate::envelope::Envelope;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, LeaseId, MessageId, RoomId, UserId};
 use crate::member::Connection;
-use crate::message::{Body, Message, Seq};
+use crate::message::{Body, Content, Message, Seq};
 use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::ports::{Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue};
@@ -52,9 +52,9 @@ pub fn body(text: &str) -> Body {
 /// The message `m-<seq>` of alice, taken at 1,000 ms and its sequence.
 #[must_use]
 pub fn message(seq: u64, text: &str) -> Message {
-    let Arrival { envelope: Envelope { id, from, body, .. }, .. } = arrival("alice", &format!("m-{seq}"));
+    let Envelope { id, from, body, .. } = envelope("alice", &format!("m-{seq}"));
     let body = if text.is_empty() { body } else { self::body(text) };
-    Message { seq: Seq(seq), id, from, body, at: Timestamp(1_000 + seq), receipt: None }
+    Message { seq: Seq(seq), id, from, content: Content::Body(body), at: Timestamp(1_000 + seq), receipt: None }
 }
 
 /// A message to the room `lobby` that says its own id.
@@ -63,15 +63,20 @@ pub fn message(seq: u64, text: &str) -> Message {
 /// When an id isn't one.
 #[must_use]
 #[expect(clippy::expect_used, reason = "only tests call it")]
-pub fn arrival(from: &str, id: &str) -> Arrival {
-    let envelope = Envelope {
+pub fn envelope(from: &str, id: &str) -> Envelope {
+    Envelope {
         channel: room("lobby"),
         id: MessageId::parse(id).expect("an id"),
         from: user(from),
         body: body(id),
         receipt: None,
-    };
-    Arrival { envelope, at: Timestamp(1_000) }
+    }
+}
+
+/// The same message, as it comes to the log.
+#[must_use]
+pub fn arrival(from: &str, id: &str) -> Arrival {
+    Arrival::of(envelope(from, id), Timestamp(1_000))
 }
 
 /// The end of a token that doesn't end while a test runs.

@@ -150,6 +150,16 @@ impl Log for Ports {
         self.effect("read log", format_args!("{channel} before {before}"), read).await
     }
 
+    async fn redact(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> PortResult<bool> {
+        let redact = async || self.world.store.redact(channel, epoch, seq).await;
+        self.effect("redact", format_args!("{channel} {seq}"), redact).await
+    }
+
+    async fn set_closed(&self, channel: &Channel, closed: bool) -> PortResult<()> {
+        let set = async || self.world.store.set_closed(channel, closed).await;
+        self.effect("set closed", format_args!("{channel} {closed}"), set).await
+    }
+
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()> {
         let settle = async || {
             self.note_left_out(channel, epoch, to).await;

@@ -44,7 +44,7 @@ async fn a_direct_message_reaches_all_devices_and_waits_for_one_who_is_away() {
     for device in &mut devices {
         let delivery = device.next().await;
         assert_eq!((delivery.message.id.as_str(), delivery.channel.to_string()), ("d-1", format!("user:{ana}")));
-        assert_eq!(delivery.message.body.get(), r#"{"text":"hi"}"#);
+        assert_eq!(delivery.message.body(), Some(r#"{"text":"hi"}"#));
     }
     let user = Channel::User(UserId::parse(&ben).unwrap());
     eventually("both are in the log", async || inspect::head(&scene.stack, &user).await.unwrap() == 2).await;

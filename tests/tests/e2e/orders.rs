@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use hubbub_aws::system::System;
-use hubbub_client::{Client, Error, Event, Options, ServerFrame};
+use hubbub_client::{Channel, Client, Closure, Content, Error, Event, Options, ServerFrame};
 use hubbub_core::ports::Clock;
+use hubbub_tests::inspect;
 use hubbub_tests::scene::{Member, Scene, eventually};
 use hubbub_tests::service::Service;
 use serde_json::{Value, json};
 
 /// Has a service give an order.
-async fn order(scene: &Scene, channel: &str, order: &str, user: &str, more: Value) {
-    let mut envelope = json!({"v": 1, "channel": channel, "from": "mod", "order": order, "user": user});
-    envelope.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+async fn order(scene: &Scene, channel: &str, order: &str, about: Value) {
+    let mut envelope = json!({"v": 1, "channel": channel, "from": "mod", "order": order});
+    envelope.as_object_mut().unwrap().extend(about.as_object().unwrap().clone());
     let service = Service::new(&scene.stack, "mod");
-    service.send_raw(channel, &format!("{order}-{user}"), &envelope.to_string()).await.unwrap();
+    service.send_raw(channel, &scene.own(order), &envelope.to_string()).await.unwrap();
 }
 
 /// The frame by which a member is told to leave.
@@ -47,7 +48,7 @@ async fn who_is_kicked_from_a_room_is_told_and_hears_nothing_more_of_it() {
     let scene = Scene::set().await;
     let (room, bob) = (scene.own("kicked-from"), scene.own("bob"));
     let mut member = scene.join(&bob, &room).await;
-    order(&scene, &format!("room:{room}"), "kick", &bob, json!({})).await;
+    order(&scene, &format!("room:{room}"), "kick", json!({ "user": bob })).await;
     let ServerFrame::Left(left) = told(&mut member).await else { panic!("not told") };
     assert_eq!((left.channel.to_string(), left.reason.as_deref()), (format!("room:{room}"), Some("kicked")));
     let answer = member.say(&format!(r#"{{"action":"who","room":"{room}"}}"#)).await;
@@ -62,12 +63,12 @@ async fn who_is_banned_everywhere_is_disconnected_and_refused_until_the_ban_is_t
     let mut member = scene.connect(&bob).await;
     let channel = format!("user:{bob}");
     let until = System.now().plus(Duration::from_secs(3_600)).0;
-    order(&scene, &channel, "ban", &bob, json!({ "until": until })).await;
+    order(&scene, &channel, "ban", json!({ "user": bob, "until": until })).await;
     assert_eq!(code(&told(&mut member).await), ("banned", false));
     assert!(is_closed(&mut member).await);
     let again = async || Client::connect(scene.options(&bob)).await;
     assert!(matches!(again().await, Err(Error::Refused { status: 403, .. })));
-    order(&scene, &channel, "unban", &bob, json!({})).await;
+    order(&scene, &channel, "unban", json!({ "user": bob })).await;
     eventually("the ban is over", async || again().await.is_ok()).await;
 }
 
@@ -87,6 +88,63 @@ async fn an_admin_bans_from_a_room_by_its_own_socket() {
     assert_eq!(left.reason.as_deref(), Some("banned"));
     let answer = member.say(&format!(r#"{{"action":"join","room":"{room}"}}"#)).await;
     assert_eq!(answer["code"], "banned", "{answer}");
+}
+
+#[tokio::test]
+async fn a_deleted_message_is_gone_for_those_who_saw_it_and_for_those_who_come_later() {
+    let scene = Scene::set().await;
+    let room = scene.own("deleted-from");
+    let channel = format!("room:{room}");
+    let mut member = scene.join(&scene.own("member"), &room).await;
+    let sent = member.client.publish(&room, "a secret", None).await.unwrap();
+    let seen = member.next().await.message;
+    assert_eq!((seen.id.as_str(), seen.body()), (sent.id.as_str(), Some(r#""a secret""#)));
+    order(&scene, &channel, "delete", json!({ "seq": seen.seq })).await;
+    let notice = member.next().await.message;
+    assert_eq!((notice.seq, notice.from.as_str()), (seen.seq + 1, "mod"));
+    assert!(matches!(notice.content, Content::Deleted(seq) if seq == seen.seq), "{notice:?}");
+    let late = scene.join(&scene.own("late"), &room).await;
+    let history = late.client.history(Channel::room(&room), None, None).await.unwrap();
+    let [first, second] = history.messages.as_slice() else { panic!("{history:?}") };
+    assert_eq!((&first.id, second.seq), (&sent.id, notice.seq));
+    for entry in [first, second] {
+        assert!(matches!(entry.content, Content::Deleted(seq) if seq == seen.seq), "{entry:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_an_admin_closes_has_no_members_and_takes_none_until_it_is_opened() {
+    let scene = Scene::set().await;
+    let (room, admin) = (scene.own("closed"), scene.own("admin"));
+    let channel = format!("room:{room}");
+    // More than are posted to without the state machine.
+    let mut members = Vec::new();
+    for number in 0..12 {
+        members.push(scene.join(&scene.own(&format!("member-{number}")), &room).await);
+    }
+    members[0].client.publish(&room, "a secret", None).await.unwrap();
+    let mut options: Options = scene.options(&admin);
+    options.connection.token = Some(scene.tokens.sign_for(&admin, json!({"admin": [room]})).unwrap());
+    let admin = scene.connect_with(options).await;
+    for member in &mut members {
+        member.next().await;
+    }
+    admin.client.raw(format!(r#"{{"action":"close","room":"{room}","erase":true}}"#)).await.unwrap();
+    for member in &mut members {
+        let notice = member.next().await.message;
+        assert!(matches!(notice.content, Content::Closed(Closure::Erased)), "{notice:?}");
+    }
+    let core_channel = channel.parse().unwrap();
+    eventually("nobody is a member", async || inspect::members(&scene.stack, &core_channel).await.unwrap().is_empty())
+        .await;
+    let client = &members[1].client;
+    let refused = client.join_room(&room).await.unwrap_err();
+    assert!(matches!(&refused, Error::Server(error) if error.code == "room_closed"), "{refused:?}");
+    admin.client.raw(format!(r#"{{"action":"open","room":"{room}"}}"#)).await.unwrap();
+    eventually("the room is open", async || client.join_room(&room).await.is_ok()).await;
+    let history = client.history(Channel::room(&room), None, None).await.unwrap();
+    let [erased, closed] = history.messages.as_slice() else { panic!("{history:?}") };
+    assert!(matches!((&erased.content, &closed.content), (Content::Deleted(1), Content::Closed(Closure::Erased))));
 }
 
 #[tokio::test]

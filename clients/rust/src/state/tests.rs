@@ -3,13 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::frames::Content;
 
 fn message(epoch: &str, seq: u64) -> Message {
     Message {
         seq,
         id: format!("{epoch}-{seq}"),
         from: "ana".to_owned(),
-        body: serde_json::value::to_raw_value(&seq).unwrap(),
+        content: Content::Body(serde_json::value::to_raw_value(&seq).unwrap()),
         at: 0,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! | item | pk | sk | attributes |
 //! |---|---|---|---|
-//! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `moved_at`, `lease`, `lease_until` |
-//! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body`, `at`, `receipt`, `ttl` |
+//! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `moved_at`, `closed`, `lease`, `lease_until` |
+//! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body` or `deleted` or `closed`, `at`, `receipt`, `ttl` |
 //! | member | `MB#<channel>#<shard>` | connection id | `user`, `connected_at`, `until`, `ttl` |
 //! | shard | `MB#<channel>#<shard>` | `@` | `members` (approximate) |
 //! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `until`, `ttl` |
@@ -21,7 +21,7 @@ use hubbub_core::channel::Channel;
 use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use hubbub_core::lease::Lease;
 use hubbub_core::member::{Connection, Shard};
-use hubbub_core::message::{Body, Message, ReceiptTo, Seq};
+use hubbub_core::message::{Body, Closure, Content, Message, ReceiptTo, Seq};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL};
 use hubbub_core::ports::{ChannelState, PortError, PortResult};
 use hubbub_core::protocol::Receipt;
@@ -33,6 +33,10 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The sort key of the item that a partition is about.
 pub(super) const SELF: &str = "@";
+
+/// What is written of a closed room's log.
+const KEPT: &str = "kept";
+const ERASED: &str = "erased";
 
 /// The partition of the senders at work.
 pub(super) const SENDERS: &str = "SN";
@@ -47,6 +51,10 @@ pub(super) mod attribute {
     pub(in super::super) const ID: &str = "id";
     pub(in super::super) const FROM: &str = "from";
     pub(in super::super) const BODY: &str = "body";
+    /// In a message: the sequence of the one whose body is gone.
+    pub(in super::super) const DELETED: &str = "deleted";
+    /// In a message: what became of the log of the room that was closed; in a channel: there while it is closed.
+    pub(in super::super) const CLOSED: &str = "closed";
     pub(in super::super) const AT: &str = "at";
     pub(in super::super) const USER: &str = "user";
     pub(in super::super) const CONNECTED_AT: &str = "connected_at";
@@ -64,8 +72,8 @@ pub(super) mod attribute {
     pub(in super::super) const UNTIL: &str = "until";
 }
 use attribute::{
-    AT, BODY, CONNECTED_AT, DELIVERED, EPOCH, FAILED, FROM, GONE, HEAD, ID, LEASE, LEASE_UNTIL, MEMBERS, MOVED_AT, MS,
-    RECEIPT, SENT, SEQ, SHARD, SHARDS, UNTIL, USER,
+    AT, BODY, CLOSED, CONNECTED_AT, DELETED, DELIVERED, EPOCH, FAILED, FROM, GONE, HEAD, ID, LEASE, LEASE_UNTIL,
+    MEMBERS, MOVED_AT, MS, RECEIPT, SENT, SEQ, SHARD, SHARDS, UNTIL, USER,
 };
 
 pub(super) fn channel_key(channel: &Channel) -> String {
@@ -155,6 +163,7 @@ pub(super) fn read_channel(item: &Item) -> PortResult<ChannelState> {
         sent: Seq(read_number(item, SENT)?),
         shards: read_number(item, SHARDS)?,
         moved_at: Timestamp(read_number(item, MOVED_AT)?),
+        closed: item.contains_key(CLOSED),
         lease,
     })
 }
@@ -168,7 +177,7 @@ pub(super) fn write_message(channel: &Channel, epoch: &Epoch, message: &Message,
         (EPOCH, text(epoch.as_str())),
         (ID, text(message.id.as_str())),
         (FROM, text(message.from.as_str())),
-        (BODY, text(message.body.as_str())),
+        write_content(&message.content),
         (AT, number(message.at.0)),
         (TTL, number(expires.as_ttl())),
     ];
@@ -176,12 +185,33 @@ pub(super) fn write_message(channel: &Channel, epoch: &Epoch, message: &Message,
     item(log_key(channel), &seq_key(message.seq), attributes.into_iter().chain(receipt))
 }
 
+fn write_content(content: &Content) -> (&'static str, AttributeValue) {
+    match content {
+        Content::Body(body) => (BODY, text(body.as_str())),
+        Content::Deleted(seq) => (DELETED, number(*seq)),
+        Content::Closed(Closure::Kept) => (CLOSED, text(KEPT)),
+        Content::Closed(Closure::Erased) => (CLOSED, text(ERASED)),
+    }
+}
+
+fn read_content(item: &Item) -> PortResult<Content> {
+    if item.contains_key(DELETED) {
+        return Ok(Content::Deleted(Seq(read_number(item, DELETED)?)));
+    }
+    if item.contains_key(CLOSED) {
+        let closure = if read_text(item, CLOSED)? == ERASED { Closure::Erased } else { Closure::Kept };
+        return Ok(Content::Closed(closure));
+    }
+    let body = read_text(item, BODY)?.to_owned();
+    Body::parse(body).map(Content::Body).map_err(|error| malformed("read row", error))
+}
+
 pub(super) fn read_message(item: &Item) -> PortResult<Message> {
     Ok(Message {
         seq: Seq(read_text(item, SORT_KEY)?.parse().map_err(|_| missing(SORT_KEY))?),
         id: MessageId::parse(read_text(item, ID)?).map_err(|error| malformed("read row", error))?,
         from: UserId::parse(read_text(item, FROM)?).map_err(|error| malformed("read row", error))?,
-        body: Body::parse(read_text(item, BODY)?.to_owned()).map_err(|error| malformed("read row", error))?,
+        content: read_content(item)?,
         at: Timestamp(read_number(item, AT)?),
         receipt: item.get(RECEIPT).and_then(|value| value.as_s().ok()).map(|connection| match connection.as_str() {
             "" => ReceiptTo::Service,

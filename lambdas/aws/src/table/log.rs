@@ -11,7 +11,7 @@ use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
 use hubbub_core::ports::{Append, Appended, ChannelState, Log, PortResult, ReadLimit};
 use hubbub_core::time::Timestamp;
 
-use super::item::attribute::{EPOCH, HEAD, LEASE, LEASE_UNTIL, MOVED_AT, SENT};
+use super::item::attribute::{BODY, CLOSED, DELETED, EPOCH, HEAD, LEASE, LEASE_UNTIL, MOVED_AT, SENT};
 use super::item::{
     SELF, channel_key, is_expired, log_key, number, read_channel, read_message, seq_key, text, write_channel,
     write_message,
@@ -70,7 +70,7 @@ impl Table {
                     && !is_expired(row, now)
                 {
                     let message = read_message(row)?;
-                    bytes = bytes.saturating_add(message.body.as_str().len());
+                    bytes = bytes.saturating_add(message.content.bytes());
                     messages.push(message);
                 }
             }
@@ -171,6 +171,35 @@ impl Log for Table {
         now: Timestamp,
     ) -> PortResult<Vec<Message>> {
         self.read_log(channel, epoch, Way::Before(before), limit, now).await
+    }
+
+    async fn redact(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> PortResult<bool> {
+        let update = self
+            .update(log_key(channel), &seq_key(seq))
+            .update_expression("SET #deleted = :seq REMOVE #body")
+            .condition_expression("#epoch = :epoch AND (attribute_exists(#body) OR #deleted = :seq)")
+            .expression_attribute_names("#deleted", DELETED)
+            .expression_attribute_names("#body", BODY)
+            .expression_attribute_names("#epoch", EPOCH)
+            .expression_attribute_values(":seq", number(seq))
+            .expression_attribute_values(":epoch", text(epoch.as_str()));
+        update_if(update).await
+    }
+
+    async fn set_closed(&self, channel: &Channel, closed: bool) -> PortResult<()> {
+        let update = self
+            .update(channel_key(channel), SELF)
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#closed", CLOSED);
+        let update = if closed {
+            update
+                .update_expression("SET #closed = :closed")
+                .expression_attribute_values(":closed", AttributeValue::Bool(true))
+        } else {
+            update.update_expression("REMOVE #closed")
+        };
+        update_if(update).await.map(drop)
     }
 
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()> {

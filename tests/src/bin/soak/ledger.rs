@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn entry(seq: u64, id: &str) -> Entry {
-        Entry { seq, from: "ana".to_owned(), id: id.to_owned(), body: "1".to_owned() }
+        Entry { seq, from: "ana".to_owned(), id: id.to_owned(), body: Some("1".to_owned()) }
     }
 
     #[test]
