@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Capabilities;
 use crate::channel::Channel;
+use crate::frame::MAX_FRAME_BYTES;
 use crate::id::{ConnectionId, Epoch, MessageId, RoomId, UserId};
 use crate::message::{Body, Message, Seq};
 use crate::names::routes;
@@ -144,6 +145,8 @@ pub enum ErrorCode {
     InvalidId,
     /// The body is over the limit.
     BodyTooLarge,
+    /// The frame is over the limit.
+    FrameTooLarge,
     /// The connection is not a member of the channel.
     NotAMember,
     /// The token doesn't grant it, or the channel is another user's.
@@ -187,6 +190,11 @@ impl ClientFrame {
             retry_ms: None,
             reference: reference.cloned(),
         };
+        if text.len() > MAX_FRAME_BYTES {
+            // API Gateway would not have let it in; nothing of it is read.
+            let message = format!("the frame has {} bytes, and may have {MAX_FRAME_BYTES}", text.len());
+            return Err(Refused { code: ErrorCode::FrameTooLarge, message, id: None, retry_ms: None, reference: None });
+        }
         let mut object = Object::parse(text).map_err(|malformed| refuse(malformed, None, None))?;
         let reference = read_reference(&object).map_err(|malformed| refuse(malformed, None, None))?;
         let id = object.optional_id("id", MessageId::parse).unwrap_or(None);
@@ -245,8 +253,9 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
         },
         "who" => Action::Who { room: object.id("room", RoomId::parse)? },
         "kick" | "ban" | "unban" | "delete" | "close" | "open" => {
+            let room = object.optional_id("room", RoomId::parse)?;
             let command = Command::read(name, object)?;
-            let channel = match (object.optional_id("room", RoomId::parse)?, command.user()) {
+            let channel = match (room, command.user()) {
                 (Some(room), _) => Channel::Room(room),
                 (None, Some(user)) => Order::everywhere(user),
                 (None, None) => return Err(Malformed::Missing("room")),
@@ -505,6 +514,13 @@ mod tests {
             r#"{"action":"direct","to":"bob","body":1,"receipt":"yes"}"#,
             r#"{"type":"error","code":"wrong_field","message":"field `receipt` must be `true` or `false`"}"#,
         );
+    }
+
+    #[test]
+    fn a_frame_that_is_too_large_is_refused_unread() {
+        let frame = |bytes: usize| format!(r#"{{"action":"ping","ref":"{}"}}"#, "x".repeat(bytes - 26));
+        assert_eq!(ClientFrame::parse(&frame(32_769), 16).unwrap_err().code, ErrorCode::FrameTooLarge);
+        assert_eq!(ClientFrame::parse(&frame(32_768), 16).unwrap_err().code, ErrorCode::WrongField);
     }
 
     #[test]

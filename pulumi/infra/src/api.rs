@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use hubbub_core::names::routes;
 use sha2::{Digest, Sha256};
 
-use crate::functions::Function;
+use crate::functions::{Function, LOG_DAYS};
 use crate::model::{Name, Program, Resource, Text, Value};
+use crate::settings::Settings;
 use crate::{ProgramError, names};
 
 /// The API.
@@ -15,6 +16,7 @@ pub const API: Name = Name::of("api");
 const AUTHORIZER: Name = Name::of("authorizer");
 const DEPLOYMENT: Name = Name::of("deployment");
 const STAGE: Name = Name::of("stage");
+const ACCESS_LOG: Name = Name::of("accessLog");
 
 /// The account's burst and rate, of all its APIs together. A stage with default settings but without both of these is
 /// closed: the provider sends 0.
@@ -63,7 +65,7 @@ impl Route {
 ///
 /// # Errors
 /// When the hash of what is deployed can't be made.
-pub fn declare(program: &mut Program) -> Result<(), ProgramError> {
+pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), ProgramError> {
     let api = Resource::new("aws:apigatewayv2:Api")
         .with("name", names::of_stack("api"))
         .with("protocolType", "WEBSOCKET")
@@ -82,11 +84,38 @@ pub fn declare(program: &mut Program) -> Result<(), ProgramError> {
         .with("deploymentId", DEPLOYMENT.get("id"))
         .with("defaultRouteSettings", Value::map(THROTTLE))
         .with("routeSettings", route_settings());
+    let stage = if settings.access_log { log_access(program, stage) } else { stage };
     // A stage's settings may only name routes that are there.
     let stage = Route::all().iter().fold(stage, |stage, route| stage.after(&route.name));
     program.add(&STAGE, stage);
     declare_permissions(program);
     Ok(())
+}
+
+/// What the access log says of each frame: nothing that a client has made up but the route, and so no query, which may hold a token, and
+/// nobody's address.
+const ACCESS_LOG_FIELDS: [(&str, &str); 8] = [
+    ("time", "requestTimeEpoch"),
+    ("request.id", "requestId"),
+    ("connection.id", "connectionId"),
+    ("event", "eventType"),
+    ("route", "routeKey"),
+    ("status", "status"),
+    ("integration.status", "integrationStatus"),
+    ("integration.latency_ms", "integrationLatency"),
+];
+
+/// Has the stage write an access log, which takes an account-wide role that the operator sets up.
+fn log_access(program: &mut Program, stage: Resource) -> Resource {
+    let log_group = Resource::new("aws:cloudwatch:LogGroup")
+        .with("name", Text::from("/aws/apigateway/").then(names::of_stack("access")))
+        .with("retentionInDays", LOG_DAYS);
+    program.add(&ACCESS_LOG, log_group);
+    let fields: BTreeMap<_, _> =
+        ACCESS_LOG_FIELDS.map(|(name, variable)| (name, format!("$context.{variable}"))).into();
+    let format = Value::map(fields).json();
+    let settings = Value::map([("destinationArn", Value::from(ACCESS_LOG.get("arn"))), ("format", format)]);
+    stage.with("accessLogSettings", settings)
 }
 
 fn route_settings() -> Value {

@@ -16,7 +16,7 @@ use crate::tokens::TOKEN_KEY_PARAMETER;
 use crate::{ProgramError, names, policies};
 
 /// How long logs are kept.
-const LOG_DAYS: u64 = 14;
+pub(crate) const LOG_DAYS: u64 = 14;
 
 /// A function; [`Function::ALL`] has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,7 +61,7 @@ pub fn program(settings: &Settings) -> Result<Program, ProgramError> {
     tokens::declare(&mut program, settings);
     functions::declare(&mut program, settings)?;
     broadcast::declare(&mut program)?;
-    api::declare(&mut program)?;
+    api::declare(&mut program, settings)?;
     outputs::declare(&mut program, settings);
     Ok(program)
 }

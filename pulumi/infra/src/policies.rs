@@ -89,7 +89,13 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         ],
         Function::DeliverPage => {
             vec![
-                use_table(&["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
+                use_table(&[
+                    "dynamodb:DeleteItem",
+                    "dynamodb:GetItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:Query",
+                    "dynamodb:UpdateItem",
+                ]),
                 post_to_connections(),
                 close_connections(),
             ]

@@ -84,6 +84,8 @@ pub struct Settings {
     pub token_key_version: u64,
     /// What tokens must be like.
     pub tokens: TokenSettings,
+    /// Whether API Gateway logs each frame, without what is in it.
+    pub access_log: bool,
     /// The local stack's address, without a slash at the end. Only the local stack has one.
     pub aws_endpoint: Option<String>,
     /// The Region, where the stack's configuration names it.
@@ -101,6 +103,7 @@ impl Default for Settings {
             deliver_timeout_seconds: 60,
             token_key_version: *TOKEN_KEY_VERSIONS.start(),
             tokens: TokenSettings::default(),
+            access_log: false,
             aws_endpoint: None,
             region: None,
             profile: None,
@@ -227,6 +230,7 @@ impl Settings {
         }
         match key {
             "logLevel" => self.log_level = log_level(value)?,
+            "accessLog" => self.access_log = flag("hubbub:accessLog", value)?,
             "architecture" => self.architecture = architecture(value)?,
             "awsEndpoint" => self.aws_endpoint = Some(aws_endpoint(value)?),
             "deliverTimeoutSeconds" => {
@@ -292,6 +296,10 @@ fn log_level(value: String) -> Result<String, SettingsError> {
         let expected = "a filter such as `info` or `info,hubbub_core=debug`";
         Err(SettingsError::Malformed { key: "hubbub:logLevel", value, expected })
     }
+}
+
+fn flag(key: &'static str, value: String) -> Result<bool, SettingsError> {
+    value.parse().map_err(|_| SettingsError::Malformed { key, value, expected: "`true` or `false`" })
 }
 
 fn architecture(value: String) -> Result<Architecture, SettingsError> {

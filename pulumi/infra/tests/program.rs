@@ -439,3 +439,17 @@ fn public_keys_take_the_place_of_the_secret() {
     let text = program.to_string();
     assert!(!text.contains("ssm:") && !text.contains("tokenKey"), "{text}");
 }
+
+#[test]
+fn the_access_log_is_asked_for_and_has_nothing_that_a_client_says() {
+    assert!(
+        both().iter().all(|program| program["resources"]["stage"]["properties"].get("accessLogSettings").is_none())
+    );
+    let program = program(Some(r#"{"hubbub:accessLog": "true"}"#));
+    let format = &program["resources"]["stage"]["properties"]["accessLogSettings"]["format"];
+    let text = format.to_string();
+    assert!(text.contains("$context.routeKey"), "{text}");
+    for secret in ["querystring", "Querystring", "path", "header", "body", "authorizer", "sourceIp", "userAgent"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
