@@ -162,10 +162,12 @@ where
         let look_back =
             if records.iter().any(|record| record.redriven) { LookBack::Anywhere } else { LookBack::Newest };
         if let Some((first, _)) = arrivals.first() {
+            // The orders before it have not been carried out.
+            let first = orders.first().map_or(*first, |(order, _)| *first.min(order));
             let messages: Vec<Arrival> = arrivals.iter().map(|(_, arrival)| arrival.clone()).collect();
             append(&self.store, &self.world, channel, &messages, look_back, self.retention)
                 .await
-                .map_err(|error| Failure { from: *first, error })?;
+                .map_err(|error| Failure { from: first, error })?;
         }
         for (index, order) in orders {
             carry_out(&self.store, &self.poster, &self.world, order)
