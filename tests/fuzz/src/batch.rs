@@ -203,8 +203,9 @@ impl<'a> Books<'a> {
             }
             let carried_out = about.filter(|(id, _)| !self.dead.contains(*id));
             for (id, order) in carried_out.filter(|(_, order)| order.expulsion != Expulsion::Unban) {
+                // Of a connection that is forgotten, at worst the note stays that it was its user's.
                 let is_in = if order.channel == Order::everywhere(&order.user) {
-                    !memberships.is_empty()
+                    memberships.iter().any(|channel| *channel != order.channel)
                 } else {
                     memberships.contains(&order.channel)
                 };

@@ -1,5 +1,4 @@
 //! Every input that was kept is replayed.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::fs;
 use std::panic::catch_unwind;
