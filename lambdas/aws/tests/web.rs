@@ -1,4 +1,9 @@
 //! Documents come over a real socket, and what isn't one is an error that says why.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows them in tests, which leaves out the helpers that tests share"
+)]
 
 use hubbub_aws::web::Document;
 use hubbub_core::ports::PortError;
@@ -57,7 +62,8 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 
 #[test]
 fn keys_come_by_tls_or_from_this_machine() {
-    for url in ["http://example.com/keys", "ftp://example.com", "example.com", "http://127.0.0.1.example.com", "\u{1}"] {
+    for url in ["http://example.com/keys", "ftp://example.com", "example.com", "http://127.0.0.1.example.com", "\u{1}"]
+    {
         assert!(Document::new(url).is_err(), "{url}");
     }
     for url in ["https://example.com/keys", "http://localhost:8080/keys", "http://127.0.0.1/keys"] {

@@ -225,8 +225,9 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
             }
             let counts = self.store.counts(channel, state.shards).await?;
             let pages = plan_pages(&counts, self.page_members);
-            let events =
-                done.map_or(0, |round| round.events) + EVENTS_OF_A_ROUND + EVENTS_OF_A_PAGE * pages.len() as u64;
+            let events = done
+                .map_or(0, |round| round.events)
+                .saturating_add(EVENTS_OF_A_ROUND + EVENTS_OF_A_PAGE * pages.len() as u64);
             if done.is_some() && events > self.history_events {
                 return self.hand_over(channel, lease).await;
             }
@@ -267,7 +268,7 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
         let frames = frames(channel, &state.epoch, &messages)?;
         let count = frames.len().min(round_frames);
         Ok(frames.get(..count).and_then(<[_]>::last).map(|last| Round {
-            number: done.map_or(0, |round| round.number) + 1,
+            number: done.map_or(0, |round| round.number).saturating_add(1),
             epoch: state.epoch.clone(),
             from: state.sent,
             to: last.last,
@@ -302,13 +303,13 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
 
 fn add_round(mut totals: Totals, round: Option<&Round>, reports: &[PageReport]) -> Totals {
     if round.is_some() {
-        totals.rounds += 1;
+        totals.rounds = totals.rounds.saturating_add(1);
     }
     for report in reports {
         if report.error.is_some() {
-            totals.failed_pages += 1;
+            totals.failed_pages = totals.failed_pages.saturating_add(1);
         } else {
-            totals.pages += 1;
+            totals.pages = totals.pages.saturating_add(1);
         }
         totals.tally += report.tally;
     }

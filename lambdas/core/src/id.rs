@@ -27,8 +27,15 @@ fn parse_id(text: &str) -> Result<String, InvalidId> {
     if !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(is_id_byte) {
         return Ok(text.to_owned());
     }
-    // The message repeats the input, so it is cut: an attacker chooses its length.
-    Err(InvalidId(text.chars().take(MAX_ID_BYTES + 1).collect()))
+    Err(InvalidId(excerpt(text, MAX_ID_BYTES + 1)))
+}
+
+/// The beginning of a text from outside, for an error that repeats it. It is cut because an attacker chooses its length; and control
+/// characters are replaced because the error becomes an attribute of a dead letter, and SQS takes none of them.
+pub(crate) fn excerpt(text: &str, chars: usize) -> String {
+    let is_taken = |character: &char| !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
+    let shown = |character: char| Some(character).filter(is_taken).unwrap_or(char::REPLACEMENT_CHARACTER);
+    text.chars().take(chars).map(shown).collect()
 }
 
 macro_rules! id {
@@ -169,6 +176,12 @@ mod tests {
     fn the_error_repeats_the_input_but_not_all_of_a_long_one() {
         let error = RoomId::parse(&"é".repeat(10_000)).unwrap_err();
         assert!(error.to_string().len() < 250);
+    }
+
+    #[test]
+    fn the_error_holds_no_character_that_sqs_refuses() {
+        let error = RoomId::parse("a\0b\u{7f}\u{ffff}\n").unwrap_err();
+        assert!(error.to_string().starts_with("`a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}` is not an id"), "{error}");
     }
 
     #[test]

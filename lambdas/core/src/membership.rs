@@ -81,7 +81,10 @@ pub async fn leave<S: Members>(store: &S, id: &ConnectionId, channel: &Channel) 
 /// When a read or a write fails; forgetting again goes on from there.
 pub async fn forget<S: Members>(store: &S, id: &ConnectionId) -> PortResult<()> {
     store.remove_connection(id).await?;
-    for (channel, shard) in store.memberships(id).await? {
+    let mut memberships = store.memberships(id).await?;
+    // INVARIANT: the user's channel goes last, because by its members an order finds the connection again.
+    memberships.sort_by_key(|(channel, _)| matches!(channel, Channel::User(_)));
+    for (channel, shard) in memberships {
         if store.remove_member(&channel, shard, id).await? {
             store.add_to_count(&channel, shard, -1).await?;
         }

@@ -149,6 +149,7 @@ impl Log for MemoryStore {
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()> {
         if let Some(state) = self.content().channels.get_mut(channel)
             && state.epoch == *epoch
+            && to <= state.head
         {
             state.sent = state.sent.max(to);
         }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::channel::{Channel, InvalidChannel};
-use crate::id::InvalidId;
+use crate::id::{InvalidId, excerpt};
 use crate::message::{Body, Seq};
 
 /// What is wrong with an object.
@@ -64,6 +64,9 @@ impl Malformed {
 /// How deep a body's objects and lists may lie in each other: whoever gets it reads it, and some readers are recursive.
 pub const MAX_NESTING: usize = 64;
 
+/// How much is repeated of why a text is not an object: serde_json's reason holds the whole text, where that is a JSON string.
+const MAX_REASON_CHARS: usize = 200;
+
 /// How deep a JSON text's objects and lists lie in each other.
 fn nesting(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
@@ -88,7 +91,9 @@ pub(crate) struct Object(BTreeMap<String, Box<RawValue>>);
 
 impl Object {
     pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
-        serde_json::from_str(text).map(Self).map_err(|error| Malformed::NotAnObject(error.to_string()))
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|error| Malformed::NotAnObject(excerpt(&error.to_string(), MAX_REASON_CHARS)))
     }
 
     /// A field, or nothing where it isn't there or is `null`.
@@ -185,6 +190,12 @@ mod tests {
         check(&"[".repeat(10_000), Err("not a JSON object"));
         check(&format!("\"{}\"", "[".repeat(1_000)), Ok(()));
         check(r#""\"[[[\\""#, Ok(()));
+    }
+
+    #[test]
+    fn a_long_text_is_not_repeated() {
+        let Err(error) = Object::parse(&format!("\"{}\"", "x".repeat(30_000))) else { panic!("it is no object") };
+        assert!(error.to_string().len() < 300, "{error}");
     }
 
     #[test]

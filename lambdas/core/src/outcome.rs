@@ -54,13 +54,14 @@ impl Tally {
 }
 
 impl AddAssign for Tally {
+    /// A number stays where it ends: tallies come back from outside, by the state machine.
     fn add_assign(&mut self, other: Self) {
-        self.members += other.members;
-        self.delivered += other.delivered;
-        self.gone += other.gone;
-        self.throttled += other.throttled;
-        self.failed += other.failed;
-        self.posts += other.posts;
+        self.members = self.members.saturating_add(other.members);
+        self.delivered = self.delivered.saturating_add(other.delivered);
+        self.gone = self.gone.saturating_add(other.gone);
+        self.throttled = self.throttled.saturating_add(other.throttled);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.posts = self.posts.saturating_add(other.posts);
     }
 }
 

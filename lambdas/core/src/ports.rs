@@ -164,7 +164,8 @@ pub trait Log {
     /// Notes that a channel is closed, or isn't any more. Does nothing to a channel that nobody has used.
     async fn set_closed(&self, channel: &Channel, closed: bool) -> PortResult<()>;
 
-    /// Notes that every member was posted everything up to `to`. Never moves `sent` back; does nothing in another epoch.
+    /// Notes that every member was posted everything up to `to`. Never moves `sent` back; does nothing in another epoch, nor beyond the
+    /// head.
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()>;
 
     /// Takes the lease if nobody holds one that counts at `now`. Whether it is held by this id now: a call that is repeated because its

@@ -56,7 +56,7 @@ pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
             members: tally.members,
             delivered: tally.delivered,
             gone: tally.gone,
-            failed: tally.failed + tally.throttled,
+            failed: tally.failed.saturating_add(tally.throttled),
             ms: u64::try_from(now.since(message.at).as_millis()).unwrap_or(u64::MAX),
         };
         store.put_receipt(&message.from, &receipt, now.plus(retention)).await?;

@@ -206,9 +206,10 @@ impl Log for Table {
         let update = self
             .update(channel_key(channel), SELF)
             .update_expression("SET #sent = :to")
-            .condition_expression("#epoch = :epoch AND #sent < :to")
+            .condition_expression("#epoch = :epoch AND #sent < :to AND #head >= :to")
             .expression_attribute_names("#sent", SENT)
             .expression_attribute_names("#epoch", EPOCH)
+            .expression_attribute_names("#head", HEAD)
             .expression_attribute_values(":to", number(to))
             .expression_attribute_values(":epoch", text(epoch.as_str()));
         update_if(update).await.map(drop)

@@ -1,0 +1,231 @@
+//! The client's door: frames with anything in them.
+
+use std::collections::BTreeSet;
+
+use futures::executor::block_on;
+use hubbub_core::channel::Channel;
+use hubbub_core::envelope::{Parcel, order_to_json, wake_to_json};
+use hubbub_core::frame::MAX_FRAME_BYTES;
+use hubbub_core::message::{Message, Seq};
+use hubbub_core::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, MAX_HISTORY, MAX_REF_CHARS, ServerFrame};
+use serde_json::Value;
+
+use crate::batch::{Sent, deliver_all};
+use crate::envelope::check_parcel;
+use crate::stage::{MAX_BODY_BYTES, NOW, Stage, somebody};
+
+/// The most frames that are answered on a stage.
+const MAX_FRAMES: usize = 12;
+
+/// The longest text for people, in bytes.
+const MAX_SENTENCE_BYTES: usize = 1_024;
+
+/// Every code that PROTOCOL.md has.
+const CODES: [&str; 13] = [
+    "not_json",
+    "unknown_action",
+    "missing_field",
+    "wrong_field",
+    "invalid_id",
+    "body_too_large",
+    "not_a_member",
+    "not_allowed",
+    "not_connected",
+    "banned",
+    "too_fast",
+    "too_many_rooms",
+    "unavailable",
+];
+
+/// Answers any frames, one after the other: each has an answer that can be sent, says what PROTOCOL.md has for it, and does what it says
+/// and nothing else. Whatever is put on the queue can be delivered.
+pub fn client_frame(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let stage = Stage::with_a_log();
+    for line in text.split('\n').take(MAX_FRAMES) {
+        let (name, frame) = line.split_once("> ").filter(|(name, _)| is_name(name)).unwrap_or(("alice", line));
+        check_answer(&stage, &somebody(name), frame);
+    }
+    check_queue(&stage);
+}
+
+fn is_name(text: &str) -> bool {
+    matches!(text, "alice" | "root" | "late" | "stranger")
+}
+
+/// What has happened outside by now: envelopes, orders, and the sender's channels.
+#[derive(PartialEq, Eq, Debug)]
+struct Effects {
+    enqueued: usize,
+    ordered: usize,
+    channels: BTreeSet<Channel>,
+}
+
+impl Effects {
+    fn of(stage: &Stage, caller: &Caller) -> Self {
+        let seen = stage.ports.recorder.seen();
+        let channels = stage.memberships(&caller.connection).into_iter().collect();
+        Self { enqueued: seen.enqueued.len(), ordered: seen.ordered.len(), channels }
+    }
+}
+
+/// Answers a frame and checks the answer; gives it back.
+pub(crate) fn check_answer(stage: &Stage, caller: &Caller, text: &str) -> Option<Answer> {
+    // API Gateway closes the socket.
+    if text.len() > MAX_FRAME_BYTES {
+        return None;
+    }
+    let before = Effects::of(stage, caller);
+    let answer = block_on(stage.reception().answer(caller, text));
+    let after = Effects::of(stage, caller);
+    check_form(&answer, text);
+    let has_ended = caller.until.0 <= NOW;
+    assert_eq!(matches!(answer.frame, ServerFrame::Closing { .. }), has_ended, "{text}");
+    if has_ended {
+        assert_eq!(after, Effects { channels: BTreeSet::new(), ..before });
+        return Some(answer);
+    }
+    match ClientFrame::parse(text, MAX_BODY_BYTES) {
+        Ok(ClientFrame { reference, action }) => {
+            assert_eq!(answer.reference, reference, "{text}");
+            check_action(stage, caller, &action, &answer.frame, (&before, &after));
+        }
+        Err(refused) => {
+            assert_eq!(answer, refused.into());
+            assert_eq!(before, after, "a frame that was refused has done something: {text}");
+        }
+    }
+    Some(answer)
+}
+
+/// The answer can be sent, and is of the form that PROTOCOL.md has.
+fn check_form(answer: &Answer, text: &str) {
+    let bytes = serde_json::to_string(answer).unwrap().len();
+    assert!(bytes <= MAX_FRAME_BYTES, "{bytes} bytes are the answer to {} bytes", text.len());
+    if let ServerFrame::Error { code, message, .. } = &answer.frame {
+        let code = serde_json::to_value(code).unwrap();
+        assert!(CODES.iter().any(|known| code == *known), "PROTOCOL.md does not know {code}");
+        assert!(!message.is_empty() && message.len() <= MAX_SENTENCE_BYTES, "{} bytes for people", message.len());
+    }
+    // Another reader, which is stricter, agrees on what is to be repeated.
+    if let Ok(Value::Object(frame)) = serde_json::from_str(text)
+        && let Some(reference) = frame.get("ref").and_then(Value::as_str)
+        && reference.chars().count() <= MAX_REF_CHARS
+        && !matches!(answer.frame, ServerFrame::Closing { .. })
+    {
+        assert_eq!(answer.reference.as_deref(), Some(reference), "{text}");
+    }
+}
+
+/// What was to be done was done, or an error says that it was not.
+fn check_action(
+    stage: &Stage,
+    caller: &Caller,
+    action: &Action,
+    answer: &ServerFrame<'_>,
+    (before, after): (&Effects, &Effects),
+) {
+    let Effects { enqueued, ordered, .. } = *before;
+    let is_in = |channel: &Channel| after.channels.contains(channel);
+    let mut expected = Effects { enqueued, ordered, channels: after.channels.clone() };
+    match (action, answer) {
+        (
+            Action::Join { channel, since, epoch },
+            ServerFrame::Joined { channel: joined, head, recovered, messages, more, .. },
+        ) => {
+            assert_eq!(channel, joined);
+            assert!(is_in(channel) && after.channels.len() <= before.channels.len() + 1);
+            assert_eq!(recovered.is_some(), since.is_some());
+            let state = stage.state(channel).unwrap();
+            let is_same_epoch = epoch.as_ref().is_none_or(|epoch| *epoch == state.epoch);
+            assert!(is_same_epoch || *recovered != Some(true), "recovered from another epoch");
+            if let (Some(since), Some(messages), Some(more)) = (since, messages, more) {
+                assert_eq!(*recovered, Some(true));
+                check_run(messages, *since, *head, *more);
+            }
+        }
+        (Action::Leave { room }, ServerFrame::Left { channel, reason: None }) => {
+            assert_eq!(*channel, Channel::Room(room.clone()));
+            assert!(!is_in(channel));
+        }
+        (Action::Publish { channel, body, id, receipt }, ServerFrame::Accepted { id: accepted, channel: to }) => {
+            expected.enqueued += 1;
+            let seen = stage.ports.recorder.seen();
+            let envelope = seen.enqueued.last().unwrap();
+            assert_eq!((&envelope.channel, &envelope.from, &envelope.body), (channel, &caller.user, body));
+            assert_eq!((&envelope.id, envelope.receipt.is_some(), to), (accepted, *receipt, channel));
+            assert!(id.as_ref().is_none_or(|id| id == accepted));
+            assert!(!matches!(channel, Channel::Room(_)) || is_in(channel), "published by a stranger");
+        }
+        (Action::History { channel, before, limit }, ServerFrame::History { messages, channel: read, .. }) => {
+            assert!(channel == read && is_in(channel));
+            assert!(messages.len() <= (*limit).min(MAX_HISTORY));
+            assert!(messages.is_sorted_by_key(|message| message.seq));
+            assert!(messages.iter().all(|message| before.is_none_or(|before| message.seq < before)));
+        }
+        (Action::Who { room }, ServerFrame::Members { channel, users, .. }) => {
+            assert_eq!(*channel, Channel::Room(room.clone()));
+            assert!(is_in(channel) && users.contains(&caller.user));
+        }
+        (Action::Order { channel, command }, ServerFrame::Ordered { channel: answered, order, user }) => {
+            expected.ordered += 1;
+            assert_eq!((channel, command.name(), command.user()), (answered, *order, user.as_ref()));
+        }
+        (Action::Ping { seen }, ServerFrame::Pong { behind, .. }) => {
+            for one in seen {
+                let state = stage.state(&one.channel);
+                let is_new = state.is_some_and(|state| state.epoch == one.epoch && one.seq >= state.head);
+                assert_eq!(behind.contains(&one.channel), !(is_new && is_in(&one.channel)), "{one:?}");
+            }
+            assert!(behind.iter().all(|channel| seen.iter().any(|one| one.channel == *channel)));
+        }
+        (Action::Publish { id, .. }, ServerFrame::Error { id: about, .. }) => assert_eq!(id, about),
+        (_, ServerFrame::Error { code, .. }) => assert!(*code != ErrorCode::Unavailable, "nothing has failed"),
+        (action, answer) => panic!("{answer:?} is no answer to {action:?}"),
+    }
+    let has_changed = matches!(answer, ServerFrame::Joined { .. } | ServerFrame::Left { .. });
+    assert!(has_changed || before.channels == after.channels, "{action:?} has changed who is where");
+    assert_eq!(*after, expected, "{action:?} has done something else");
+    for channel in after.channels.difference(&before.channels) {
+        check_allowed(caller, channel);
+    }
+}
+
+/// Messages that were missed have no hole, from the last that was seen to the head.
+fn check_run(messages: &[Message], since: Seq, head: Seq, more: bool) {
+    let seqs: Vec<u64> = messages.iter().map(|message| message.seq.0).collect();
+    let last = seqs.last().copied().unwrap_or(since.0);
+    assert!(seqs.into_iter().eq(since.0 + 1..=last), "there is a hole behind {since}");
+    assert_eq!(more, last < head.0, "the head is {head}, and {last} was reached");
+}
+
+/// Nobody is where its token doesn't let it be.
+fn check_allowed(caller: &Caller, channel: &Channel) {
+    let is_allowed = match (caller.user.as_str(), channel) {
+        ("root", Channel::Room(_)) => true,
+        ("alice", Channel::Room(room)) => room.as_str() == "lobby" || room.as_str().starts_with("team-"),
+        (_, Channel::Room(room)) => room.as_str() == "lobby",
+        (name, Channel::User(user)) => user.as_str() == name,
+        (_, Channel::Everyone) => true,
+    };
+    assert!(is_allowed, "{} is in {channel}", caller.user);
+}
+
+/// What clients have put on the queue is what the queue's readers read, and is delivered.
+fn check_queue(stage: &Stage) {
+    let seen = stage.ports.recorder.seen();
+    let messages = seen.enqueued.iter().map(|one| (&one.channel, one.to_json().unwrap()));
+    let orders = seen.ordered.iter().map(|one| (&one.channel, order_to_json(one).unwrap()));
+    let wakes = seen.woken.iter().map(|(channel, _)| (channel, wake_to_json(channel).unwrap()));
+    let sent: Vec<Sent> =
+        messages.chain(orders).chain(wakes).map(|(channel, body)| Sent { group: channel.to_string(), body }).collect();
+    for Sent { group, body } in &sent {
+        check_parcel(&Parcel::parse(body, group, MAX_BODY_BYTES).unwrap(), body, group);
+    }
+    drop(seen);
+    if sent.is_empty() {
+        return;
+    }
+    // On a stage of its own, where nothing is in the logs yet.
+    deliver_all(&Stage::new(), &sent, 10);
+}

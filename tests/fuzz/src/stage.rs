@@ -1,0 +1,222 @@
+//! A small stack: some people, a room with a log, and the functions on its ports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::executor::block_on;
+use hubbub_core::broadcast::{PageDelivery, Planner};
+use hubbub_core::capability::Capabilities;
+use hubbub_core::channel::Channel;
+use hubbub_core::deliver::Delivery;
+use hubbub_core::fan_out::Share;
+use hubbub_core::id::{ConnectionId, Epoch, LeaseId, SenderId};
+use hubbub_core::lease::Lease;
+use hubbub_core::limit::PublishRate;
+use hubbub_core::membership;
+use hubbub_core::memory::MemoryStore;
+use hubbub_core::message::{Message, Seq};
+use hubbub_core::ports::{Append, Bans, ChannelState, Log, Members, ReadLimit};
+use hubbub_core::protocol::Caller;
+use hubbub_core::rate::Budget;
+use hubbub_core::receive::Reception;
+use hubbub_core::testing::{FOREVER, Recorder, World, caller, connection, message, room, user};
+use hubbub_core::time::Timestamp;
+
+use crate::faults::Faults;
+use crate::ports::Ports;
+
+/// When everything happens.
+pub const NOW: u64 = 1_000_000_000;
+
+/// The largest body, in bytes, as the stack has it by default.
+pub const MAX_BODY_BYTES: usize = 24_576;
+
+/// The epoch of the channels that are there from the start.
+pub const EPOCH: &str = "E";
+
+/// The lease that the room's broadcast holds.
+pub const LEASE: &str = "L-1";
+
+/// How far the room's log goes.
+pub const HEAD: Seq = Seq(6);
+
+/// How far it counts as sent.
+pub const SENT: Seq = Seq(2);
+
+/// Above how many members a channel goes to the state machine.
+const INLINE_LIMIT: u64 = 2;
+
+/// Those who are connected. All are members of the room `lobby`.
+pub const PEOPLE: [&str; 3] = ["alice", "bob", "root"];
+
+/// All is kept so long.
+const RETENTION: Duration = Duration::from_secs(60);
+
+/// A lease lasts so long.
+const LEASE_TIME: Duration = Duration::from_secs(60);
+
+/// No function runs out of time.
+pub const NEVER: Timestamp = Timestamp(u64::MAX);
+
+/// A small stack.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// Its ports.
+    pub ports: Ports,
+}
+
+impl Stage {
+    /// People in a room that has no log yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let ports = Ports {
+            store: MemoryStore::default(),
+            recorder: Recorder::default(),
+            world: World::at(NOW),
+            faults: Faults::default(),
+        };
+        let stage = Self { ports };
+        let Ports { store, world, .. } = &stage.ports;
+        block_on(store.open(&lobby(), &Epoch::new(EPOCH))).unwrap();
+        for name in PEOPLE {
+            let one = connection(name, name, NOW - 60_000);
+            block_on(membership::connect(store, world, &one, 2)).unwrap();
+            block_on(membership::join(store, world, &one, &lobby(), 2)).unwrap();
+        }
+        stage
+    }
+
+    /// People in a room whose log has messages of which not all are sent, more than one frame holds. A broadcast is at work in it, and
+    /// alice is banned from another room.
+    #[must_use]
+    pub fn with_a_log() -> Self {
+        let stage = Self::new();
+        let store = &stage.ports.store;
+        let large = "x".repeat(9_000);
+        let says = |seq: u64| if (2..HEAD.0).contains(&seq) { large.as_str() } else { "hi" };
+        let messages: Vec<Message> = (1..=HEAD.0).map(|seq| message(seq, says(seq))).collect();
+        let (epoch, now) = (Epoch::new(EPOCH), Timestamp(NOW));
+        let append = Append { epoch: &epoch, head: Seq::ZERO, messages: &messages, now, expires: now.plus(RETENTION) };
+        block_on(store.append(&lobby(), &append)).unwrap();
+        block_on(store.settle(&lobby(), &epoch, SENT)).unwrap();
+        let lease = Lease { id: LeaseId::new(LEASE), until: now.plus(LEASE_TIME) };
+        assert!(block_on(store.take_lease(&lobby(), &lease, now)).unwrap());
+        block_on(store.put_ban(&user("alice"), &room("team-banned"), Timestamp(NOW + 500))).unwrap();
+        stage
+    }
+
+    /// What answers clients.
+    #[must_use]
+    pub fn reception(&self) -> Reception<Ports, Ports, Ports, Ports> {
+        let ports = self.ports.clone();
+        Reception {
+            store: ports.clone(),
+            queue: ports.clone(),
+            poster: ports.clone(),
+            world: ports,
+            max_body_bytes: MAX_BODY_BYTES,
+            shard_members: 2,
+            user_rate: PublishRate { per_second: 20, burst: 5 },
+            max_rooms: 3,
+        }
+    }
+
+    /// What delivers the queue's batches.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery<Ports, Ports, Ports, Ports, Ports> {
+        let ports = self.ports.clone();
+        Delivery {
+            store: ports.clone(),
+            broadcasts: ports.clone(),
+            dead_letters: ports.clone(),
+            poster: ports.clone(),
+            world: ports,
+            max_body_bytes: MAX_BODY_BYTES,
+            retention: RETENTION,
+            inline_limit: INLINE_LIMIT,
+            lease: LEASE_TIME,
+            share: share(),
+            large: Arc::default(),
+        }
+    }
+
+    /// What plans broadcasts.
+    #[must_use]
+    pub fn planner(&self) -> Planner<Ports, Ports, Ports, Ports> {
+        let ports = self.ports.clone();
+        Planner {
+            store: ports.clone(),
+            broadcasts: ports.clone(),
+            poster: ports.clone(),
+            world: ports,
+            lease: LEASE_TIME,
+            page_members: 2,
+            round_frames: 1,
+            history_events: 100,
+            budget: share().budget,
+            retention: RETENTION,
+        }
+    }
+
+    /// What delivers pages of a broadcast.
+    #[must_use]
+    pub fn page_delivery(&self) -> PageDelivery<Ports, Ports, Ports> {
+        let ports = self.ports.clone();
+        PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports, share: share(), lease: LEASE_TIME }
+    }
+
+    /// A channel's item; nothing where nobody has used it.
+    #[must_use]
+    pub fn state(&self, channel: &Channel) -> Option<ChannelState> {
+        block_on(self.ports.store.state(channel)).unwrap()
+    }
+
+    /// All of a channel's log.
+    #[must_use]
+    pub fn log(&self, channel: &Channel) -> Vec<Message> {
+        let Some(state) = self.state(channel) else { return Vec::new() };
+        let all = ReadLimit { messages: usize::MAX, bytes: usize::MAX };
+        block_on(self.ports.store.read(channel, &state.epoch, Seq::ZERO, all, Timestamp(NOW))).unwrap()
+    }
+
+    /// The channels that a connection is a member of.
+    #[must_use]
+    pub fn memberships(&self, connection: &ConnectionId) -> Vec<Channel> {
+        let memberships = block_on(self.ports.store.memberships(connection)).unwrap();
+        memberships.into_iter().map(|(channel, _)| channel).collect()
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The room where everybody is.
+#[must_use]
+pub fn lobby() -> Channel {
+    room("lobby")
+}
+
+/// Somebody who sends frames: `alice` and `root`, who are members, each with capabilities of its own; `late`, whose token has ended; anybody else is a
+/// stranger, who is not connected.
+#[must_use]
+pub fn somebody(name: &str) -> Caller {
+    let (capabilities, until) = match name {
+        "alice" => (
+            r#"{"join":["lobby","team-*"],"publish":["lobby","team-*"],"history":["*"],"who":["*"],"direct":["bob","c*"]}"#,
+            FOREVER,
+        ),
+        "root" => {
+            (r#"{"join":["*"],"publish":["*"],"history":["*"],"who":["*"],"direct":["*"],"admin":["*"]}"#, FOREVER)
+        }
+        "late" => ("{}", Timestamp(NOW)),
+        _ => (r#"{"join":["lobby"],"admin":["team-*"]}"#, FOREVER),
+    };
+    Caller { capabilities: Capabilities::parse(capabilities).unwrap(), until, ..caller(name) }
+}
+
+fn share() -> Share {
+    Share { budget: Budget::of(400), sender: SenderId::new("sender") }
+}
