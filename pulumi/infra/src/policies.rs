@@ -67,10 +67,8 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
                 "dynamodb:Query",
                 "dynamodb:UpdateItem",
             ]),
-            allow(
-                &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-                PUBLISH_QUEUE.get("arn"),
-            ),
+            // What Lambda does with the queue in the function's name.
+            allow(&["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], PUBLISH_QUEUE.get("arn")),
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
             start_broadcast(),
             post_to_connections(),
@@ -144,6 +142,20 @@ pub fn role(name: Text, service: &str) -> Resource {
         ("Principal", Value::map([("Service", service)])),
     ]);
     Resource::new("aws:iam:Role").with("name", name).with("assumeRolePolicy", document([trust]))
+}
+
+/// Refuses whoever speaks to a queue without TLS. It grants nothing: who may do what, the roles' policies say.
+#[must_use]
+pub fn only_by_tls(queue: &Name) -> Resource {
+    let plain = Value::map([("Bool", Value::map([("aws:SecureTransport", "false")]))]);
+    let refusal = Value::map([
+        ("Effect", Value::from("Deny")),
+        ("Principal", "*".into()),
+        ("Action", "sqs:*".into()),
+        ("Resource", queue.get("arn").into()),
+        ("Condition", plain),
+    ]);
+    Resource::new("aws:sqs:QueuePolicy").with("queueUrl", queue.get("id")).with("policy", document([refusal]))
 }
 
 /// A role's policy.
