@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(find=lambda parsed: privileges.find(parsed.folder))
 
     command = commands.add_parser("logs", help="look for secrets in what functions have logged")
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="of a local stack that the end-to-end tests ran on")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="of a local stack that ran the end-to-end tests")
     command.set_defaults(find=lambda parsed: logs.find(parsed.folder))
     return parser
 

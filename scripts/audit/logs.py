@@ -67,7 +67,7 @@ def _line_with(text: str, forms: list[str]) -> str | None:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as a log might show it: as it is, the telling parts of a token, as a list of bytes, in base64 or hexadecimal."""
+    """A secret as a log might show it: as it is, a token's telling parts, a list of bytes, hexadecimal, base64."""
     yield secret
     if secret.count(".") == 2:
         yield from secret.split(".")[1:]
@@ -75,6 +75,6 @@ def _forms(secret: str) -> Iterator[str]:
     yield ", ".join(str(byte) for byte in data)
     yield data.hex()
     for before in range(3):
-        # By what stands before it, a text has three forms in base64. The characters at the ends are its neighbours' too.
+        # A text has three forms in base64, by what stands before it. The characters at the ends are not its own alone.
         encoded = base64.b64encode(b"x" * before + data).decode().rstrip("=")
         yield encoded[4 if before else 0 : -2]

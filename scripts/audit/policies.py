@@ -26,7 +26,7 @@ WILDCARDS = {
     "arn:aws:execute-api:*/v1/DELETE/@connections/[*]": "API Gateway names connections, each as it opens",
 }
 
-# What references in policies become, so that actions and resources can be compared: ARNs of the form that the service has.
+# What references in policies become, so that resources fit the actions: ARNs of the form that the service has.
 _PLACE = "us-east-1:123456789012"
 _SAMPLES: dict[str, dict[str, str]] = {
     "aws:apigatewayv2:Api": {"executionArn": f"arn:aws:execute-api:{_PLACE}:a1b2c3d4e5"},

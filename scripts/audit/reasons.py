@@ -20,8 +20,8 @@ class Reason:
     why: str
 
 
-# What Lambda does by itself in a function's name. The emulator does it without asking for the grant, so that nothing here
-# can prove it: these are what AWS's own AWSLambdaSQSQueueExecutionRole has, less the right to make log groups.
+# What Lambda does by itself in a function's name. The emulator does it without asking for the grant, so nothing here
+# proves it: these are what AWS's own AWSLambdaSQSQueueExecutionRole has, less the right to make log groups.
 _BY_LAMBDA = [
     *(
         Reason(function, action, "*:log-group:/aws/lambda/*", "Lambda writes what a function logs in its name")

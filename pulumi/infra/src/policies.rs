@@ -1,7 +1,7 @@
 //! Who may do what: one role and one policy for each function and for the state machine.
 //!
-//! [`of_function`] is the one place to change when a function calls something new. A policy names its actions and its
-//! resources; no action has a `*`.
+//! [`of_function`] is the one place to change when a function calls something new, or something no longer: `scripts/audit`
+//! compares it with what the function calls. A policy names its actions and its resources; no action has a `*`.
 
 use crate::api::API;
 use crate::functions::Function;
