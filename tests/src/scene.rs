@@ -9,7 +9,14 @@
 
 use std::time::{Duration, Instant};
 
+use hubbub_aws::system::System;
 use hubbub_client::{Channel, Client, Delivery, Error, Event, Events, Options, Start};
+use hubbub_core::channel::Channel as CoreChannel;
+use hubbub_core::id::{ConnectionId, RoomId, UserId};
+use hubbub_core::member::Connection;
+use hubbub_core::membership;
+use hubbub_core::ports::Clock;
+use hubbub_core::time::Timestamp;
 use serde_json::Value;
 use ulid::Ulid;
 
@@ -78,6 +85,19 @@ impl Scene {
     /// Connects, and gets all direct messages that are kept.
     pub async fn open_inbox(&self, user: &str) -> Member {
         self.connect_with(self.options(user).inbox(Start::Beginning)).await
+    }
+
+    /// Fills a room with more members than are delivered inline. They are rows without sockets, and too young to be pruned.
+    pub async fn crowd(&self, room: &str) {
+        let channel = CoreChannel::Room(RoomId::parse(room).unwrap());
+        let table = self.stack.table();
+        for number in 0..=self.stack.outputs.inline_limit {
+            let name = self.own(&format!("crowd-{number}"));
+            let user = UserId::parse(&name).unwrap();
+            let (connected_at, until) = (System.now(), Timestamp(u64::MAX));
+            let connection = Connection { id: ConnectionId::new(name), user, connected_at, until };
+            membership::join(&table, &System, &connection, &channel, 2_000).await.unwrap();
+        }
     }
 
     /// Connects with any token.

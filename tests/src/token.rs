@@ -44,6 +44,12 @@ impl Tokens {
         Self { key: key.into() }
     }
 
+    /// The key itself.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// A token for a user that is good for an hour.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Who may do what: one role and one policy for each function and for the state machine.
 //!
-//! [`of_function`] is the one place to change when a function calls something new. A policy names its actions and its
-//! resources; no action has a `*`.
+//! [`of_function`] is the one place to change when a function calls something new, or something no longer: `scripts/audit`
+//! compares it with what the function calls. A policy names its actions and its resources; no action has a `*`.
 
 use crate::api::API;
 use crate::functions::Function;
@@ -67,10 +67,8 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
                 "dynamodb:Query",
                 "dynamodb:UpdateItem",
             ]),
-            allow(
-                &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-                PUBLISH_QUEUE.get("arn"),
-            ),
+            // What Lambda does with the queue in the function's name.
+            allow(&["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], PUBLISH_QUEUE.get("arn")),
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
             start_broadcast(),
             post_to_connections(),
@@ -150,6 +148,20 @@ pub fn role(name: Text, service: &str) -> Resource {
         ("Principal", Value::map([("Service", service)])),
     ]);
     Resource::new("aws:iam:Role").with("name", name).with("assumeRolePolicy", document([trust]))
+}
+
+/// Refuses whoever speaks to a queue without TLS. It grants nothing: who may do what, the roles' policies say.
+#[must_use]
+pub fn only_by_tls(queue: &Name) -> Resource {
+    let plain = Value::map([("Bool", Value::map([("aws:SecureTransport", "false")]))]);
+    let refusal = Value::map([
+        ("Effect", Value::from("Deny")),
+        ("Principal", "*".into()),
+        ("Action", "sqs:*".into()),
+        ("Resource", queue.get("arn").into()),
+        ("Condition", plain),
+    ]);
+    Resource::new("aws:sqs:QueuePolicy").with("queueUrl", queue.get("id")).with("policy", document([refusal]))
 }
 
 /// A role's policy.

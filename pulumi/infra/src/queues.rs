@@ -4,8 +4,8 @@ use hubbub_core::names::MAX_RECEIVES;
 
 use crate::functions::Function;
 use crate::model::{Name, Program, Resource, Value};
-use crate::names;
 use crate::settings::Settings;
+use crate::{names, policies};
 
 /// Where everything that is published waits for `deliver`.
 pub const PUBLISH_QUEUE: Name = Name::of("publishQueue");
@@ -36,6 +36,9 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         .with("visibilityTimeoutSeconds", VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(settings))
         .with("redrivePolicy", redrive.json());
     program.add(&PUBLISH_QUEUE, publish_queue);
+    for queue in [PUBLISH_QUEUE, DEAD_LETTER_QUEUE] {
+        program.add(&queue.with("Policy"), policies::only_by_tls(&queue));
+    }
 
     // Lambda refuses the mapping of a function that may not yet read the queue.
     let mapping = Resource::new("aws:lambda:EventSourceMapping")
@@ -48,7 +51,8 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     program.add(&DELIVER_MAPPING, mapping);
 }
 
-/// A FIFO queue, whose throughput and deduplication are by message group: by channel.
+/// A FIFO queue, whose throughput and deduplication are by message group: by channel. It is encrypted with SQS's own key, which costs
+/// nothing; a key in KMS would cost by the request, and every service that publishes would need a grant for it.
 fn queue(end: &str) -> Resource {
     Resource::new("aws:sqs:Queue")
         .with("name", names::of_stack(end))

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const LOCAL: &str = r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566", "hubbub:architecture": "x86_64"}"#;
 
 /// The only resource types that the local stack knows.
-const TYPES: [&str; 18] = [
+const TYPES: [&str; 19] = [
     "aws:apigatewayv2:Api",
     "aws:apigatewayv2:Authorizer",
     "aws:apigatewayv2:Deployment",
@@ -40,6 +40,7 @@ const TYPES: [&str; 18] = [
     "aws:lambda:Permission",
     "aws:sfn:StateMachine",
     "aws:sqs:Queue",
+    "aws:sqs:QueuePolicy",
     "aws:ssm:Parameter",
     "pulumi:providers:aws",
 ];
@@ -297,6 +298,83 @@ fn queues_are_fifo_and_deduplicate_by_channel() {
     }
     let redrive = &properties(&program, "publishQueue")["redrivePolicy"]["fn::toJSON"];
     assert_eq!(*redrive, json!({"deadLetterTargetArn": "${deadLetterQueue.arn}", "maxReceiveCount": 5}));
+}
+
+#[test]
+fn queues_and_the_table_are_encrypted_with_keys_that_cost_nothing() {
+    for program in both() {
+        for (name, queue) in of_type(&program, "aws:sqs:Queue") {
+            assert_eq!(queue["properties"]["sqsManagedSseEnabled"], true, "{name}");
+            assert_eq!(queue["properties"]["kmsMasterKeyId"], Value::Null, "{name}");
+        }
+        // Anything here, `enabled: true` included, would be a key in KMS; DynamoDB never stores a table in the clear.
+        assert_eq!(properties(&program, "table")["serverSideEncryption"], Value::Null);
+        assert_eq!(properties(&program, "tokenKeyParameter")["type"], "SecureString");
+    }
+}
+
+#[test]
+fn a_queue_refuses_whoever_comes_without_tls() {
+    for program in both() {
+        let refused: BTreeSet<_> = of_type(&program, "aws:sqs:QueuePolicy")
+            .map(|(name, policy)| {
+                let queue = policy["properties"]["queueUrl"].as_str().unwrap();
+                let statements = &policy["properties"]["policy"]["fn::toJSON"]["Statement"];
+                let arn = queue.replace(".id}", ".arn}");
+                let condition = json!({"Bool": {"aws:SecureTransport": "false"}});
+                assert_eq!(
+                    *statements,
+                    json!([{"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": arn, "Condition": condition}]),
+                    "{name}"
+                );
+                queue.to_owned()
+            })
+            .collect();
+        let queues: BTreeSet<_> =
+            of_type(&program, "aws:sqs:Queue").map(|(name, _)| format!("${{{name}.id}}")).collect();
+        assert_eq!(refused, queues);
+    }
+}
+
+#[test]
+fn all_that_is_logged_is_forgotten_after_a_while() {
+    for program in both() {
+        let mut groups = BTreeMap::new();
+        for (name, group) in of_type(&program, "aws:cloudwatch:LogGroup") {
+            let days = group["properties"]["retentionInDays"].as_u64();
+            assert!(days.is_some_and(|days| days > 0), "{name} keeps its logs for ever");
+            groups.insert(group["properties"]["name"].as_str().unwrap(), format!("${{{name}}}"));
+        }
+        for (name, function) in of_type(&program, "aws:lambda:Function") {
+            let group = format!("/aws/lambda/{}", function["properties"]["name"].as_str().unwrap());
+            // A group that isn't there at the first invocation is made by Lambda, which keeps it for ever.
+            let awaited = function["options"]["dependsOn"].as_array().unwrap();
+            let group = groups.get(group.as_str()).unwrap_or_else(|| panic!("{name} has no log group"));
+            assert!(awaited.contains(&group.as_str().into()), "{name} does not wait for {group}");
+        }
+        // What writes no log needs no group. An execution's history ends by itself after 90 days.
+        assert_eq!(properties(&program, "broadcast")["loggingConfiguration"], Value::Null);
+        assert_eq!(properties(&program, "stage")["accessLogSettings"], Value::Null);
+        let settings = properties(&program, "stage");
+        let routes = settings["routeSettings"].as_array().unwrap().iter();
+        for route in routes.chain([&settings["defaultRouteSettings"]]) {
+            assert_eq!(route["loggingLevel"], Value::Null, "{route}");
+            assert_eq!(route["dataTraceEnabled"], Value::Null, "{route}");
+        }
+    }
+}
+
+#[test]
+fn the_state_machine_may_invoke_the_functions_that_it_names_and_nothing_else() {
+    for program in both() {
+        let definition = &properties(&program, "broadcast")["definition"];
+        let named: BTreeSet<_> = references(definition).into_iter().map(|arn| format!("${{{arn}}}")).collect();
+        let [statement] = statements(&program, "broadcast").as_slice() else { panic!("more than one statement") };
+        let granted: BTreeSet<_> =
+            statement["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap().to_owned()).collect();
+        assert_eq!(actions(statement).collect::<Vec<_>>(), ["lambda:InvokeFunction"]);
+        assert_eq!(granted, named);
+    }
 }
 
 #[test]

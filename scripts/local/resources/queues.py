@@ -1,6 +1,8 @@
-"""SQS queues."""
+"""SQS queues, and who may not speak to them."""
 
 from __future__ import annotations
+
+import json
 
 from ..aws import Aws
 from .handler import LEAF, UNREAD_TAGS, Given, Outputs, handles
@@ -45,6 +47,28 @@ def create_queue(aws: Aws, given: Given) -> Outputs:
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     return {"id": url, "url": url, "arn": arn}
+
+
+# What a queue's policy may say here. Its resource is left out of the comparison.
+_WITHOUT_TLS = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "sqs:*",
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+
+
+@handles("aws:sqs:QueuePolicy", applied={"queueUrl": LEAF, "policy": LEAF}, outputs=("id",))
+def check_queue_policy(_aws: Aws, given: Given) -> Outputs:
+    """Creates nothing, and takes no other policy than the one that refuses plain HTTP.
+
+    The emulator is on plain HTTP and enforces queues' policies, so this one would refuse every call. What another policy
+    says would be missed.
+    """
+    for statement in json.loads(given.json_text("policy")).get("Statement", []):
+        if {key: value for key, value in statement.items() if key != "Resource"} != _WITHOUT_TLS:
+            raise given.wrong("policy", "the local stack, which has no TLS, only takes one that refuses plain HTTP")
+    return {"id": given.need("queueUrl")}
 
 
 def _as_text(value: object) -> str:

@@ -9,9 +9,11 @@ from unittest.mock import MagicMock
 import botocore.exceptions
 
 from ..apply import Surroundings, apply, check
+from ..aws import Aws
 from ..errors import ProgramError
 from ..program import Program, parse_program
-from ..resources import HANDLERS
+from ..resources import HANDLERS, Given
+from ..resources.functions import _environment
 
 
 def program(resources: dict[str, Any], **sections: Any) -> Program:
@@ -187,3 +189,34 @@ class Applying(unittest.TestCase):
     def test_a_fifo_queue_must_be_named_so(self) -> None:
         with self.assertRaisesRegex(ProgramError, "ends in `.fifo` exactly if"):
             apply_on(FakeAws(), program({"q": resource("aws:sqs:Queue", name="q", fifoQueue=True)}))
+
+    def test_a_queue_policy_may_refuse_plain_http_and_nothing_else(self) -> None:
+        aws = FakeAws()
+        refusal = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:*",
+            "Resource": "arn",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+
+        def queue_policy(**changes: Any) -> Program:
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [{**refusal, **changes}]})
+            return program({"p": resource("aws:sqs:QueuePolicy", queueUrl="url", policy=policy)})
+
+        apply_on(aws, queue_policy())
+        self.assertEqual(aws.clients, {}, "it would refuse every call at the emulator")
+        for changes in ({"Effect": "Allow"}, {"Condition": {}}, {"Principal": {"AWS": "1"}}):
+            with self.subTest(changes), self.assertRaisesRegex(ProgramError, "only takes one that refuses plain HTTP"):
+                apply_on(FakeAws(), queue_policy(**changes))
+
+
+class Environments(unittest.TestCase):
+    """What functions are told of the emulator."""
+
+    def test_addresses_at_the_emulator_become_those_that_functions_are_to_call(self) -> None:
+        aws = Aws("http://127.0.0.1:4566", functions_endpoint="http://127.0.0.1:9")
+        told = {"A": "http://127.0.0.1:4566", "B": "http://127.0.0.1:4566/x", "C": "http://127.0.0.1:45667", "D": "x"}
+        given = Given("f", "f", {"environment": {"variables": told}})
+        expected = {**told, "A": "http://127.0.0.1:9", "B": "http://127.0.0.1:9/x"}
+        self.assertEqual(_environment(aws, given), {"Variables": expected})

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from .. import stack
-from ..cli import _split
+from ..cli import _options, _parser, _split
 from ..errors import LocalError
 from ..stack import Options
 
@@ -68,3 +68,9 @@ class Arguments(unittest.TestCase):
     def test_all_after_the_first_dashes_is_the_command(self) -> None:
         self.assertEqual(_split(["run", "--port", "1"]), (["run", "--port", "1"], []))
         self.assertEqual(_split(["run", "--", "a", "--", "b"]), (["run"], ["a", "--", "b"]))
+
+    def test_calls_are_recorded_only_where_each_function_has_a_key_of_its_own(self) -> None:
+        both = _options(_parser().parse_args(["run", "--enforce-policies", "--record-calls"]))
+        self.assertTrue(both.record_calls and both.enforce_policies)
+        with self.assertRaisesRegex(LocalError, "takes --enforce-policies"):
+            _options(_parser().parse_args(["run", "--record-calls"]))

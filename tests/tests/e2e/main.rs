@@ -7,7 +7,9 @@
 mod connecting;
 mod dead_letters;
 mod delivery;
+mod ending;
 mod orders;
 mod queue;
 mod receipts;
+mod secrets;
 mod talking;
