@@ -44,6 +44,12 @@ impl Tokens {
         Self { key: key.into() }
     }
 
+    /// The key, for tokens that are made by hand.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// A token for a user that is good for an hour.
     ///
     /// # Errors
