@@ -25,12 +25,15 @@ impl Trouble {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match serde_json::from_str::<Value>(&self.line) {
-            // What `hubbub_aws::runtime` says at a function's edge, and what the runtime says of a panic and of an error.
-            Ok(line) if line.get("level").is_some() => {
-                let message = line.get("message").and_then(Value::as_str).unwrap_or_default();
-                message == "failed" || message.contains("panic") || line.get("error.type").is_some()
+            // What the Lambda runtime says of itself, and what the functions say at their edge.
+            Ok(line) => {
+                let text = |field: &str| line.get(field).and_then(Value::as_str).unwrap_or_default();
+                text("target").starts_with("lambda_runtime")
+                    || !text("error.type").is_empty()
+                    || text("level").is_empty()
             }
-            _ => true,
+            // Not a function's own line: a panic, or what Lambda writes.
+            Err(_) => true,
         }
     }
 }
@@ -78,6 +81,10 @@ mod tests {
             let trouble = Trouble { function: Function::Receive, line: line.to_owned() };
             assert_eq!(trouble.is_failure(), expected, "{line}");
         };
+        check(
+            r#"{"level":"ERROR","message":"Request payload …","target":"lambda_runtime::layers::api_response"}"#,
+            true,
+        );
         check(r#"{"level":"ERROR","error.type":"Hubbub.InvalidInput","error":"…","message":"failed"}"#, true);
         check(r#"{"level":"ERROR","message":"frame not carried out","error":"…"}"#, false);
         check("thread 'main' panicked at src/main.rs:1:1:", true);

@@ -72,7 +72,7 @@ impl<'a> Aftermath<'a> {
             }
             if last_change.0.elapsed() > PATIENCE {
                 let example = format!("{waiting} messages on the queue, {balance:?}");
-                open(self.book).oddities.note("wait in vain", example);
+                open(self.book).oddities.note("vain wait", example);
                 return Ok(());
             }
             sleep(GLANCE).await;
@@ -97,26 +97,32 @@ impl<'a> Aftermath<'a> {
     async fn look_for_dead_letters(&self) -> anyhow::Result<()> {
         let outputs = &self.stack.outputs;
         let (dead, publish) = (outputs.dead_letter_queue_url.clone(), outputs.publish_queue_url.clone());
-        let letters = DeadLetterOffice::new(self.stack.sqs(), dead, publish).hold_all().await?;
-        let mut found: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-        for letter in &letters {
-            found.insert((&letter.group, &letter.body), &letter.reason);
+        let office = DeadLetterOffice::new(self.stack.sqs(), dead, publish);
+        let mut found = BTreeMap::new();
+        // While some letters of a group are held, the queue shows no others of it.
+        loop {
+            let letters = office.hold_all().await?;
+            if letters.is_empty() {
+                break;
+            }
+            for letter in letters {
+                office.drop_letter(&letter).await?;
+                found.insert((letter.group, letter.body), letter.reason);
+            }
         }
         let mut book = open(self.book);
         let garbage = std::mem::take(&mut book.garbage);
         for Garbage { group, text, reason } in &garbage {
-            match found.remove(&(group.as_str(), text.as_str())) {
+            match found.remove(&(group.clone(), text.clone())) {
                 Some(found) if found == *reason => {}
                 // Also where the queue gave it up, because the function could not get rid of it.
-                Some(found) => book.fail(
-                    "dead letter with another reason",
-                    format!("`{found}` instead of `{reason}`: `{}`", shortened(text)),
-                ),
-                None => book.lose("dead letter that is missing", format!("`{reason}`: `{}`", shortened(text))),
+                Some(found) => book
+                    .fail("wrongly buried letter", format!("`{found}` instead of `{reason}`: `{}`", shortened(text))),
+                None => book.lose("unburied letter", format!("`{reason}`: `{}`", shortened(text))),
             }
         }
         for ((group, text), reason) in found {
-            book.oddities.note("dead letter of nobody's", format!("`{reason}` in `{group}`: `{}`", shortened(text)));
+            book.oddities.note("stray dead letter", format!("`{reason}` in `{group}`: `{}`", shortened(&text)));
         }
         Ok(())
     }
@@ -125,9 +131,9 @@ impl<'a> Aftermath<'a> {
         for trouble in troubles(self.stack).await? {
             let (what, mut book) = (format!("`{}`: {}", trouble.function, shortened(&trouble.line)), open(self.book));
             if trouble.is_failure() {
-                book.fail("failure in a function's log", what);
+                book.fail("logged failure", what);
             } else {
-                book.oddities.note("error in a function's log", what);
+                book.oddities.note("logged error", what);
             }
         }
         Ok(())

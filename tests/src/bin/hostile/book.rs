@@ -118,10 +118,13 @@ impl Book {
     }
 
     /// An honest member's join was answered for the first time.
-    pub(crate) fn join(&mut self, user: &str, channel: &Channel, head: u64) {
+    pub(crate) fn join(&mut self, user: &str, channel: &Channel, head: u64, epoch: &str) {
         let stay = self.stay(user, channel);
         if stay.joined_at.is_none() {
             stay.joined_at = Some(head);
+        }
+        if stay.epoch.is_empty() {
+            epoch.clone_into(&mut stay.epoch);
         }
     }
 
@@ -143,7 +146,7 @@ impl Book {
     /// From where an honest member goes on: from what came out of its client.
     pub(crate) fn state_of(&self, user: &str) -> State {
         let position = |((_, channel), stay): (&(String, Channel), &Stay)| {
-            // Without an epoch nothing has come yet, and the channel is joined anew.
+            // Without an epoch nothing is known yet, and the channel is followed from its beginning.
             let seq = stay.last().filter(|_| !stay.epoch.is_empty())?;
             Some((channel.clone(), Position { epoch: stay.epoch.clone(), seq }))
         };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use fastrand::Rng;
+use hubbub_core::limit::PublishRate;
 use hubbub_tests::progress::Progress;
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
@@ -61,6 +62,7 @@ async fn conduct(stack: &Stack, arguments: &Arguments, seed: u64, progress: &mut
         dice: Rng::with_seed(seed),
         until: Instant::now(),
         max_rooms: arguments.max_rooms,
+        user_rate: PublishRate { per_second: arguments.user_rate, burst: arguments.user_burst },
     };
     let phase = watch::Sender::new(Phase::Gathering);
     let (ready, mut arrivals) = mpsc::channel(1);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use fastrand::Rng;
 use hubbub_client::Channel;
+use hubbub_core::limit::PublishRate;
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
 use tokio::time::sleep;
@@ -25,6 +26,8 @@ pub(crate) struct Field {
     pub(crate) until: Instant,
     /// How many rooms a connection may be a member of.
     pub(crate) max_rooms: usize,
+    /// How fast a user may publish.
+    pub(crate) user_rate: PublishRate,
 }
 
 impl Field {
@@ -33,9 +36,10 @@ impl Field {
         Instant::now() < self.until
     }
 
-    /// Rests a little between two acts: the emulator has one processor, which honest people need too.
-    pub(crate) async fn rest(&mut self) {
-        sleep(Duration::from_millis(self.dice.u64(20..120))).await;
+    /// Rests a little between two acts: the emulator has one processor, which honest people need too. Whether there is time for another act.
+    pub(crate) async fn rest(&mut self) -> bool {
+        sleep(Duration::from_millis(self.dice.u64(10..60))).await;
+        self.goes_on()
     }
 
     /// An id that nothing else has.
@@ -70,9 +74,9 @@ impl Field {
         book.act(kind, answer.name());
         match answer {
             Answer::Failure(text) => {
-                book.fail("frame that a function failed at", format!("`{}`, answered with `{text}`", shortened(what)))
+                book.fail("failed frame", format!("`{}`, answered with `{text}`", shortened(what)));
             }
-            Answer::Silence => book.fail("frame without an answer", format!("`{}`", shortened(what))),
+            Answer::Silence => book.fail("unanswered frame", format!("`{}`", shortened(what))),
             Answer::CarriedOut(_) | Answer::Refused(_) | Answer::Closed(_) => {}
         }
     }

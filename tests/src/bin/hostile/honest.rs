@@ -160,28 +160,28 @@ impl Person {
             match Client::resume(options, state).await {
                 Ok(live) => {
                     self.live = Some(live);
-                    open(&self.book).join(&self.name, &own, 0);
+                    open(&self.book).join(&self.name, &own, 0, "");
                     for channel in fresh {
                         self.join(channel).await?;
                     }
                     return Ok(());
                 }
-                Err(error) => self.try_again("failed connection of an honest client", error, deadline).await?,
+                Err(error) => self.try_again("failed honest connection", error, deadline).await?,
             }
         }
     }
 
-    /// A room that was never joined, or of which nothing has come yet.
+    /// A channel that was never joined.
     async fn join(&self, channel: Channel) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let Some((client, _)) = &self.live else { bail!("`{}` is not connected", self.name) };
             match client.join(channel.clone(), Start::Known).await {
                 Ok(caught) => {
-                    open(&self.book).join(&self.name, &channel, caught.head);
+                    open(&self.book).join(&self.name, &channel, caught.head, &caught.epoch);
                     return Ok(());
                 }
-                Err(error) => self.try_again("failed join of an honest client", error, deadline).await?,
+                Err(error) => self.try_again("failed honest join", error, deadline).await?,
             }
         }
     }
@@ -224,7 +224,7 @@ impl Person {
                 }
                 Err(error) => {
                     let is_over = matches!(error, hubbub_client::Error::Closed(_));
-                    self.try_again("failed publish of an honest client", error, deadline).await?;
+                    self.try_again("failed honest publish", error, deadline).await?;
                     if is_over {
                         self.come_back().await?;
                     }

@@ -63,20 +63,20 @@ impl Kind {
         }
     }
 
-    /// One that got something that it should not, for people.
+    /// One that got something that it should not, for people, in the singular.
     pub(crate) const fn breach(self) -> &'static str {
         match self {
-            Self::BadHandshakes => "bad handshake that was let in",
-            Self::ForgedTokens => "forged token that was let in",
-            Self::OthersChannels => "frame about others' channels that was carried out",
-            Self::ForbiddenOrders => "forbidden order that was carried out",
-            Self::ExpelledUsers => "thing done by an expelled user",
-            Self::Floods => "thing done above a limit",
-            Self::GiantFrames => "giant frame that was carried out",
-            Self::BrokenFrames => "broken frame that was carried out",
-            Self::SlowReaders => "thing that a slow reader got",
-            Self::QueueGarbage => "piece of garbage that was delivered",
-            Self::Replays => "replay that counted",
+            Self::BadHandshakes => "admitted bad handshake",
+            Self::ForgedTokens => "admitted forged token",
+            Self::OthersChannels => "successful intrusion",
+            Self::ForbiddenOrders => "forbidden order's effect",
+            Self::ExpelledUsers => "expelled user's act",
+            Self::Floods => "unlimited act",
+            Self::GiantFrames => "carried-out giant frame",
+            Self::BrokenFrames => "carried-out broken frame",
+            Self::SlowReaders => "slow reader's gain",
+            Self::QueueGarbage => "delivered garbage letter",
+            Self::Replays => "counted replay",
         }
     }
 }

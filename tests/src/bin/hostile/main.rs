@@ -42,6 +42,12 @@ pub(crate) struct Arguments {
     /// How many rooms the stack lets a connection be a member of.
     #[arg(long, value_name = "N")]
     max_rooms: usize,
+    /// How many messages a second the stack lets a user publish.
+    #[arg(long, value_name = "N")]
+    user_rate: u64,
+    /// How many messages the stack lets a user publish at once, after a rest.
+    #[arg(long, value_name = "N")]
+    user_burst: u64,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,

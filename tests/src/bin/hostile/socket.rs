@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -41,10 +41,7 @@ impl Answer {
     /// For the table.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::CarriedOut(text) => {
-                let frame: Value = serde_json::from_str(text).unwrap_or_default();
-                field(&frame, "type").to_owned()
-            }
+            Self::CarriedOut(text) => Frame::parse(text).kind,
             Self::Refused(code) => code.clone(),
             Self::Failure(_) => "failure".to_owned(),
             Self::Closed(how) => format!("closed {how}"),
@@ -100,8 +97,7 @@ impl Socket {
             Ok(Err(tungstenite::Error::Http(response))) => {
                 let status = response.status().as_u16();
                 if status >= 500 {
-                    open(&field.book)
-                        .fail("handshake that a function failed at", format!("HTTP {status} for `{user}`"));
+                    open(&field.book).fail("failed handshake", format!("HTTP {status} for `{user}`"));
                 }
                 return Ok(Err(format!("HTTP {status}")));
             }
@@ -151,7 +147,7 @@ impl Socket {
         let answer = self.ask(format!(r#"{{"action":"join","room":"{room}","ref":"join"}}"#)).await;
         let is_member = matches!(answer, Answer::CarriedOut(_));
         if !is_member {
-            self.field.note("failed join of an attacker", format!("`{room}`: {answer:?}"));
+            self.field.note("failed attacker's join", format!("`{room}`: {answer:?}"));
         }
         is_member
     }
@@ -197,31 +193,63 @@ impl Socket {
 
     /// Keeps what is no answer.
     fn sort(&mut self, text: &str) -> Option<Answer> {
-        let frame: Value = serde_json::from_str(text).unwrap_or_default();
-        match field(&frame, "type") {
-            "message" => self.hear(&frame, std::slice::from_ref(&frame)),
-            "messages" => {
-                self.hear(&frame, frame.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice));
-            }
-            "left" if frame.get("ref").is_none() => self.expelled.push(field(&frame, "channel").to_owned()),
+        let frame = Frame::parse(text);
+        match frame.kind.as_str() {
+            "message" => self.hear(&frame.channel, [frame.id]),
+            "messages" => self.hear(&frame.channel, frame.messages.into_iter().map(|message| message.id)),
+            "left" if frame.reference.is_none() => self.expelled.push(frame.channel),
             "receipt" => {}
-            "error" | "closing" => return Some(Answer::Refused(field(&frame, "code").to_owned())),
+            "error" | "closing" => return Some(Answer::Refused(frame.code)),
             "" => return Some(Answer::Failure(shortened(text))),
             _ => return Some(Answer::CarriedOut(text.to_owned())),
         }
         None
     }
 
-    fn hear(&mut self, frame: &Value, messages: &[Value]) {
-        let channel = field(frame, "channel");
+    fn hear(&mut self, channel: &str, ids: impl IntoIterator<Item = String>) {
         if !self.may_hear.contains(channel) {
             open(&self.field.book).breach(self.kind, format!("a socket got a message of `{channel}`"));
         }
-        self.heard.extend(messages.iter().map(|message| (channel.to_owned(), field(message, "id").to_owned())));
+        self.heard.extend(ids.into_iter().map(|id| (channel.to_owned(), id)));
     }
 }
 
-/// A text field of a frame.
-pub(crate) fn field<'a>(frame: &'a Value, name: &str) -> &'a str {
-    frame.get(name).and_then(Value::as_str).unwrap_or_default()
+/// What matters of a server's frame. A body is passed over: it may hold what is JSON and no reader can represent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Frame {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    channel: String,
+    pub(crate) id: String,
+    code: String,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    messages: Vec<Item>,
+}
+
+/// What matters of a message among several.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Item {
+    id: String,
+}
+
+impl Frame {
+    /// A frame without a type, if it isn't one.
+    pub(crate) fn parse(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_read_whatever_its_body_is() {
+        let frame = Frame::parse(r#"{"type":"message","channel":"room:a","id":"m","body":[1e999,"\ud800"]}"#);
+        assert_eq!((frame.kind.as_str(), frame.id.as_str()), ("message", "m"));
+        assert_eq!(Frame::parse(r#"{"message":"Internal server error"}"#).kind, "");
+    }
 }

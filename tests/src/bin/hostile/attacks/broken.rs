@@ -138,32 +138,32 @@ const ODD: &[&str] = &[
 pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
     loop {
         let user = field.fresh("breaker");
-        let mut texts: Vec<(&str, bool)> =
-            TEXTS.iter().map(|text| (*text, true)).chain(ODD.iter().map(|text| (*text, false))).collect();
-        field.dice.shuffle(&mut texts);
-        let mut texts = texts.into_iter().peekable();
+        let never = TEXTS.iter().map(|text| (WireMessage::text(*text), true));
+        let odd = ODD.iter().map(|text| (WireMessage::text(*text), false));
+        let no_texts = no_texts(&mut field).into_iter().map(|frame| (frame, true));
+        let mut frames: Vec<(WireMessage, bool)> = never.chain(odd).chain(no_texts).collect();
+        field.dice.shuffle(&mut frames);
+        let mut frames = frames.into_iter().peekable();
         // A socket that is closed for a frame is replaced.
-        while texts.peek().is_some() {
+        while frames.peek().is_some() {
             let Some(mut socket) = enter(&field, &user).await? else { break };
-            for (text, must_refuse) in texts.by_ref() {
-                let answer = socket.ask(text).await;
+            for (frame, must_refuse) in frames.by_ref() {
+                let what = frame.to_text().map_or_else(|_| format!("{frame:?}"), ToOwned::to_owned);
+                let answer = socket.ask(frame).await;
                 if must_refuse {
-                    field.must_refuse(KIND, text, &answer);
+                    field.must_refuse(KIND, &what, &answer);
                 } else {
-                    field.may_be_anything(KIND, text, &answer);
+                    field.may_be_anything(KIND, &what, &answer);
+                }
+                if !field.rest().await {
+                    return Ok(());
                 }
                 if socket.is_closed {
                     break;
                 }
-                field.rest().await;
             }
         }
-        for frame in no_texts(&mut field) {
-            let Some(mut socket) = enter(&field, &user).await? else { break };
-            let what = format!("{frame:?}");
-            field.must_refuse(KIND, &what, &socket.ask(frame).await);
-        }
-        if !field.goes_on() {
+        if !field.rest().await {
             return Ok(());
         }
     }
@@ -173,7 +173,7 @@ async fn enter(field: &Field, user: &str) -> anyhow::Result<Option<Socket>> {
     match Socket::open(field, KIND, user, &field.forge.good(user)).await? {
         Ok(mut socket) => Ok(socket.join("pen-broken").await.then_some(socket)),
         Err(why) => {
-            field.note("attacker without a socket", why);
+            field.note("refused attacker", why);
             Ok(None)
         }
     }

@@ -26,7 +26,8 @@ const LIFE: u64 = 3;
 pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
     loop {
         kicked(&mut field).await?;
-        banned(&mut field).await?;
+        // It is larger than the others.
+        Box::pin(banned(&mut field)).await?;
         banned_everywhere(&mut field).await?;
         expired(&mut field).await?;
         if !field.goes_on() {
@@ -40,7 +41,7 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
 async fn enter(field: &Field, user: &str, token: &str) -> anyhow::Result<Option<Socket>> {
     let socket = Socket::open(field, KIND, user, token).await?;
     if let Err(why) = &socket {
-        field.note("attacker without a socket", why);
+        field.note("refused attacker", why);
     }
     Ok(socket.ok())
 }
@@ -100,7 +101,7 @@ async fn must_be_out(field: &mut Field, user: &str, socket: &mut Socket, said: O
 async fn are_expelled(field: &Field, sockets: &mut [Socket; 2]) -> bool {
     for socket in sockets {
         if !socket.listen_until(ORDER, |socket| !socket.expelled.is_empty() || socket.is_closed).await {
-            field.note("order that was not carried out in time", format!("from `{ROOM}`"));
+            field.note("late order", format!("from `{ROOM}`"));
             return false;
         }
     }
@@ -138,7 +139,7 @@ async fn banned(field: &mut Field) -> anyhow::Result<()> {
     }
     let is_out = waiting.listen_until(ORDER, |socket| !socket.expelled.is_empty() || socket.is_closed).await;
     if !is_banned || !is_out {
-        field.note("order that was not carried out in time", format!("from `{ROOM}`"));
+        field.note("late order", format!("from `{ROOM}`"));
         return Ok(());
     }
     open(&field.book).banned.push((Channel::room(ROOM), user.clone()));
@@ -168,7 +169,7 @@ async fn banned_everywhere(field: &mut Field) -> anyhow::Result<()> {
     order(field, &format!("user:{user}"), "ban", &user, Some(until)).await?;
     for socket in &mut sockets {
         if !socket.listen_until(ORDER, |socket| socket.is_closed).await {
-            field.note("order that was not carried out in time", format!("`{user}` is still connected"));
+            field.note("late order", format!("`{user}` is still connected"));
             return Ok(());
         }
     }

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use hubbub_client::Channel;
-use hubbub_core::config::settings::{USER_BURST, USER_RATE};
-use serde_json::{Value, json};
+use hubbub_core::limit::PublishRate;
+use serde_json::json;
 
 use crate::book::open;
 use crate::field::Field;
 use crate::kind::Kind;
-use crate::socket::{Answer, Socket, field as text_field};
+use crate::socket::{Answer, Frame, Socket};
 
 const KIND: Kind = Kind::Floods;
 const ROOM: &str = "pen-flood";
@@ -44,7 +44,7 @@ async fn open_all(field: &mut Field, user: &str) -> anyhow::Result<Vec<Socket>> 
     for _ in 0..SOCKETS {
         match Socket::open(field, KIND, user, &token).await? {
             Ok(socket) => sockets.push(socket),
-            Err(why) => field.note("attacker without a socket", why),
+            Err(why) => field.note("refused attacker", why),
         }
     }
     Ok(sockets)
@@ -64,7 +64,9 @@ async fn publish_too_fast(field: &mut Field) -> anyhow::Result<()> {
     });
     let accepted: u64 = join_all(flooding.collect::<Vec<_>>()).await.into_iter().sum();
     // The moments at which the stack decided lie between these two.
-    let allowed = USER_BURST.default + (begin.elapsed().as_millis() as u64 * USER_RATE.default).div_ceil(1_000);
+    let PublishRate { per_second, burst } = field.user_rate;
+    // As whole seconds, so that it is a little more than that.
+    let allowed = burst + per_second * (begin.elapsed().as_secs() + 1);
     for _ in allowed..accepted {
         open(&field.book).breach(KIND, format!("`{user}` published {accepted} messages and may publish {allowed}"));
     }
@@ -87,8 +89,7 @@ async fn flood(mut field: Field, mut socket: Socket, user: String, thread: usize
             field.may_be_anything(KIND, id, &answer);
             match answer {
                 Answer::CarriedOut(frame) => {
-                    let frame: Value = serde_json::from_str(&frame).unwrap_or_default();
-                    open(&field.book).accept(&room, &user, thread, text_field(&frame, "id"));
+                    open(&field.book).accept(&room, &user, thread, &Frame::parse(&frame).id);
                     accepted += 1;
                 }
                 Answer::Refused(code) if code != "unavailable" => field.refuse(KIND, &room, &user, id),

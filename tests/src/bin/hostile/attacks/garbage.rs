@@ -16,11 +16,15 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
     loop {
         // A channel of its own for each round, and now and then one that honest people are in.
         let group = if round % 2 == 0 { format!("room:pen-garbage-{round}") } else { format!("room:{}", hall(0)) };
-        for (group, text, reason) in pieces(&mut field, &group) {
+        let mut pieces = pieces(&mut field, &group);
+        field.dice.shuffle(&mut pieces);
+        for (group, text, reason) in pieces {
             let id = field.fresh("garbage");
             field.warden().send_raw(&group, &id, &text).await?;
             note(&field, Garbage { group, text, reason });
-            field.rest().await;
+            if !field.rest().await {
+                break;
+            }
         }
         let id = field.fresh("behind");
         field.warden().send(&group, &id, &Value::from("behind the garbage")).await?;

@@ -24,7 +24,7 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
                     throw(&mut field, &mut socket, &user).await;
                 }
             }
-            Err(why) => field.note("attacker without a socket", why),
+            Err(why) => field.note("refused attacker", why),
         }
         if !field.goes_on() {
             return Ok(());
@@ -65,10 +65,13 @@ async fn throw(field: &mut Field, socket: &mut Socket, user: &str) {
         let padding = format!(r#","padding":"{}"}}"#, "p".repeat(padding));
         published.push((format!("{}{padding}", frame.trim_end_matches('}')), id));
     }
+    field.dice.shuffle(&mut published);
     for (frame, id) in published {
         field.refuse(KIND, &Channel::room(ROOM), user, &id);
         field.must_refuse(KIND, &frame, &socket.ask(frame.clone()).await);
-        field.rest().await;
+        if !field.rest().await {
+            return;
+        }
     }
     let long = |length: usize| "a".repeat(length);
     let seen: serde_json::Map<String, Value> =
@@ -88,7 +91,9 @@ async fn throw(field: &mut Field, socket: &mut Socket, user: &str) {
     ] {
         let frame = frame.to_string();
         field.must_refuse(KIND, &frame, &socket.ask(frame.clone()).await);
-        field.rest().await;
+        if !field.rest().await {
+            return;
+        }
     }
     // At its limit a body is as good as any other.
     let frame = format!(r#"{{"action":"publish","room":"{ROOM}","body":{}}}"#, text(body_limit - 2));

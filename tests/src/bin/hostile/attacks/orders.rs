@@ -17,7 +17,7 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
             let token = field.forge.granting(&user, token);
             match Socket::open(&field, KIND, &user, &token).await? {
                 Ok(mut socket) => order_about(&mut field, &mut socket).await,
-                Err(why) => field.note("attacker without a socket", why),
+                Err(why) => field.note("refused attacker", why),
             }
         }
         if !field.goes_on() {

@@ -27,7 +27,7 @@ async fn enter(field: &Field, user: &str, capabilities: serde_json::Value) -> an
     let token = field.forge.granting(user, capabilities);
     let socket = Socket::open(field, KIND, user, &token).await?;
     if let Err(why) = &socket {
-        field.note("attacker without a socket", why);
+        field.note("refused attacker", why);
     }
     Ok(socket.ok())
 }

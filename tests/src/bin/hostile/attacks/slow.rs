@@ -40,7 +40,7 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
                     socket.join(ROOM).await;
                     readers.push(socket);
                 }
-                Err(why) => field.note("attacker without a socket", why),
+                Err(why) => field.note("refused attacker", why),
             }
         }
         let (channel, warden) = (format!("room:{ROOM}"), field.warden());

@@ -37,16 +37,15 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
                 match reply {
                     Reply::Status(101) => book.breach(KIND, what),
                     Reply::Status(401 | 403) => {}
-                    Reply::Status(status) if status >= 500 => book.fail("token that a function failed at", what),
+                    Reply::Status(status) if status >= 500 => book.fail("failed token", what),
                     Reply::Status(_) | Reply::HungUp | Reply::Silence => {
-                        book.oddities.note("token that was answered otherwise", format!("{what}: {}", reply.name()));
+                        book.oddities.note("oddly refused token", format!("{what}: {}", reply.name()));
                     }
                 }
             }
-            field.rest().await;
-        }
-        if !field.goes_on() {
-            return Ok(());
+            if !field.rest().await {
+                return Ok(());
+            }
         }
     }
 }
