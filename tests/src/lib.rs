@@ -1,4 +1,4 @@
-//! End-to-end tests, demo, soak and benchmarks on a local stack.
+//! End-to-end tests, demo, soak, hostile acts and benchmarks on a local stack.
 //!
 //! Here is what they share. Around the stack: where it is ([`stack`]), tokens that it accepts ([`token`]), a service that sends to its
 //! queue ([`service`]), looking at what it has done ([`inspect`]), what its functions have logged ([`function_logs`]), breaking parts of

@@ -71,7 +71,7 @@ impl Kind {
             Self::OthersChannels => "successful intrusion",
             Self::ForbiddenOrders => "forbidden order's effect",
             Self::ExpelledUsers => "expelled user's act",
-            Self::Floods => "unlimited act",
+            Self::Floods => "excessive act",
             Self::GiantFrames => "carried-out giant frame",
             Self::BrokenFrames => "carried-out broken frame",
             Self::SlowReaders => "slow reader's gain",

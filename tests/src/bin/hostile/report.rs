@@ -15,7 +15,8 @@ pub(crate) struct Figures {
     pub(crate) attempts: u64,
     /// Of these, those that got something that they should not.
     pub(crate) let_in: u64,
-    /// Invocations that ended in an error or a crash, and frames that were never answered.
+    /// Invocations that ended in an error or a crash, by what a socket saw and by what the functions have logged, so that one may count
+    /// twice; and frames that were never answered.
     pub(crate) functions_failed: u64,
     /// Messages that were accepted and are not in their log once, or that an honest member did not get once and in order.
     pub(crate) accepted_lost: u64,

@@ -12,6 +12,8 @@ use crate::socket::Socket;
 const KIND: Kind = Kind::BrokenFrames;
 
 /// No action of these may be carried out.
+///
+/// The actions `$connect` and `$disconnect` are left out: the local AWS calls the functions of these routes for a frame, and answers nothing.
 const TEXTS: &[&str] = &[
     // Not JSON.
     "",

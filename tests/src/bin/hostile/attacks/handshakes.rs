@@ -57,8 +57,8 @@ fn judge(field: &Field, what: &'static str, reply: Reply) {
 
 /// Requests that are whole, each with what is wrong with it.
 ///
-/// One without an upgrade, with an upgrade to HTTP/2 or with another method is left out: the local AWS takes it for a call of an HTTP API and hands
-/// it to `receive`, which can't read such an event. API Gateway refuses it, because a WebSocket API takes nothing else.
+/// One without an upgrade, with an upgrade to HTTP/2 or with another method is left out: the local AWS takes it for a call of an HTTP API
+/// and hands it to `receive`, which can't read such an event. API Gateway refuses it, because a WebSocket API takes nothing else.
 fn whole(field: &mut Field) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
     let dice = &mut field.dice;
     let mut garbage: Vec<u8> = (0..dice.usize(1..2_000)).map(|_| dice.u8(..)).collect();

@@ -117,7 +117,7 @@ async fn stay_outside(field: &mut Field) -> anyhow::Result<()> {
     look(field, &mut socket).await;
     // What one has left is as closed as what one never joined.
     if socket.join(&room).await {
-        let left = socket.ask(json!({"action": "leave", "room": room}).to_string()).await;
+        let left = socket.ask(json!({"action": "leave", "room": room, "ref": "leave"}).to_string()).await;
         if matches!(left, Answer::CarriedOut(_)) {
             publish(field, &mut socket).await;
             look(field, &mut socket).await;
