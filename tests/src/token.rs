@@ -44,7 +44,7 @@ impl Tokens {
         Self { key: key.into() }
     }
 
-    /// The key itself.
+    /// The key, for tokens that are made by hand.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

@@ -1,0 +1,141 @@
+//! Floods: one user publishes as fast as it can on several sockets, joins and leaves without end, and joins more rooms than it may.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use hubbub_client::Channel;
+use hubbub_core::limit::PublishRate;
+use serde_json::json;
+
+use crate::book::open;
+use crate::field::Field;
+use crate::kind::Kind;
+use crate::socket::{Answer, Frame, Socket};
+
+const KIND: Kind = Kind::Floods;
+const ROOM: &str = "pen-flood";
+
+/// Sockets of the one user.
+const SOCKETS: usize = 3;
+/// Frames that are sent before the first answer is read.
+const WAVE: usize = 15;
+/// How long a user floods.
+const TIME: Duration = Duration::from_secs(3);
+/// Rooms that a storm of joins goes through.
+const ROOMS: usize = 5;
+/// Joins beyond the limit.
+const TOO_MANY: usize = 3;
+
+pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+    loop {
+        publish_too_fast(&mut field).await?;
+        join_and_leave(&mut field).await?;
+        join_too_many(&mut field).await?;
+        if !field.goes_on() {
+            return Ok(());
+        }
+        field.rest().await;
+    }
+}
+
+async fn open_all(field: &mut Field, user: &str) -> anyhow::Result<Vec<Socket>> {
+    let token = field.forge.good(user);
+    let mut sockets = Vec::new();
+    for _ in 0..SOCKETS {
+        match Socket::open(field, KIND, user, &token).await? {
+            Ok(socket) => sockets.push(socket),
+            Err(why) => field.note("refused attacker", why),
+        }
+    }
+    Ok(sockets)
+}
+
+/// No more is accepted than the burst and the rate allow, from all sockets together, and what is refused stays out of the log.
+async fn publish_too_fast(field: &mut Field) -> anyhow::Result<()> {
+    let user = field.fresh("flooder");
+    let mut sockets = open_all(field, &user).await?;
+    for socket in &mut sockets {
+        socket.join(ROOM).await;
+    }
+    let begin = Instant::now();
+    let flooding = sockets.into_iter().enumerate().map(|(thread, socket)| {
+        let dice = field.dice.fork();
+        flood(Field { dice, ..field.clone() }, socket, user.clone(), thread)
+    });
+    let accepted: u64 = join_all(flooding.collect::<Vec<_>>()).await.into_iter().sum();
+    // The moments at which the stack decided lie between these two.
+    let PublishRate { per_second, burst } = field.user_rate;
+    // As whole seconds, so that it is a little more than that.
+    let allowed = burst + per_second * (begin.elapsed().as_secs() + 1);
+    for _ in allowed..accepted {
+        open(&field.book).breach(KIND, format!("`{user}` published {accepted} messages and may publish {allowed}"));
+    }
+    Ok(())
+}
+
+/// How many of its messages were accepted.
+async fn flood(mut field: Field, mut socket: Socket, user: String, thread: usize) -> u64 {
+    let room = Channel::room(ROOM);
+    let (begin, mut accepted) = (Instant::now(), 0);
+    while begin.elapsed() < TIME && !socket.is_closed {
+        let ids: Vec<String> = (0..WAVE).map(|_| field.fresh("flood")).collect();
+        for id in &ids {
+            socket
+                .send(json!({"action": "publish", "room": ROOM, "id": id, "ref": id, "body": thread}).to_string())
+                .await;
+        }
+        for id in &ids {
+            let answer = socket.answer().await;
+            field.may_be_anything(KIND, id, &answer);
+            match answer {
+                Answer::CarriedOut(frame) => {
+                    open(&field.book).accept(&room, &user, thread, &Frame::parse(&frame).id);
+                    accepted += 1;
+                }
+                Answer::Refused(code) if code != "unavailable" => field.refuse(KIND, &room, &user, id),
+                Answer::Refused(_) | Answer::Failure(_) | Answer::Closed(_) | Answer::Silence => {}
+            }
+        }
+    }
+    accepted
+}
+
+/// It is allowed, and must harm nobody.
+async fn join_and_leave(field: &mut Field) -> anyhow::Result<()> {
+    let user = field.fresh("stormer");
+    let sockets = open_all(field, &user).await?;
+    let storms = sockets.into_iter().map(|socket| storm(Field { dice: field.dice.fork(), ..field.clone() }, socket));
+    join_all(storms.collect::<Vec<_>>()).await;
+    Ok(())
+}
+
+async fn storm(mut field: Field, mut socket: Socket) {
+    for _ in 0..2 {
+        let mut expected = 0;
+        for _ in 0..WAVE {
+            let (action, room) = (if field.dice.bool() { "join" } else { "leave" }, field.dice.usize(..ROOMS));
+            socket.send(json!({"action": action, "room": format!("pen-storm-{room}"), "ref": "s"}).to_string()).await;
+            expected += 1;
+        }
+        for _ in 0..expected {
+            let answer = socket.answer().await;
+            field.may_be_anything(KIND, "a storm of joins", &answer);
+        }
+    }
+}
+
+/// A connection is a member of so many rooms at most.
+async fn join_too_many(field: &mut Field) -> anyhow::Result<()> {
+    let user = field.fresh("collector");
+    let Ok(mut socket) = Socket::open(field, KIND, &user, &field.forge.good(&user)).await? else { return Ok(()) };
+    for number in 0..field.max_rooms + TOO_MANY {
+        let join = json!({"action": "join", "room": format!("pen-many-{number}")}).to_string();
+        let answer = socket.ask(join.clone()).await;
+        if number < field.max_rooms {
+            field.may_be_anything(KIND, &join, &answer);
+        } else {
+            field.must_refuse(KIND, &join, &answer);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Others' rooms and users: joining, reading, publishing and looking around without a right to it, or without being a member.
+
+use hubbub_client::Channel;
+use serde_json::json;
+
+use crate::field::Field;
+use crate::honest::{HALLS, HONEST, hall, honest};
+use crate::kind::Kind;
+use crate::socket::{Answer, Socket};
+
+const KIND: Kind = Kind::OthersChannels;
+const PEN: &str = "pen-others";
+
+pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+    loop {
+        trespass(&mut field).await?;
+        misuse_a_membership(&mut field).await?;
+        stay_outside(&mut field).await?;
+        if !field.goes_on() {
+            return Ok(());
+        }
+    }
+}
+
+/// Opens a socket for a user with these capabilities, or notes why not.
+async fn enter(field: &Field, user: &str, capabilities: serde_json::Value) -> anyhow::Result<Option<Socket>> {
+    let token = field.forge.granting(user, capabilities);
+    let socket = Socket::open(field, KIND, user, &token).await?;
+    if let Err(why) = &socket {
+        field.note("refused attacker", why);
+    }
+    Ok(socket.ok())
+}
+
+/// Rooms that the token doesn't grant, and other users' channels.
+async fn trespass(field: &mut Field) -> anyhow::Result<()> {
+    let user = field.fresh("mallory");
+    let own = json!(["pen-*"]);
+    let grants = json!({"join": own, "publish": own, "history": own, "who": own, "direct": ["mallory-*"]});
+    let Some(mut socket) = enter(field, &user, grants).await? else { return Ok(()) };
+    let (room, victim) = (hall(field.dice.usize(..HALLS)), honest(field.dice.usize(..HONEST)));
+    for frame in [
+        json!({"action": "join", "room": room}),
+        json!({"action": "join", "room": room, "since": 0}),
+        json!({"action": "join", "channel": format!("room:{room}")}),
+        json!({"action": "history", "room": room}),
+        json!({"action": "history", "channel": format!("room:{room}"), "before": 1_000_000, "limit": 200}),
+        json!({"action": "who", "room": room}),
+        json!({"action": "join", "channel": format!("user:{victim}"), "since": 0}),
+        json!({"action": "history", "channel": format!("user:{victim}")}),
+    ] {
+        let text = frame.to_string();
+        field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+        field.rest().await;
+    }
+    // Of a field that comes twice, what is checked must be what is done.
+    for text in [
+        format!(r#"{{"action":"join","room":"pen-others","room":"{room}"}}"#),
+        format!(r#"{{"action":"join","channel":"room:pen-others","room":"{room}"}}"#),
+        format!(r#"{{"action":"leave","action":"history","room":"{room}"}}"#),
+        format!(r#"{{"action":"who","room":"pen-others","\u0072oom":"{room}"}}"#),
+    ] {
+        field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+    }
+    for (channel, action, target) in [
+        (Channel::room(&room), "publish", ("room", room.clone())),
+        (Channel::user(&victim), "direct", ("to", victim.clone())),
+    ] {
+        let id = field.fresh("trespass");
+        field.refuse(KIND, &channel, &user, &id);
+        let text = json!({"action": action, target.0: target.1, "id": id, "body": "let me in", "receipt": true});
+        field.must_refuse(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
+    }
+    Ok(())
+}
+
+/// A member of a room with the right to join it, and with no other.
+async fn misuse_a_membership(field: &mut Field) -> anyhow::Result<()> {
+    let user = field.fresh("mallory");
+    let Some(mut socket) = enter(field, &user, json!({"join": [PEN]})).await? else { return Ok(()) };
+    if !socket.join(PEN).await {
+        return Ok(());
+    }
+    let id = field.fresh("misuse");
+    field.refuse(KIND, &Channel::room(PEN), &user, &id);
+    for text in [
+        json!({"action": "publish", "room": PEN, "id": id, "body": 1}),
+        json!({"action": "history", "room": PEN}),
+        json!({"action": "who", "room": PEN}),
+        json!({"action": "direct", "to": user, "body": 1}),
+    ] {
+        field.must_refuse(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
+        field.rest().await;
+    }
+    Ok(())
+}
+
+/// All rights, and no membership.
+async fn stay_outside(field: &mut Field) -> anyhow::Result<()> {
+    let user = field.fresh("mallory");
+    let token = field.forge.good(&user);
+    let Ok(mut socket) = Socket::open(field, KIND, &user, &token).await? else { return Ok(()) };
+    let room = hall(field.dice.usize(..HALLS));
+    let publish = async |field: &mut Field, socket: &mut Socket| {
+        let id = field.fresh("outside");
+        field.refuse(KIND, &Channel::room(&room), &user, &id);
+        let text = json!({"action": "publish", "room": room, "id": id, "body": 1}).to_string();
+        field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+    };
+    let look = async |field: &Field, socket: &mut Socket| {
+        for action in ["history", "who"] {
+            let text = json!({"action": action, "room": room}).to_string();
+            field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+        }
+    };
+    publish(field, &mut socket).await;
+    look(field, &mut socket).await;
+    // What one has left is as closed as what one never joined.
+    if socket.join(&room).await {
+        let left = socket.ask(json!({"action": "leave", "room": room, "ref": "leave"}).to_string()).await;
+        if matches!(left, Answer::CarriedOut(_)) {
+            publish(field, &mut socket).await;
+            look(field, &mut socket).await;
+        }
+    }
+    Ok(())
+}
