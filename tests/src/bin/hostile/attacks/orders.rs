@@ -49,6 +49,11 @@ async fn order_about(field: &mut Field, socket: &mut Socket) {
         json!({"action": "unban", "user": victim}),
         json!({"action": "kick", "room": null, "user": victim}),
         json!({"action": "ban", "room": "*", "user": victim, "until": until}),
+        json!({"action": "delete", "room": room, "seq": 1}),
+        json!({"action": "close", "room": room}),
+        json!({"action": "close", "room": room, "erase": true}),
+        json!({"action": "open", "room": room}),
+        json!({"action": "close", "room": "*"}),
         json!({"action": "publish", "order": "kick", "room": room, "user": victim, "body": 1}),
     ] {
         let text = order.to_string();
