@@ -1,0 +1,244 @@
+//! Faults that are put into a sound program, one at a time, and the check that has to find each.
+
+use serde_json::{Value, json};
+
+use crate::Check;
+
+/// A fault.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What is wrong, as a file's name.
+    pub name: &'static str,
+    /// Where in the program, as a JSON pointer, and what is put there; nothing takes away what is there.
+    change: (&'static str, Option<Value>),
+    /// The check that has to find it.
+    pub found_by: Check,
+    /// Whether the TypeScript compiler has to find it too.
+    pub found_by_tsc: bool,
+}
+
+impl Fault {
+    /// The program with the fault.
+    ///
+    /// # Errors
+    /// When the program isn't such that the fault can be put into it.
+    pub fn seed(&self, program: &Value) -> Result<Value, String> {
+        let mut program = program.clone();
+        let (pointer, value) = &self.change;
+        let lost = || format!("there is nothing at `{pointer}`");
+        let (parent, name) = pointer.rsplit_once('/').ok_or_else(lost)?;
+        let name = name.replace("~1", "/");
+        match (program.pointer_mut(parent).ok_or_else(lost)?, value) {
+            (Value::Object(fields), Some(value)) => {
+                fields.insert(name, value.clone());
+            }
+            (Value::Object(fields), None) => {
+                fields.remove(&name).ok_or_else(lost)?;
+            }
+            (Value::Array(items), change) => {
+                let index = name.parse::<usize>().map_err(|_| lost())?;
+                let item = items.get_mut(index).ok_or_else(lost)?;
+                match change {
+                    Some(value) => *item = value.clone(),
+                    None => drop(items.remove(index)),
+                }
+            }
+            _ => return Err(lost()),
+        }
+        Ok(program)
+    }
+}
+
+/// All faults, for the program of the cloud.
+#[must_use]
+pub fn all() -> Vec<Fault> {
+    let fault = |name, pointer, value: Value, found_by, found_by_tsc| Fault {
+        name,
+        change: (pointer, (!value.is_null()).then_some(value)),
+        found_by,
+        found_by_tsc,
+    };
+    // What the compiler of TypeScript finds as well, and what it doesn't.
+    let typed = |name, pointer, value, found_by| fault(name, pointer, value, found_by, true);
+    let untyped = |name, pointer, value, found_by| fault(name, pointer, value, found_by, false);
+    let gone = || Value::Null;
+    vec![
+        untyped("unknown-section", "/output", json!({}), Check::Program),
+        untyped("unknown-option", "/resources/stage/options/dependson", json!([]), Check::Program),
+        untyped("unknown-type", "/resources/table/type", json!("aws:dynamodb:Tabel"), Check::Shape),
+        typed("unknown-property", "/resources/publishQueue/properties/fifo", json!(true), Check::Shape),
+        typed("unknown-property-inside", "/resources/table/properties/ttl/atributeName", json!("ttl"), Check::Shape),
+        typed("property-of-another-type", "/resources/receive/properties/memory", json!(256), Check::Shape),
+        typed("string-for-number", "/resources/receive/properties/timeout", json!("10"), Check::Shape),
+        typed("string-for-boolean", "/resources/publishQueue/properties/fifoQueue", json!("true"), Check::Shape),
+        typed("string-for-list", "/resources/receive/properties/architectures", json!("arm64"), Check::Shape),
+        typed("list-for-object", "/resources/receive/properties/environment", json!([{}]), Check::Shape),
+        typed(
+            "number-for-string",
+            "/resources/receive/properties/environment/variables/HUBBUB_USER_RATE",
+            json!(20),
+            Check::Shape,
+        ),
+        typed(
+            "object-for-json-text",
+            "/resources/publishQueue/properties/redrivePolicy",
+            json!({"maxReceiveCount": 5}),
+            Check::Shape,
+        ),
+        typed("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
+        typed("missing-property", "/resources/receiveIntegration/properties/integrationType", gone(), Check::Shape),
+        typed("missing-property-inside", "/resources/table/properties/attributes/0/name", gone(), Check::Shape),
+        typed("number-refers-to-string", "/resources/receive/properties/timeout", json!("${table.name}"), Check::Shape),
+        untyped("unknown-function", "/variables/region/fn::invoke/function", json!("aws:getRegions"), Check::Shape),
+        typed("unknown-answer", "/variables/region/fn::invoke/return", json!("regionName"), Check::Shape),
+        untyped("unknown-runtime", "/resources/receive/properties/runtime", json!("provided.al2032"), Check::Shape),
+        untyped("other-provider-version", "/resources/aws/options/version", json!("7.47.0"), Check::Shape),
+        untyped("no-default-provider", "/resources/aws/defaultProvider", gone(), Check::Shape),
+        untyped(
+            "lone-dollar",
+            "/resources/api/properties/routeSelectionExpression",
+            json!("$request.body.action"),
+            Check::Shape,
+        ),
+        typed(
+            "unknown-resource",
+            "/resources/stage/properties/deploymentId",
+            json!("${deploiment.id}"),
+            Check::References,
+        ),
+        typed("unknown-output", "/outputs/publishQueueUrl", json!("${publishQueue.uri}"), Check::References),
+        typed(
+            "unknown-output-in-policy",
+            "/resources/connectPolicy/properties/policy/fn::toJSON/Statement/1/Resource/0",
+            json!("${table.tableArn}"),
+            Check::References,
+        ),
+        typed("whole-resource", "/resources/receive/properties/role", json!("${receiveRole}"), Check::References),
+        typed("unknown-dependency", "/resources/stage/options/dependsOn/0", json!("${conectRoute}"), Check::References),
+        typed("circle", "/resources/receiveRole/properties/description", json!("${receive.arn}"), Check::References),
+        untyped(
+            "arn-for-invoke-arn",
+            "/resources/receiveIntegration/properties/integrationUri",
+            json!("${receive.arn}"),
+            Check::Targets,
+        ),
+        untyped(
+            "role-name-for-arn",
+            "/resources/receive/properties/role",
+            json!("${receiveRole.name}"),
+            Check::Targets,
+        ),
+        untyped("role-of-another", "/resources/receive/properties/role", json!("${connectRole.arn}"), Check::Targets),
+        untyped(
+            "role-of-another-service",
+            "/resources/broadcast/properties/roleArn",
+            json!("${deliverRole.arn}"),
+            Check::Targets,
+        ),
+        untyped(
+            "dead-letter-queue-as-source",
+            "/resources/deliverPublished/properties/eventSourceArn",
+            json!("${deadLetterQueue.arn}"),
+            Check::Targets,
+        ),
+        untyped(
+            "table-as-source",
+            "/resources/deliverPublished/properties/eventSourceArn",
+            json!("${table.arn}"),
+            Check::Targets,
+        ),
+        untyped(
+            "route-to-a-function",
+            "/resources/joinRoute/properties/target",
+            json!("${receive.id}"),
+            Check::Targets,
+        ),
+        untyped(
+            "queue-in-a-policy-of-the-table",
+            "/resources/connectPolicy/properties/policy/fn::toJSON/Statement/1/Resource/0",
+            json!("${publishQueue.arn}"),
+            Check::Targets,
+        ),
+        untyped(
+            "name-for-url",
+            "/resources/receive/properties/environment/variables/HUBBUB_PUBLISH_QUEUE_URL",
+            json!("${publishQueue.name}"),
+            Check::Targets,
+        ),
+        untyped(
+            "other-queue",
+            "/resources/receive/properties/environment/variables/HUBBUB_PUBLISH_QUEUE_URL",
+            json!("${deadLetterQueue.url}"),
+            Check::Targets,
+        ),
+        untyped(
+            "unknown-word",
+            "/resources/receiveIntegration/properties/integrationType",
+            json!("LAMBDA_PROXY"),
+            Check::Words,
+        ),
+        untyped("http-api", "/resources/api/properties/protocolType", json!("HTTP"), Check::Words),
+        untyped("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", gone(), Check::Waiting),
+        untyped("function-before-its-policy", "/resources/receive/options/dependsOn/1", gone(), Check::Waiting),
+        untyped("function-before-its-log-group", "/resources/receive/options/dependsOn/0", gone(), Check::Waiting),
+        untyped("mapping-before-the-policy", "/resources/deliverPublished/options", gone(), Check::Waiting),
+        untyped(
+            "one-throttle",
+            "/resources/stage/properties/defaultRouteSettings/throttlingBurstLimit",
+            gone(),
+            Check::Invariants,
+        ),
+        untyped(
+            "throttle-of-no-route",
+            "/resources/stage/properties/routeSettings/1/routeKey",
+            json!("histroy"),
+            Check::Invariants,
+        ),
+        untyped("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", gone(), Check::Invariants),
+        untyped(
+            "short-visibility",
+            "/resources/publishQueue/properties/visibilityTimeoutSeconds",
+            json!(359),
+            Check::Invariants,
+        ),
+        untyped("not-fifo", "/resources/publishQueue/properties/name", json!("publish"), Check::Invariants),
+        untyped("no-permission", "/resources/receivePermission", gone(), Check::Invariants),
+        untyped("no-policy", "/resources/receivePolicy", gone(), Check::Invariants),
+        untyped(
+            "variable-not-set",
+            "/resources/receive/properties/environment/variables/HUBBUB_TABLE",
+            gone(),
+            Check::Invariants,
+        ),
+        untyped(
+            "variable-not-read",
+            "/resources/connect/properties/environment/variables/HUBBUB_USER_RATE",
+            json!("20"),
+            Check::Invariants,
+        ),
+        untyped(
+            "no-limit-of-pages",
+            "/resources/deliverPage/properties/reservedConcurrentExecutions",
+            gone(),
+            Check::Invariants,
+        ),
+        untyped(
+            "too-many-pages",
+            "/resources/deliverPage/properties/reservedConcurrentExecutions",
+            json!(80),
+            Check::Invariants,
+        ),
+        untyped(
+            "too-many-deliveries",
+            "/resources/deliverPublished/properties/scalingConfig/maximumConcurrency",
+            json!(11),
+            Check::Invariants,
+        ),
+        untyped(
+            "different-budgets",
+            "/resources/deliver/properties/environment/variables/HUBBUB_CALLBACK_RPS",
+            json!("10000"),
+            Check::Invariants,
+        ),
+    ]
+}
