@@ -7,7 +7,7 @@
 // A type is `string`, `number`, `boolean`, `any`, `archive`, `T[]`, `{T}` (a map), `=Name` (one of the enum's strings), or the name of
 // an object's type; a `?` at the end says that the property may be left out.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import ts from "typescript";
@@ -15,27 +15,25 @@ import ts from "typescript";
 const require = createRequire(import.meta.url);
 const packageFile = require.resolve("@pulumi/aws/package.json");
 
+const parsed = new Map();
+
+/** A file, parsed once for everybody and without its comments, which are most of it. */
+export function parse(file) {
+    if (!parsed.has(file)) {
+        const options = { languageVersion: ts.ScriptTarget.ES2022, jsDocParsingMode: ts.JSDocParsingMode.ParseNone };
+        parsed.set(file, ts.createSourceFile(file, readFileSync(file, "utf8"), options));
+    }
+    return parsed.get(file);
+}
+
 /** A file of declarations, by what it declares. */
 class Declarations {
-    static #parsed = new Map();
-
-    static of(file) {
-        if (!this.#parsed.has(file)) {
-            this.#parsed.set(file, new Declarations(file));
-        }
-        return this.#parsed.get(file);
-    }
-
     constructor(file) {
         const name = path.join(path.dirname(packageFile), `${file}.d.ts`);
-        let text;
-        try {
-            text = readFileSync(name, "utf8");
-        } catch {
+        if (!existsSync(name)) {
             throw new Error(`the provider declares no \`${file}\``);
         }
-        this.file = file;
-        this.statements = ts.createSourceFile(name, text, ts.ScriptTarget.Latest).statements;
+        this.statements = parse(name).statements;
     }
 
     /** An interface, in a namespace or outside; undefined if there is none. */
@@ -76,7 +74,7 @@ class Schema {
 
     resource(token) {
         const { file, name } = locate(token);
-        const declarations = Declarations.of(file);
+        const declarations = new Declarations(file);
         const inputs = declarations.interface(`${name}Args`);
         const outputs = declarations.find(name, ts.isClassDeclaration);
         if (!inputs || !outputs) {
@@ -87,7 +85,7 @@ class Schema {
 
     invoke(token) {
         const { file, name } = locate(token);
-        const declarations = Declarations.of(file);
+        const declarations = new Declarations(file);
         const inputs = declarations.interface(`${capital(name)}OutputArgs`);
         const outputs = declarations.interface(`${capital(name)}Result`);
         if (!outputs) {
@@ -176,7 +174,7 @@ class Schema {
         if (!this.types.has(name)) {
             // Taken before it is filled, as a type may have itself in it.
             this.types.set(name, {});
-            const declaration = Declarations.of("types/input").interface(name);
+            const declaration = new Declarations("types/input").interface(name);
             if (!declaration) {
                 throw new Error(`the provider declares no type \`${name}\``);
             }
@@ -187,7 +185,7 @@ class Schema {
 
     enum([module, name]) {
         const isConstant = (it) => ts.isVariableStatement(it) && it.declarationList.declarations[0].name.text === name;
-        const constant = Declarations.of(`types/enums/${module}/index`).statements.find(isConstant);
+        const constant = new Declarations(`types/enums/${module}/index`).statements.find(isConstant);
         const values = constant.declarationList.declarations[0].type.members.map((it) => it.type.literal.text);
         this.enums.set(`${module}.${name}`, values.sort());
         return `=${module}.${name}`;

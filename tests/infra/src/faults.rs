@@ -18,6 +18,12 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The resource that the fault is in, unless it is elsewhere.
+    #[must_use]
+    pub fn resource(&self) -> Option<&'static str> {
+        self.change.0.strip_prefix("/resources/")?.split('/').next()
+    }
+
     /// The program with the fault.
     ///
     /// # Errors
@@ -85,7 +91,7 @@ pub fn all() -> Vec<Fault> {
             json!({"maxReceiveCount": 5}),
             Check::Shape,
         ),
-        typed("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
+        untyped("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
         typed("missing-property", "/resources/receiveIntegration/properties/integrationType", gone(), Check::Shape),
         typed("missing-property-inside", "/resources/table/properties/attributes/0/name", gone(), Check::Shape),
         typed("number-refers-to-string", "/resources/receive/properties/timeout", json!("${table.name}"), Check::Shape),

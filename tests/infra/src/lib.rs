@@ -2,7 +2,8 @@
 //!
 //! A check reads the printed JSON, as Pulumi does, and not the types that it was made from. [`shape`] holds it against the provider's
 //! schema, [`references`] follows what refers to what, and [`rules`] knows what neither does: which ARN goes where, what waits for
-//! what, and what makes a stack that works. [`faults`] breaks a program on purpose, to show that each break is found.
+//! what, and what makes a stack that works. [`faults`] breaks a program on purpose, to show that each break is found;
+//! [`typescript`] prints a program once more for the TypeScript compiler and for Pulumi's mocks.
 
 pub mod faults;
 pub mod program;
@@ -11,6 +12,7 @@ pub mod rules;
 pub mod schema;
 pub mod shape;
 pub mod text;
+pub mod typescript;
 pub mod variants;
 
 use serde_json::Value;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::references;
+
 /// A program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,10 +100,19 @@ impl Program {
         self.resources.iter().filter(move |(_, it)| it.r#type == kind).map(|(name, it)| (name.as_str(), it))
     }
 
-    /// Whether there is a resource of this name and type.
+    /// The part of the program that a resource needs, with the resource, the provider and no outputs.
     #[must_use]
-    pub fn is(&self, name: &str, kind: &str) -> bool {
-        self.resources.get(name).is_some_and(|resource| resource.r#type == kind)
+    pub fn around(&self, name: &str) -> Self {
+        let providers = self.resources.iter().filter(|(_, resource)| resource.default_provider);
+        let mut kept = BTreeMap::new();
+        let mut found: Vec<&str> = providers.map(|(name, _)| name.as_str()).chain([name]).collect();
+        while let Some(name) = found.pop() {
+            let Some(resource) = self.resources.get(name) else { continue };
+            if kept.insert(name.to_owned(), resource.clone()).is_none() {
+                found.extend(references::needs(resource, self));
+            }
+        }
+        Self { resources: kept, outputs: BTreeMap::new(), ..self.clone() }
     }
 }
 
