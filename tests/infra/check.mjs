@@ -20,7 +20,17 @@ if (folder === undefined || (write !== undefined && write !== "--write")) {
 }
 
 const read = (file) => JSON.parse(readFileSync(path.join(folder, file), "utf8"));
-const { variants, faults } = read("contents.json");
+const { variants, faultsOfTypes, faultsOfMocks } = read("contents.json");
+
+const options = {
+    strict: true,
+    skipLibCheck: true,
+    module: ts.ModuleKind.CommonJS,
+    moduleResolution: ts.ModuleResolutionKind.Node10,
+    target: ts.ScriptTarget.ES2022,
+    lib: ["lib.es2022.d.ts"],
+    types: ["node"],
+};
 
 let problems = 0;
 function report(where, problem) {
@@ -41,19 +51,10 @@ function checkSchema() {
     }
 }
 
-/** Compiles all variants and faults at once, so that the provider's types are read once. */
+/** Compiles all variants, and the faults that the types have to find, at once, so that the provider's types are read once. */
 function compile() {
     const source = (name) => path.resolve(folder, `${name}.ts`);
-    const files = [...variants.map(source), ...faults.map((name) => source(`faults/${name}`))];
-    const options = {
-        strict: true,
-        skipLibCheck: true,
-        module: ts.ModuleKind.CommonJS,
-        moduleResolution: ts.ModuleResolutionKind.Node10,
-        target: ts.ScriptTarget.ES2022,
-        lib: ["lib.es2022.d.ts"],
-        types: ["node"],
-    };
+    const files = [...variants.map(source), ...faultsOfTypes.map((name) => source(`faults/${name}`))];
     const host = ts.createCompilerHost(options);
     host.getSourceFile = (file) => (ts.sys.fileExists(file) ? parse(file) : undefined);
     const program = ts.createProgram(files, options, host);
@@ -68,7 +69,7 @@ function compile() {
         }
         program.emit(file);
     }
-    for (const name of faults) {
+    for (const name of faultsOfTypes) {
         const file = program.getSourceFile(source(`faults/${name}`));
         if (program.getSyntacticDiagnostics(file).length > 0) {
             report(name, "isn't TypeScript");
@@ -78,17 +79,26 @@ function compile() {
     }
 }
 
-/** Runs each variant's program and looks at what the provider would be given. */
+/** Runs each variant's program and looks at what the provider would be given; and those with faults that have to show there. */
 async function run() {
     const validateStateMachine = require("asl-validator");
+    const problemsIn = (resources) => problemsOf(resources, validateStateMachine);
     for (const name of variants) {
         const resources = await resolve(path.resolve(folder, `${name}.js`));
         const declared = Object.keys(read(`${name}.json`).resources).length;
         if (resources.length !== declared) {
             report(name, `${resources.length} of ${declared} resources were made`);
         }
-        for (const problem of problemsOf(resources, validateStateMachine)) {
+        for (const problem of problemsIn(resources)) {
             report(name, problem);
+        }
+    }
+    for (const name of faultsOfMocks) {
+        const file = path.resolve(folder, `faults/${name}`);
+        const { outputText } = ts.transpileModule(readFileSync(`${file}.ts`, "utf8"), { compilerOptions: options });
+        writeFileSync(`${file}.js`, outputText);
+        if (problemsIn(await resolve(`${file}.js`)).length === 0) {
+            report(name, "the fault passes the mocks");
         }
     }
 }

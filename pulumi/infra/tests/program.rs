@@ -428,6 +428,22 @@ fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
     );
 }
 
+/// Runs the compiler's check on a file of this name with this content.
+fn check_file(name: &str, content: &str) -> Output {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, content).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_hubbub-infra")).env_clear().arg("--check").arg(file).output().unwrap()
+}
+
+#[test]
+fn a_held_program_is_the_one_that_is_printed() {
+    let printed = String::from_utf8(compile(None).stdout).unwrap();
+    assert!(check_file("same.json", &printed).status.success());
+    let other = check_file("other.json", &printed.replace("256", "257"));
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8(other.stderr).unwrap().contains("write it anew"));
+}
+
 #[test]
 fn public_keys_take_the_place_of_the_secret() {
     let config = r#"{"hubbub:tokenAlgorithm": "ES256", "hubbub:tokenJwksUrl": "https://example.com/jwks.json"}"#;

@@ -13,8 +13,17 @@ pub struct Fault {
     change: (&'static str, Option<Value>),
     /// The check that has to find it.
     pub found_by: Check,
-    /// Whether the TypeScript compiler has to find it too.
-    pub found_by_tsc: bool,
+    /// What else has to find it.
+    pub also: Option<Also>,
+}
+
+/// What finds faults in the program that is printed in TypeScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Also {
+    /// The compiler, by the provider's types.
+    Types,
+    /// The forms of resolved inputs, under Pulumi's mocks.
+    Mocks,
 }
 
 impl Fault {
@@ -58,20 +67,20 @@ impl Fault {
 /// All faults, for the program of the cloud.
 #[must_use]
 pub fn all() -> Vec<Fault> {
-    let fault = |name, pointer, value: Value, found_by, found_by_tsc| Fault {
+    let fault = |name, pointer, value: Value, found_by, also| Fault {
         name,
         change: (pointer, (!value.is_null()).then_some(value)),
         found_by,
-        found_by_tsc,
+        also,
     };
-    // What the compiler of TypeScript finds as well, and what it doesn't.
-    let typed = |name, pointer, value, found_by| fault(name, pointer, value, found_by, true);
-    let untyped = |name, pointer, value, found_by| fault(name, pointer, value, found_by, false);
+    let plain = |name, pointer, value, found_by| fault(name, pointer, value, found_by, None);
+    let typed = |name, pointer, value, found_by| fault(name, pointer, value, found_by, Some(Also::Types));
+    let mocked = |name, pointer, value, found_by| fault(name, pointer, value, found_by, Some(Also::Mocks));
     let gone = || Value::Null;
     vec![
-        untyped("unknown-section", "/output", json!({}), Check::Program),
-        untyped("unknown-option", "/resources/stage/options/dependson", json!([]), Check::Program),
-        untyped("unknown-type", "/resources/table/type", json!("aws:dynamodb:Tabel"), Check::Shape),
+        plain("unknown-section", "/output", json!({}), Check::Program),
+        plain("unknown-option", "/resources/stage/options/dependson", json!([]), Check::Program),
+        plain("unknown-type", "/resources/table/type", json!("aws:dynamodb:Tabel"), Check::Shape),
         typed("unknown-property", "/resources/publishQueue/properties/fifo", json!(true), Check::Shape),
         typed("unknown-property-inside", "/resources/table/properties/ttl/atributeName", json!("ttl"), Check::Shape),
         typed("property-of-another-type", "/resources/receive/properties/memory", json!(256), Check::Shape),
@@ -91,16 +100,16 @@ pub fn all() -> Vec<Fault> {
             json!({"maxReceiveCount": 5}),
             Check::Shape,
         ),
-        untyped("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
+        plain("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
         typed("missing-property", "/resources/receiveIntegration/properties/integrationType", gone(), Check::Shape),
         typed("missing-property-inside", "/resources/table/properties/attributes/0/name", gone(), Check::Shape),
         typed("number-refers-to-string", "/resources/receive/properties/timeout", json!("${table.name}"), Check::Shape),
-        untyped("unknown-function", "/variables/region/fn::invoke/function", json!("aws:getRegions"), Check::Shape),
+        plain("unknown-function", "/variables/region/fn::invoke/function", json!("aws:getRegions"), Check::Shape),
         typed("unknown-answer", "/variables/region/fn::invoke/return", json!("regionName"), Check::Shape),
-        untyped("unknown-runtime", "/resources/receive/properties/runtime", json!("provided.al2032"), Check::Shape),
-        untyped("other-provider-version", "/resources/aws/options/version", json!("7.47.0"), Check::Shape),
-        untyped("no-default-provider", "/resources/aws/defaultProvider", gone(), Check::Shape),
-        untyped(
+        plain("unknown-runtime", "/resources/receive/properties/runtime", json!("provided.al2032"), Check::Shape),
+        plain("other-provider-version", "/resources/aws/options/version", json!("7.47.0"), Check::Shape),
+        plain("no-default-provider", "/resources/aws/defaultProvider", gone(), Check::Shape),
+        plain(
             "lone-dollar",
             "/resources/api/properties/routeSelectionExpression",
             json!("$request.body.action"),
@@ -122,125 +131,128 @@ pub fn all() -> Vec<Fault> {
         typed("whole-resource", "/resources/receive/properties/role", json!("${receiveRole}"), Check::References),
         typed("unknown-dependency", "/resources/stage/options/dependsOn/0", json!("${conectRoute}"), Check::References),
         typed("circle", "/resources/receiveRole/properties/description", json!("${receive.arn}"), Check::References),
-        untyped(
+        mocked(
             "arn-for-invoke-arn",
             "/resources/receiveIntegration/properties/integrationUri",
             json!("${receive.arn}"),
             Check::Targets,
         ),
-        untyped(
-            "role-name-for-arn",
-            "/resources/receive/properties/role",
-            json!("${receiveRole.name}"),
-            Check::Targets,
-        ),
-        untyped("role-of-another", "/resources/receive/properties/role", json!("${connectRole.arn}"), Check::Targets),
-        untyped(
+        mocked("role-name-for-arn", "/resources/receive/properties/role", json!("${receiveRole.name}"), Check::Targets),
+        plain("role-of-another", "/resources/receive/properties/role", json!("${connectRole.arn}"), Check::Targets),
+        plain(
             "role-of-another-service",
             "/resources/broadcast/properties/roleArn",
             json!("${deliverRole.arn}"),
             Check::Targets,
         ),
-        untyped(
+        mocked("escaped-twice", "/resources/connectRoute/properties/routeKey", json!("$$$$connect"), Check::Invariants),
+        mocked(
+            "policy-that-is-not-json",
+            "/resources/receiveRole/properties/assumeRolePolicy",
+            json!("{"),
+            Check::Targets,
+        ),
+        mocked(
+            "state-that-is-not-there",
+            "/resources/broadcast/properties/definition",
+            json!(r#"{"StartAt": "Nowhere", "States": {"Plan": {"Type": "Succeed"}}}"#),
+            Check::Targets,
+        ),
+        plain(
             "dead-letter-queue-as-source",
             "/resources/deliverPublished/properties/eventSourceArn",
             json!("${deadLetterQueue.arn}"),
             Check::Targets,
         ),
-        untyped(
+        mocked(
             "table-as-source",
             "/resources/deliverPublished/properties/eventSourceArn",
             json!("${table.arn}"),
             Check::Targets,
         ),
-        untyped(
-            "route-to-a-function",
-            "/resources/joinRoute/properties/target",
-            json!("${receive.id}"),
-            Check::Targets,
-        ),
-        untyped(
+        plain("route-to-a-function", "/resources/joinRoute/properties/target", json!("${receive.id}"), Check::Targets),
+        plain(
             "queue-in-a-policy-of-the-table",
             "/resources/connectPolicy/properties/policy/fn::toJSON/Statement/1/Resource/0",
             json!("${publishQueue.arn}"),
             Check::Targets,
         ),
-        untyped(
+        plain(
             "name-for-url",
             "/resources/receive/properties/environment/variables/HUBBUB_PUBLISH_QUEUE_URL",
             json!("${publishQueue.name}"),
             Check::Targets,
         ),
-        untyped(
+        plain(
             "other-queue",
             "/resources/receive/properties/environment/variables/HUBBUB_PUBLISH_QUEUE_URL",
             json!("${deadLetterQueue.url}"),
             Check::Targets,
         ),
-        untyped(
+        plain(
             "unknown-word",
             "/resources/receiveIntegration/properties/integrationType",
             json!("LAMBDA_PROXY"),
             Check::Words,
         ),
-        untyped("http-api", "/resources/api/properties/protocolType", json!("HTTP"), Check::Words),
-        untyped("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", gone(), Check::Waiting),
-        untyped("function-before-its-policy", "/resources/receive/options/dependsOn/1", gone(), Check::Waiting),
-        untyped("function-before-its-log-group", "/resources/receive/options/dependsOn/0", gone(), Check::Waiting),
-        untyped("mapping-before-the-policy", "/resources/deliverPublished/options", gone(), Check::Waiting),
-        untyped(
+        plain("http-api", "/resources/api/properties/protocolType", json!("HTTP"), Check::Words),
+        plain("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", gone(), Check::Waiting),
+        plain("function-before-its-policy", "/resources/receive/options/dependsOn/1", gone(), Check::Waiting),
+        plain("function-before-its-log-group", "/resources/receive/options/dependsOn/0", gone(), Check::Waiting),
+        plain("mapping-before-the-policy", "/resources/deliverPublished/options", gone(), Check::Waiting),
+        plain(
             "one-throttle",
             "/resources/stage/properties/defaultRouteSettings/throttlingBurstLimit",
             gone(),
             Check::Invariants,
         ),
-        untyped(
+        plain(
             "throttle-of-no-route",
             "/resources/stage/properties/routeSettings/1/routeKey",
             json!("histroy"),
             Check::Invariants,
         ),
-        untyped("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", gone(), Check::Invariants),
-        untyped(
+        plain("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", gone(), Check::Invariants),
+        plain(
             "short-visibility",
             "/resources/publishQueue/properties/visibilityTimeoutSeconds",
             json!(359),
             Check::Invariants,
         ),
-        untyped("not-fifo", "/resources/publishQueue/properties/name", json!("publish"), Check::Invariants),
-        untyped("no-permission", "/resources/receivePermission", gone(), Check::Invariants),
-        untyped("no-policy", "/resources/receivePolicy", gone(), Check::Invariants),
-        untyped(
+        plain("not-fifo", "/resources/publishQueue/properties/name", json!("publish"), Check::Invariants),
+        plain("no-permission", "/resources/receivePermission", gone(), Check::Invariants),
+        plain("no-policy", "/resources/receivePolicy", gone(), Check::Invariants),
+        plain(
             "variable-not-set",
             "/resources/receive/properties/environment/variables/HUBBUB_TABLE",
             gone(),
             Check::Invariants,
         ),
-        untyped(
+        plain(
             "variable-not-read",
             "/resources/connect/properties/environment/variables/HUBBUB_USER_RATE",
             json!("20"),
             Check::Invariants,
         ),
-        untyped(
+        plain(
             "no-limit-of-pages",
             "/resources/deliverPage/properties/reservedConcurrentExecutions",
             gone(),
             Check::Invariants,
         ),
-        untyped(
+        plain(
             "too-many-pages",
             "/resources/deliverPage/properties/reservedConcurrentExecutions",
             json!(80),
             Check::Invariants,
         ),
-        untyped(
+        plain(
             "too-many-deliveries",
             "/resources/deliverPublished/properties/scalingConfig/maximumConcurrency",
             json!(11),
             Check::Invariants,
         ),
-        untyped(
+        plain(
             "different-budgets",
             "/resources/deliver/properties/environment/variables/HUBBUB_CALLBACK_RPS",
             json!("10000"),

@@ -1,9 +1,10 @@
-//! Writes what `check.mjs` checks: each variant of the program as JSON and in TypeScript, and each fault in TypeScript.
+//! Writes what `check.mjs` checks: each variant of the program as JSON and in TypeScript, and in TypeScript each fault that it has to find.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Error, Result, anyhow};
+use hubbub_infra_checks::faults::Also;
 use hubbub_infra_checks::program::Program;
 use hubbub_infra_checks::{faults, typescript, variants};
 use serde_json::{Value, json};
@@ -23,16 +24,20 @@ fn main() -> Result<()> {
         names.push(variant.name);
     }
     let sound = variants::all().into_iter().next().context("there are no variants")?.program()?;
-    let mut found_by_tsc = Vec::new();
-    for fault in faults::all().into_iter().filter(|fault| fault.found_by_tsc) {
+    let (mut types, mut mocks) = (Vec::new(), Vec::new());
+    for fault in faults::all() {
+        match fault.also {
+            Some(Also::Types) => types.push(fault.name),
+            Some(Also::Mocks) => mocks.push(fault.name),
+            None => continue,
+        }
         let program = fault.seed(&sound).map_err(|error| anyhow!("{}: {error}", fault.name))?;
         let program = read(&program)?;
         // The rest of the program is as sound as it was, and takes the compiler's time.
         let program = fault.resource().map_or_else(|| program.clone(), |name| program.around(name));
         write_typescript(&folder.join("faults").join(format!("{}.ts", fault.name)), &program)?;
-        found_by_tsc.push(fault.name);
     }
-    let contents = json!({"variants": names, "faults": found_by_tsc});
+    let contents = json!({"variants": names, "faultsOfTypes": types, "faultsOfMocks": mocks});
     fs::write(folder.join("contents.json"), contents.to_string())?;
     Ok(())
 }
