@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { resolve } from "./mocks.mjs";
 import { problemsOf } from "./resolved.mjs";
@@ -29,6 +30,7 @@ const options = {
     moduleResolution: ts.ModuleResolutionKind.Node10,
     target: ts.ScriptTarget.ES2022,
     lib: ["lib.es2022.d.ts"],
+    typeRoots: [fileURLToPath(new URL("node_modules/@types", import.meta.url))],
     types: ["node"],
 };
 
