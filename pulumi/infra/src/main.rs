@@ -1,21 +1,44 @@
 //! Prints the Pulumi program that deploys Hubbub: `Pulumi.yaml` names this binary as its compiler.
+//!
+//! With `--check FILE`, it prints nothing and says whether the file has the program that is printed without configuration.
 
+use std::path::Path;
 use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        [] => print(),
+        ["--check", file] => check(Path::new(file)),
+        _ => Err("usage: hubbub-infra [--check FILE]".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 #[expect(
     clippy::disallowed_methods,
     reason = "this is where the program is configured, once, at start; Pulumi hands the configuration over so"
 )]
-fn main() -> ExitCode {
+fn print() -> Result<(), Box<dyn std::error::Error>> {
     let config = std::env::var_os("PULUMI_CONFIG").map(|config| config.to_string_lossy().into_owned());
-    match hubbub_infra::render(config.as_deref()) {
-        Ok(program) => {
-            println!("{program}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+    println!("{}", hubbub_infra::render(config.as_deref())?);
+    Ok(())
+}
+
+fn check(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let name = file.display();
+    let held = std::fs::read_to_string(file).map_err(|error| format!("`{name}` can't be read: {error}"))?;
+    // As it is printed, with a line's end.
+    if held == format!("{}\n", hubbub_infra::render(None)?) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is not the program: write it anew with `cargo run -q -p hubbub-infra > {name}`").into())
     }
 }

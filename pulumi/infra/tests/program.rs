@@ -1,7 +1,7 @@
 //! The whole program as Pulumi and the local stack read it: its text as snapshots, and what must hold of every such text.
 //!
 //! The checks read the printed JSON, not the types that it was made from, so that they would also find a type that prints
-//! the wrong thing.
+//! the wrong thing. What holds of references, of the provider's schema and of every variant is in `tests/infra`.
 
 #![expect(
     clippy::indexing_slicing,
@@ -10,7 +10,7 @@
     reason = "clippy.toml allows them in tests, which leaves out the helpers that tests share"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -101,26 +101,6 @@ fn evaluate(text: &str, resolve: impl Fn(&str) -> String) -> String {
     parts.collect()
 }
 
-/// All references in a value.
-fn references(value: &Value) -> BTreeSet<String> {
-    match value {
-        Value::String(text) => {
-            let references = parse(text).into_iter().filter_map(|part| match part {
-                Part::Reference(target) => Some(target),
-                Part::Text(_) => None,
-            });
-            references.collect()
-        }
-        Value::Array(items) => items.iter().flat_map(references).collect(),
-        Value::Object(fields) => fields.values().flat_map(references).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
-    }
-}
-
-fn root(reference: &str) -> &str {
-    reference.split('.').next().unwrap()
-}
-
 /// The statements of a function's or the state machine's policy.
 fn statements<'a>(program: &'a Value, owner: &str) -> &'a Vec<Value> {
     properties(program, &format!("{owner}Policy"))["policy"]["fn::toJSON"]["Statement"].as_array().unwrap()
@@ -167,41 +147,6 @@ fn every_resource_is_of_a_type_that_the_local_stack_knows() {
     for program in both() {
         let types: BTreeSet<_> = resources(&program).map(|(_, resource)| resource["type"].as_str().unwrap()).collect();
         assert_eq!(types, BTreeSet::from(TYPES));
-    }
-}
-
-#[test]
-fn every_reference_leads_to_something_declared() {
-    for program in both() {
-        let names =
-            |section: &str| -> BTreeSet<String> { program[section].as_object().unwrap().keys().cloned().collect() };
-        let sections = [names("resources"), names("variables"), names("configuration")];
-        let declared: BTreeSet<_> = sections.iter().flatten().cloned().collect();
-        assert_eq!(declared.len(), sections.iter().map(BTreeSet::len).sum::<usize>(), "a name stands for two things");
-        let found = references(&program);
-        assert!(found.contains("table.arn") && found.contains("region"));
-        for reference in found.iter().filter(|reference| *reference != "pulumi.stack") {
-            assert!(declared.contains(root(reference)), "`{reference}` leads nowhere");
-        }
-    }
-}
-
-#[test]
-fn nothing_waits_for_itself() {
-    for program in both() {
-        let needs: BTreeMap<_, BTreeSet<_>> = resources(&program)
-            .map(|(name, resource)| (name, references(resource).iter().map(|to| root(to).to_owned()).collect()))
-            .collect();
-        let mut waiting: BTreeSet<_> = needs.keys().copied().collect();
-        while !waiting.is_empty() {
-            let ready: Vec<_> = waiting
-                .iter()
-                .copied()
-                .filter(|name| needs[name].iter().all(|need| !waiting.contains(need.as_str())))
-                .collect();
-            assert!(!ready.is_empty(), "there is a circle among {waiting:?}");
-            waiting.retain(|name| !ready.contains(name));
-        }
     }
 }
 
@@ -276,14 +221,6 @@ fn a_function_may_use_what_it_is_told_of() {
         }
         assert!(allowed.contains("logs:PutLogEvents"), "{function:?}");
     }
-}
-
-#[test]
-fn a_message_stays_hidden_for_six_times_as_long_as_deliver_may_take() {
-    let program = program(None);
-    let visibility = properties(&program, "publishQueue")["visibilityTimeoutSeconds"].as_u64().unwrap();
-    let timeout = properties(&program, "deliver")["timeout"].as_u64().unwrap();
-    assert!(visibility >= 6 * timeout);
 }
 
 #[test]
@@ -387,14 +324,6 @@ fn the_table_has_the_keys_that_the_store_uses() {
 }
 
 #[test]
-fn the_stage_has_both_throttles() {
-    let program = program(None);
-    let settings = &properties(&program, "stage")["defaultRouteSettings"];
-    assert!(settings["throttlingBurstLimit"].as_u64().is_some_and(|burst| burst > 0));
-    assert!(settings["throttlingRateLimit"].as_u64().is_some_and(|rate| rate > 0));
-}
-
-#[test]
 fn every_action_has_a_route_that_answers() {
     let program = program(None);
     let route = |key: &str| {
@@ -414,17 +343,6 @@ fn every_action_has_a_route_that_answers() {
     }
     assert_eq!(route(routes::CONNECT).1["properties"]["authorizationType"], "CUSTOM");
     assert_eq!(route(routes::DISCONNECT).1["properties"]["target"], "integrations/${disconnectIntegration.id}");
-}
-
-#[test]
-fn a_deployment_waits_for_every_route() {
-    let program = program(None);
-    let awaited = &program["resources"]["deployment"]["options"]["dependsOn"];
-    for kind in ["aws:apigatewayv2:Route", "aws:apigatewayv2:RouteResponse"] {
-        for (name, _) in of_type(&program, kind) {
-            assert!(awaited.as_array().unwrap().contains(&format!("${{{name}}}").into()), "{name}");
-        }
-    }
 }
 
 #[test]
@@ -504,6 +422,22 @@ fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
         "config key `hubbub:pageMembers` is `0`, which is not a whole number from 1 to 100000 (members of a broadcast's page, \
          about)\n"
     );
+}
+
+/// Runs the compiler's check on a file of this name with this content.
+fn check_file(name: &str, content: &str) -> Output {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, content).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_hubbub-infra")).env_clear().arg("--check").arg(file).output().unwrap()
+}
+
+#[test]
+fn a_held_program_is_the_one_that_is_printed() {
+    let printed = String::from_utf8(compile(None).stdout).unwrap();
+    assert!(check_file("same.json", &printed).status.success());
+    let other = check_file("other.json", &printed.replace("256", "257"));
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8(other.stderr).unwrap().contains("write it anew"));
 }
 
 #[test]
