@@ -187,7 +187,8 @@ impl Estimate {
         }
         let share = (inputs.rate / messages * round_seconds).min(1.0);
         // Who comes while a round is under way waits for its rest, which is half of it on average.
-        let everybody_seconds = if share < 1.0 { alone_seconds + share * round_seconds / 2.0 } else { alone_seconds + round_seconds / 2.0 };
+        let everybody_seconds =
+            if share < 1.0 { alone_seconds + share * round_seconds / 2.0 } else { alone_seconds + round_seconds / 2.0 };
         let per_second = settled.traffic(inputs.rate, messages, round_seconds, share).times(rooms);
         Ok(Self { alone_seconds, round_seconds, everybody_seconds, most_messages, per_second })
     }
@@ -212,7 +213,8 @@ impl Model<'_> {
         let page_seconds = rounds * self.posting(frames).1;
         let is_large = !shape.inline || self.tuning.budget().is_large(shape.members());
         let part = hubbub_core::fan_out::part_members(crate::number::size(frames)) as f64;
-        let batches = if shape.inline { rounds } else { rate / (rate * (self.lead() + self.calls(3))).clamp(1.0, BATCH) };
+        let batches =
+            if shape.inline { rounds } else { rate / (rate * (self.lead() + self.calls(3))).clamp(1.0, BATCH) };
         let mut traffic = Traffic {
             seconds: 1.0,
             messages: rate,

@@ -184,7 +184,12 @@ impl Inputs {
         let body = settings::MAX_BODY_BYTES.range;
         let session = MAX_CONNECTION_AGE.as_secs_f64() / 3_600.0;
         let rows: [(&'static str, f64, RangeInclusive<f64>, &'static str); 9] = [
-            ("--members", self.members as f64, 1.0..=most_members, "a room has at least one member; split a larger one"),
+            (
+                "--members",
+                self.members as f64,
+                1.0..=most_members,
+                "a room has at least one member; split a larger one",
+            ),
             ("--rate", self.rate, 0.0..=10_000.0, "messages a second to each room; 0 plans a single message"),
             (
                 "--size",
@@ -200,7 +205,12 @@ impl Inputs {
                 625.0..=1_250_000.0,
                 "requests a second of the account's quota: 10000 in most Regions, 2500 in some (see Service Quotas)",
             ),
-            ("--online", self.online, 0.001..=1.0, "the share of the time that members are there, such as 0.25 for 6 of 24 hours"),
+            (
+                "--online",
+                self.online,
+                0.001..=1.0,
+                "the share of the time that members are there, such as 0.25 for 6 of 24 hours",
+            ),
             ("--session-hours", self.session_hours, 0.01..=session, "API Gateway ends a connection after two hours"),
             ("--months", self.months, 0.01..=120.0, "months that the price is for"),
         ];

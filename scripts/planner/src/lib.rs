@@ -15,12 +15,17 @@
 //! | for people, and as lines to look at | [`report`], [`plot`] |
 //! | the command | [`command`] |
 
+pub mod bill;
+pub mod command;
 pub mod estimate;
 pub mod inputs;
 pub mod latency;
 pub mod monte_carlo;
 pub mod number;
+pub mod plan;
+pub mod plot;
 pub mod prices;
+pub mod report;
 mod sender;
 pub mod shape;
 pub mod simulation;
