@@ -114,8 +114,13 @@ impl Model<'_> {
         }
     }
 
-    /// From publishing to a room at rest until everybody has it.
-    fn alone(&self) -> f64 {
+    /// What starting functions takes in a room at rest: `deliver`, and for a large room `plan-broadcast` and `deliver-page`.
+    fn cold_starts(&self) -> f64 {
+        self.latencies.cold_start.mean() * if self.shape.inline { 1.0 } else { 3.0 }
+    }
+
+    /// From publishing until everybody has it, where no round is under way and functions are warm.
+    fn warm(&self) -> f64 {
         let way_in = self.latencies.publish.mean();
         if self.shape.inline {
             way_in + self.round(1) - 2.0 * self.calls(1)
@@ -166,7 +171,7 @@ impl Estimate {
         let shape = Shape::even(inputs.members, inputs.size, tuning)?;
         let model = |busy: f64| Model { shape: &shape, tuning, latencies, busy };
         let rooms = inputs.rooms as f64;
-        let alone_seconds = model(1.0).alone();
+        let alone_seconds = model(1.0).warm() + model(1.0).cold_starts();
         // How many rooms are busy at once depends on how long a round takes, and the other way round.
         let mut busy = 1.0;
         for _ in 0..8 {
@@ -187,8 +192,7 @@ impl Estimate {
         }
         let share = (inputs.rate / messages * round_seconds).min(1.0);
         // Who comes while a round is under way waits for its rest, which is half of it on average.
-        let everybody_seconds =
-            if share < 1.0 { alone_seconds + share * round_seconds / 2.0 } else { alone_seconds + round_seconds / 2.0 };
+        let everybody_seconds = settled.warm() + share * round_seconds / 2.0;
         let per_second = settled.traffic(inputs.rate, messages, round_seconds, share).times(rooms);
         Ok(Self { alone_seconds, round_seconds, everybody_seconds, most_messages, per_second })
     }

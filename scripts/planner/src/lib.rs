@@ -13,10 +13,12 @@
 //! | what AWS asks, and what a month comes to | [`prices`], [`bill`] |
 //! | everything together, and the settings | [`plan`] |
 //! | for people, and as lines to look at | [`report`], [`plot`] |
+//! | beside what was measured | [`comparison`] |
 //! | the command | [`command`] |
 
 pub mod bill;
 pub mod command;
+pub mod comparison;
 pub mod estimate;
 pub mod inputs;
 pub mod latency;

@@ -247,6 +247,8 @@ struct Simulation<'a> {
     counts_until: u64,
     /// Large fan-outs of rooms that are not simulated.
     others_at_work: u32,
+    /// Until when `plan-broadcast` is kept warm.
+    planner_warm_until: u64,
 }
 
 impl From<PortError> for PlanError {
@@ -330,6 +332,7 @@ impl<'a> Simulation<'a> {
             counts_from: whole(from * 1e6),
             counts_until: whole(until * 1e6),
             others_at_work: u32::try_from(others_at_work).unwrap_or(u32::MAX),
+            planner_warm_until: 0,
         };
         for number in 0..simulated {
             simulation.open(number)?;
@@ -573,8 +576,12 @@ impl<'a> Simulation<'a> {
     }
 
     fn schedule_plan(&mut self, room: usize, input: PlanInput, at: u64) {
-        let began = at + self.dice.transition.draw(&mut self.random) + self.dice.call.draw(&mut self.random);
+        let mut began = at + self.dice.transition.draw(&mut self.random) + self.dice.call.draw(&mut self.random);
+        if began > self.planner_warm_until {
+            began += self.dice.cold_start.draw(&mut self.random);
+        }
         let done = began + self.calls(PLAN_CALLS);
+        self.planner_warm_until = done + WARM_US;
         self.schedule(done, Event::Plan { room, input, began });
     }
 
@@ -606,7 +613,10 @@ impl<'a> Simulation<'a> {
                     self.schedule(at, Event::Page { room, page, tries: 0 });
                 }
             }
-            Next::Settled | Next::LostLease => self.count_transitions(END_TRANSITIONS),
+            Next::Settled | Next::LostLease => {
+                self.count_transitions(END_TRANSITIONS);
+                self.room(room)?.finished = self.now as f64 / 1e6;
+            }
             Next::HandedOver => {
                 self.count_transitions(END_TRANSITIONS);
                 let asked = mem::take(&mut *self.taps.asked());
