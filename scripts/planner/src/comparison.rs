@@ -69,6 +69,48 @@ pub fn planned(row: &Measured) -> Result<f64, PlanError> {
     Ok(simulate(scenario, TRIALS)?.over)
 }
 
+/// A row of the table "Coalescing": a room of 10,000 that is talked in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Talked {
+    /// Messages a second.
+    pub rate: f64,
+    /// Posts for each member in a second.
+    pub posts: f64,
+}
+
+/// Reads the table "Coalescing" from the page's text.
+#[must_use]
+pub fn talked(page: &str) -> Vec<Talked> {
+    let section = page.split_once("## Coalescing").map_or("", |(_, rest)| rest);
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+        Some(Talked { rate: cells.next()?.parse().ok()?, posts: cells.next()?.parse().ok()? })
+    };
+    section.lines().filter_map(row).collect()
+}
+
+/// Posts for each member in a second by the plan. The benchmark publishes evenly for ten seconds, and waits until all is delivered.
+///
+/// # Errors
+/// As a simulation.
+pub fn planned_posts(row: &Talked) -> Result<f64, PlanError> {
+    let latencies = Latencies::bench();
+    let inputs = Inputs { members: 10_000, rate: row.rate, size: 100, rps: 12_500, ..Inputs::default() };
+    let tuning = Tuning { callback_rps: 10_000, inline_limit: 0, ..Tuning::default() };
+    let estimate = Estimate::of(&inputs, &tuning, &latencies)?;
+    let scenario = Scenario {
+        inputs: &inputs,
+        tuning: &tuning,
+        latencies: &latencies,
+        talk: Talk::Steady { warm_up: 3.0, seconds: 30.0, evenly: true },
+        spread: Spread::Benchmark,
+        inbound_rps: 0.0,
+        estimate: &estimate,
+    };
+    Ok(simulate(scenario, TRIALS)?.per_second.posts / inputs.members as f64)
+}
+
 /// The table for docs/performance.md.
 ///
 /// # Errors
@@ -80,6 +122,7 @@ pub fn table(rows: &[Measured]) -> Result<String, PlanError> {
         let planned = planned(row)?;
         let room = if row.rooms == 1 { grouped(row.members) } else { format!("two rooms of {}", grouped(row.members)) };
         let error = (planned / row.seconds - 1.0) * 100.0;
+        let error = if error.abs() < 0.5 { "0".to_owned() } else { format!("{error:+.0}") };
         let planned = if planned >= 100.0 {
             format!("{planned:.0}")
         } else if planned >= 10.0 {
@@ -87,7 +130,7 @@ pub fn table(rows: &[Measured]) -> Result<String, PlanError> {
         } else {
             format!("{planned:.2}")
         };
-        table += &format!("| {room} | {} | {} | {planned} | {error:+.0} % |\n", grouped(row.callback_rps), row.seconds);
+        table += &format!("| {room} | {} | {} | {planned} | {error} % |\n", grouped(row.callback_rps), row.seconds);
     }
     Ok(table)
 }

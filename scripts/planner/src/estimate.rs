@@ -92,7 +92,10 @@ impl Model<'_> {
             // A sender's bucket is full at first, and later holds what the time between two pages has filled.
             let gap = lead + tail + self.latencies.transition.mean();
             let saved = if *slot == 0.0 { burst } else { burst.min(rate * gap) };
-            let taken = lead + ((posts - saved) / rate).max(posts / able) + tail + self.calls(1);
+            let taken = lead
+                + ((posts - saved) / rate).max(posts / able - self.latencies.post.mean()).max(0.0)
+                + tail
+                + self.calls(1);
             seconds += taken - self.latencies.call.mean();
             *slot += taken + self.latencies.transition.mean();
         }
@@ -190,12 +193,19 @@ impl Estimate {
                 most: most_messages,
             });
         }
-        let share = (inputs.rate / messages * round_seconds).min(1.0);
-        // Who comes while a round is under way waits for its rest, which is half of it on average.
-        let everybody_seconds = settled.warm() + share * round_seconds / 2.0;
+        let share = whole_share(inputs.rate / messages * round_seconds);
+        // Messages that come evenly never meet a round of the one before, unless rounds follow each other without a pause: then each waits for
+        // the rest of a round, half of it on average.
+        let waits = if share < 1.0 { 0.0 } else { round_seconds / 2.0 };
+        let everybody_seconds = settled.warm() + waits;
         let per_second = settled.traffic(inputs.rate, messages, round_seconds, share).times(rooms);
         Ok(Self { alone_seconds, round_seconds, everybody_seconds, most_messages, per_second })
     }
+}
+
+/// A share of the time; rounds that follow each other without a pause are all of it, however the division ends.
+fn whole_share(share: f64) -> f64 {
+    if share > 0.999 { 1.0 } else { share }
 }
 
 /// Messages a second that the posts of all rooms together allow each of them.

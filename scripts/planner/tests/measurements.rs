@@ -1,9 +1,10 @@
 //! Holds the plan against what the benchmark has measured: the tables in docs/performance.md.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::fs;
 use std::path::Path;
 
-use hubbub_planner::comparison::{Measured, measured, planned};
+use hubbub_planner::comparison::{Measured, measured, planned, planned_posts, talked};
 
 /// How far the plan may be off.
 const TOLERANCE: f64 = 0.15;
@@ -30,6 +31,17 @@ fn the_plan_is_near_every_broadcast_that_was_measured_under_a_quota() {
         let planned = planned(row).unwrap();
         let error = planned / row.seconds - 1.0;
         assert!(error.abs() <= TOLERANCE, "{row:?}: planned {planned:.2} s, {:+.1} %", error * 100.0);
+    }
+}
+
+#[test]
+fn the_plan_coalesces_as_the_functions_do() {
+    let rows = talked(&page());
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    for row in rows {
+        let planned = planned_posts(&row).unwrap();
+        println!("{row:?} {planned}");
+        assert!((planned / row.posts - 1.0).abs() <= TOLERANCE, "{row:?}: planned {planned:.2}");
     }
 }
 

@@ -1,4 +1,5 @@
 //! The prices are those of scripts/benchmark/prices.py.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! What holds for every plan.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use hubbub_planner::bill::Bill;
 use hubbub_planner::estimate::Estimate;

@@ -18,7 +18,7 @@ fn the_stack_takes_every_setting_that_a_plan_may_give() {
 #[test]
 fn the_stack_takes_the_settings_of_these_plans() {
     for (members, rate, rps) in
-        [(8_000, 0.1, 10_000), (1_000_000, 0.01, 10_000), (50, 1.0, 2_500), (100_000, 1.0, 50_000)]
+        [(8_000, 0.1, 10_000), (1_000_000, 0.0, 10_000), (50, 1.0, 2_500), (100_000, 1.0, 50_000)]
     {
         let inputs = Inputs { members, rate, rps, ..Inputs::default() };
         let plan = plan(inputs, None, Latencies::aws()).unwrap();
