@@ -25,6 +25,12 @@ pub const PART: usize = 1_000;
 /// The fewest members that are read at a time, however many frames each is posted.
 const MIN_PART_MEMBERS: usize = 100;
 
+/// As many members as make a part's posts, where each is posted so many frames.
+#[must_use]
+pub fn part_members(frames: usize) -> usize {
+    (PART / frames.max(1)).max(MIN_PART_MEMBERS)
+}
+
 /// How many parts are under way at a time: when one is nearly done, the next has begun, so that the sender has always something to
 /// post, also while a few members that don't answer keep theirs open. Memory is bounded by it, however large the room.
 pub const PARTS_AT_ONCE: usize = 4;
@@ -169,7 +175,7 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             return Ok(None);
         };
         self.work().await;
-        let (now, limit) = (self.world.now(), self.part_members());
+        let (now, limit) = (self.world.now(), part_members(self.frames.len()));
         let page = self.store.member_page(self.channel, current.shard, current.after.as_ref(), limit, now).await?;
         current.count = current.count.or(page.count);
         current.read += page.members.len() as u64;
@@ -180,11 +186,6 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             self.correct_count(&current).await;
         }
         Ok(Some((page.members, cursor)))
-    }
-
-    /// As many members as make a part's posts.
-    fn part_members(&self) -> usize {
-        (PART / self.frames.len().max(1)).max(MIN_PART_MEMBERS)
     }
 
     async fn post_part(&self, members: &[Connection]) -> Tally {
@@ -250,7 +251,7 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
     async fn work(&self) {
         let Some(Share { budget, sender }) = self.share else { return };
         let now = self.world.now();
-        let begun = PARTS_AT_ONCE * self.part_members() * self.frames.len();
+        let begun = PARTS_AT_ONCE * part_members(self.frames.len()) * self.frames.len();
         let until = now.plus(AT_WORK + budget.least_rate().time_for(begun as u64));
         let senders = match self.store.at_work(sender, until, now).await {
             Ok(senders) => senders.max(self.senders),

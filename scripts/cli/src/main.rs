@@ -1,6 +1,7 @@
 //! `hubbub`: the operator's command line.
 
 mod dead_letters;
+mod plan;
 mod stack;
 mod token;
 
@@ -31,14 +32,17 @@ enum Command {
     Token(token::Arguments),
     /// Shows messages that could not be delivered, and puts them back or drops them.
     DeadLetters(dead_letters::Arguments),
+    /// Says how long a room's messages take, what they cost, and which settings they want. Needs no stack.
+    Plan(plan::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let stack = stack::Stack::read(&arguments.outputs)?;
+    let stack = || stack::Stack::read(&arguments.outputs);
     match arguments.command {
-        Command::Token(arguments) => token::run(&stack, &arguments).await,
-        Command::DeadLetters(arguments) => dead_letters::run(&stack, arguments).await,
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Token(arguments) => token::run(&stack()?, &arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::run(&stack()?, arguments).await,
     }
 }
