@@ -3,10 +3,11 @@
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// Actions that are allowed.
+/// Actions that are allowed, and some that are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     allowed: Vec<String>,
+    denied: Vec<String>,
 }
 
 impl Policy {
@@ -16,21 +17,24 @@ impl Policy {
         let document = percent_decode_str(document).decode_utf8().map_err(|error| error.to_string())?;
         let document: Value = serde_json::from_str(&document).map_err(|error| error.to_string())?;
         for statement in one_or_many(document.get("Statement")) {
-            if statement.get("Effect").and_then(Value::as_str) == Some("Allow") {
-                let actions = one_or_many(statement.get("Action"));
-                self.allowed.extend(actions.iter().filter_map(|action| action.as_str()).map(ToOwned::to_owned));
+            let actions = one_or_many(statement.get("Action"));
+            let actions = actions.iter().filter_map(|action| action.as_str()).map(ToOwned::to_owned);
+            match statement.get("Effect").and_then(Value::as_str) {
+                Some("Allow") => self.allowed.extend(actions),
+                _ => self.denied.extend(actions),
             }
         }
         Ok(())
     }
 
-    /// Whether an action is allowed on something.
+    /// Whether an action is allowed on something, and denied on nothing.
     #[must_use]
     pub fn allows(&self, action: &str) -> bool {
-        self.allowed.iter().any(|pattern| match pattern.strip_suffix('*') {
+        let names = |pattern: &String| match pattern.strip_suffix('*') {
             Some(beginning) => action.starts_with(beginning),
             None => action == pattern,
-        })
+        };
+        self.allowed.iter().any(names) && !self.denied.iter().any(names)
     }
 }
 
@@ -74,7 +78,13 @@ mod tests {
         check(many, "dynamodb:GetItem", true);
         check(many, "dynamodb:PutItem", false);
         check(r#"{"Statement": {"Effect": "Allow", "Action": "sqs:SendMessage"}}"#, "sqs:SendMessage", true);
-        check(r#"{"Statement": {"Effect": "Deny", "Action": "sqs:SendMessage"}}"#, "sqs:SendMessage", false);
+    }
+
+    #[test]
+    fn what_is_denied_is_not_allowed() {
+        let both = r#"{"Statement": [{"Effect": "Allow", "Action": "sqs:*"}, {"Effect": "Deny", "Action": "sqs:SendMessage"}]}"#;
+        check(both, "sqs:SendMessage", false);
+        check(both, "sqs:ReceiveMessage", true);
     }
 
     #[test]

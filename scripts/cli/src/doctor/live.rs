@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::finding::Finding;
 use super::setup::function_names;
-use super::{ROOM, Record, USER, Visit};
+use super::{Record, USER, Visit};
 
 /// Levels of log lines that say what went wrong.
 const LEVELS: [&str; 2] = ["ERROR", "WARN"];
@@ -41,7 +41,7 @@ const SHOWN: usize = 300;
 /// Tries it all.
 pub(super) async fn try_out(visit: &Visit<'_>, record: &mut Record, room: &RoomId) -> anyhow::Result<()> {
     let began = System.now();
-    let member = match connect(visit).await {
+    let member = match connect(visit, room).await {
         Ok((finding, member)) => {
             record.add(finding)?;
             member
@@ -81,7 +81,7 @@ pub(super) async fn try_out(visit: &Visit<'_>, record: &mut Record, room: &RoomI
 type Member = (Client, Events);
 
 /// Opens a socket and joins the room.
-async fn connect(visit: &Visit<'_>) -> Result<(Finding, Option<Member>), String> {
+async fn connect(visit: &Visit<'_>, room: &RoomId) -> Result<(Finding, Option<Member>), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     if visit.stack.outputs.token_key_parameter.is_none() {
         let found = "not tried, nor a message: tokens are signed elsewhere; `hubbub tail room:… --token …` is the same";
@@ -89,7 +89,7 @@ async fn connect(visit: &Visit<'_>) -> Result<(Finding, Option<Member>), String>
     }
     let key = visit.stack.signing_key().await.map_err(|error| format!("no token can be signed: {error:#}"))?;
     let user = UserId::parse(USER).map_err(|error| said(&error))?;
-    let token = key.sign_briefly(&user, json!({"join": [ROOM]})).map_err(|error| said(&error))?;
+    let token = key.sign_briefly(&user, json!({"join": [room]})).map_err(|error| said(&error))?;
     let url = visit.stack.web_socket_url().map_err(|error| said(&error))?;
     let mut options = Options::new(url, USER, token);
     (options.connection.connect_timeout, options.connection.request_timeout) = (visit.patience, visit.patience);
@@ -97,8 +97,11 @@ async fn connect(visit: &Visit<'_>) -> Result<(Finding, Option<Member>), String>
     let (client, events) =
         Client::connect(options).await.map_err(|error| format!("no socket opens at `{url}`: {error}"))?;
     let opened = began.elapsed();
-    client.join_room(ROOM).await.map_err(|error| format!("a socket opens, but can't join `room:{ROOM}`: {error}"))?;
-    let found = format!("opens with a token in {} ms, and joins `room:{ROOM}`", opened.as_millis());
+    client
+        .join_room(room.as_str())
+        .await
+        .map_err(|error| format!("a socket opens, but can't join `room:{room}`: {error}"))?;
+    let found = format!("opens with a token in {} ms, and joins `room:{room}`", opened.as_millis());
     Ok((Finding::ok("socket", found), Some((client, events))))
 }
 
@@ -186,15 +189,14 @@ fn trace(function: &str, line: &str) -> Option<String> {
     if message == "post refused" {
         let status = field("status").unwrap_or_default();
         let exception = field("exception").map(|name| format!(", {name}")).unwrap_or_default();
-        return Some(if status.starts_with("403") {
-            format!(
-                "allow `{function}` the action `execute-api:ManageConnections` on the stage: its posts are refused ({status}{exception})"
-            )
+        let permission = if status.starts_with("403") {
+            ", and that it is allowed `execute-api:ManageConnections` there"
         } else {
-            format!(
-                "see that the callback URL of `{function}` is the stage's: its posts are refused ({status}{exception})"
-            )
-        });
+            ""
+        };
+        return Some(format!(
+            "see that the callback URL of `{function}` is the stage's{permission}: its posts are refused ({status}{exception})"
+        ));
     }
     let error = field("error").map(|error| format!(": {}", shorten(&error))).unwrap_or_default();
     Some(format!("see the log of `{function}`: {message}{error}"))
@@ -228,7 +230,8 @@ mod tests {
     fn a_refused_post_is_a_permission_or_an_address() {
         let line = |status: &str| format!(r#"{{"level":"WARN","message":"post refused","status":"{status}"}}"#);
         assert!(trace("f", &line("403 Forbidden")).unwrap().contains("execute-api:ManageConnections"));
-        assert!(trace("f", &line("404 Not Found")).unwrap().contains("callback URL"));
+        let not_found = trace("f", &line("404 Not Found")).unwrap();
+        assert!(not_found.contains("callback URL") && !not_found.contains("ManageConnections"));
     }
 
     #[test]

@@ -10,15 +10,18 @@ mod setup;
 use std::time::Duration;
 
 use hubbub_aws::operations::Inspector;
+use hubbub_aws::system::System;
 use hubbub_core::id::RoomId;
+use hubbub_core::ports::Clock;
 use serde_json::json;
 
 use self::finding::{Finding, Outcome};
 use crate::console::{Console, Mark};
 use crate::stack::Stack;
 
-/// The room in which things are tried.
-const ROOM: &str = "hubbub-doctor";
+/// How many rooms there are in which things are tried. Each visit takes another one: a message that could not be delivered holds up its
+/// room until the queue gives it out again, which must not spoil the visit after the fault was mended.
+const ROOMS: u64 = 1_000;
 
 /// The user who tries them, and the name of the service.
 const USER: &str = "hubbub-doctor";
@@ -26,8 +29,8 @@ const USER: &str = "hubbub-doctor";
 /// The arguments of `hubbub doctor`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "It changes nothing, and leaves a message in the log of the room `hubbub-doctor`, which ends with the retention. It \
-                  needs to read the table's, the queues', the functions', the roles' and the state machine's configuration and the \
+    after_help = "It changes nothing, and leaves a message in the log of one of the rooms `hubbub-doctor-0` to `-999`, which ends with \
+                  the retention. It needs to read the table's, the queues', the functions', the roles' and the state machine's configuration and the \
                   functions' logs, to send to the publish queue, to start an execution, and to read the token key. It ends with status \
                   1 if anything is wrong.\n\n\
                   Example: hubbub doctor --json | jq '.checks[] | select(.outcome == \"fault\")'"
@@ -79,7 +82,8 @@ pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -
         let patience = Duration::from_secs(arguments.patience);
         let visit = Visit { stack, inspector: stack.clients()?.inspector()?, patience };
         setup::look(&visit, &mut record).await?;
-        live::try_out(&visit, &mut record, &RoomId::parse(ROOM)?).await?;
+        let room = format!("{USER}-{}", System.now().0 / 1_000 % ROOMS);
+        live::try_out(&visit, &mut record, &RoomId::parse(&room)?).await?;
     }
     let faults = record.faults();
     if console.json {

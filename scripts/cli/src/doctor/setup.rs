@@ -239,7 +239,7 @@ async fn functions(visit: &Visit<'_>, names: &Names) -> Vec<Finding> {
                 continue;
             }
         };
-        findings.push(configuration(visit.stack, check, place, function, &setup));
+        findings.push(configuration(visit.stack, check, &place, function, &setup));
         let permissions = format!("permissions of {}", function.crate_name());
         findings.push(role(visit, &permissions, &setup.role, &policies::of_function(function, &settings)).await);
     }
@@ -256,10 +256,7 @@ fn settings(stack: &Stack) -> Settings {
 }
 
 /// A function's variables against the stack's outputs.
-fn configuration(stack: &Stack, check: String, place: String, function: Function, setup: &FunctionSetup) -> Finding {
-    if let Some(state) = setup.state.as_deref().filter(|state| *state != "Active") {
-        return Finding::fault(check, format!("its state is `{state}`"), place, DEPLOY);
-    }
+fn configuration(stack: &Stack, check: String, place: &str, function: Function, setup: &FunctionSetup) -> Finding {
     let outputs = &stack.outputs;
     let expected = [
         (env::TABLE, &outputs.table_name),
@@ -270,6 +267,9 @@ fn configuration(stack: &Stack, check: String, place: String, function: Function
         (env::TOKEN_KEY_PARAMETER, &outputs.token_key_parameter),
     ];
     let mut wrong = Vec::new();
+    if let Some(state) = setup.state.as_deref().filter(|state| *state != "Active") {
+        wrong.push(format!("its state is `{state}`"));
+    }
     for variable in function.variables() {
         let value = setup.variable(variable);
         let expected = expected.iter().find(|(name, _)| name == variable).and_then(|(_, output)| output.as_deref());
@@ -282,9 +282,10 @@ fn configuration(stack: &Stack, check: String, place: String, function: Function
         }
     }
     if wrong.is_empty() {
-        return Finding::ok(check, format!("is there, with its {} variables", function.variables().len()));
+        let count = u64::try_from(function.variables().len()).unwrap_or(u64::MAX);
+        return Finding::ok(check, format!("is there, with its {}", counted(count, "variable")));
     }
-    Finding::fault(check, wrong.join("; "), format!("{place}, in its environment"), DEPLOY)
+    Finding::fault(check, wrong.join("; "), format!("{place}, in its configuration"), DEPLOY)
 }
 
 /// Whether a role may do what the program gives it.
@@ -300,7 +301,8 @@ fn permissions(check: &str, arn: &str, statements: &[Statement], policy: &Policy
     let actions: Vec<String> = statements.iter().flat_map(actions).collect();
     let missing: Vec<&str> = actions.iter().map(String::as_str).filter(|action| !policy.allows(action)).collect();
     if missing.is_empty() {
-        return Finding::ok(check, format!("its role has its {} actions", actions.len()));
+        let count = u64::try_from(actions.len()).unwrap_or(u64::MAX);
+        return Finding::ok(check, format!("its role has its {}", counted(count, "action")));
     }
     Finding::fault(
         check,

@@ -7,6 +7,7 @@ use hubbub_core::id::RoomId;
 use serde_json::{Value, json};
 
 use super::Measured;
+use crate::console::counted;
 
 /// The percentiles that are reported.
 pub(super) const PERCENTILES: [usize; 3] = [50, 95, 99];
@@ -94,7 +95,7 @@ impl Report {
             (0, _) => String::new(),
             (count, why) => format!(", {count} refused: {}", why.as_deref().unwrap_or_default()),
         };
-        let ended = if self.ended > 0 { format!(", {} sockets ended", self.ended) } else { String::new() };
+        let ended = if self.ended > 0 { format!(", {} ended", counted(self.ended, "socket")) } else { String::new() };
         vec![
             format!("room      {room}"),
             format!("messages  {} accepted{refused}", self.accepted),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 use hubbub_aws::system::System;
-use hubbub_client::{Client, Event, Events, Options};
+use hubbub_client::{Client, CloseReason, Event, Events, Options};
 use hubbub_core::id::{RoomId, UserId};
 use hubbub_core::ports::Ids;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -216,6 +216,7 @@ async fn read(mut events: Events, room: String, measured: Shared) {
                     measured.received.push(Sighting { number, at: delivery.arrival.received });
                 }
             }
+            Event::Closed(CloseReason::ByApplication) => {}
             Event::Closed(_) => lock(&measured).ended += 1,
             _ => {}
         }
