@@ -66,6 +66,10 @@ operator() {
     # The whole workspace, as the local stack builds it: a smaller choice would compile the AWS SDK a second time.
     # What cargo says goes to standard error: after a change it takes a while, and people like to know.
     cargo build --locked --manifest-path "$root/Cargo.toml" --workspace --all-targets
-    export HUBBUB_OUTPUTS=${HUBBUB_OUTPUTS:-$root/target/local/outputs.json}
+    # Where a stack is looked for doesn't depend on the folder that this is called in.
+    if [[ -z ${HUBBUB_OUTPUTS-} && -e $root/target/local/outputs.json ]]; then
+        export HUBBUB_OUTPUTS=$root/target/local/outputs.json
+    fi
+    export HUBBUB_PROGRAM=${HUBBUB_PROGRAM:-$root/pulumi}
     exec "$(target_folder)/debug/hubbub" "$@"
 }

@@ -1,7 +1,9 @@
 //! Breaking parts of a local stack on purpose.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::local_aws::Request;
@@ -10,6 +12,9 @@ use crate::stack::Stack;
 
 /// The name of the policy that takes permissions away.
 const REFUSAL: &str = "refusal";
+
+/// How often it is looked whether a change has come into force.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes every `$disconnect` get lost from here on, as API Gateway may: it promises no more than its best effort.
 ///
@@ -72,7 +77,7 @@ pub async fn refuse(stack: &Stack, function: Function, action: &str) -> anyhow::
         "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}],
     });
     let document = format!("&PolicyDocument={}", utf8_percent_encode(&policy.to_string(), NON_ALPHANUMERIC));
-    Request::iam("PutRolePolicy", &refusal_of(function, &document)).send(stack).await?;
+    iam("PutRolePolicy", function, REFUSAL, &document).send(stack).await?;
     Ok(())
 }
 
@@ -81,10 +86,90 @@ pub async fn refuse(stack: &Stack, function: Function, action: &str) -> anyhow::
 /// # Errors
 /// Fails if the local AWS doesn't do it.
 pub async fn stop_refusing(stack: &Stack, function: Function) -> anyhow::Result<()> {
-    Request::iam("DeleteRolePolicy", &refusal_of(function, "")).send(stack).await?;
+    iam("DeleteRolePolicy", function, REFUSAL, "").send(stack).await?;
     Ok(())
 }
 
-fn refusal_of(function: Function, rest: &str) -> String {
-    format!("&RoleName={}&PolicyName={REFUSAL}{rest}", function.deployed_name())
+/// The document of the policy that a function was deployed with.
+///
+/// # Errors
+/// Fails if the local AWS doesn't say it.
+pub async fn policy(stack: &Stack, function: Function) -> anyhow::Result<String> {
+    let answer = iam("GetRolePolicy", function, &function.deployed_name(), "").send(stack).await?;
+    let document =
+        answer.body.split_once("<PolicyDocument>").and_then(|(_, rest)| rest.split_once("</PolicyDocument>"));
+    let (document, _) = document.with_context(|| format!("`{function}` has no policy"))?;
+    Ok(percent_decode_str(document).decode_utf8()?.into_owned())
+}
+
+/// Puts another policy in the place of the one that a function was deployed with.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn put_policy(stack: &Stack, function: Function, document: &str) -> anyhow::Result<()> {
+    let document = format!("&PolicyDocument={}", utf8_percent_encode(document, NON_ALPHANUMERIC));
+    iam("PutRolePolicy", function, &function.deployed_name(), &document).send(stack).await?;
+    Ok(())
+}
+
+/// Sets a variable of a function's environment; what it was before.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it, or the function has no such variable.
+pub async fn set_variable(stack: &Stack, function: Function, name: &str, value: &str) -> anyhow::Result<String> {
+    let path = format!("/2015-03-31/functions/{}/configuration", function.deployed_name());
+    let answer = Request::lambda("GET", &path, "").send(stack).await?;
+    let mut configuration: Value = serde_json::from_str(&answer.body)?;
+    let environment = configuration.get_mut("Environment").map(Value::take).unwrap_or_default();
+    let mut environment = serde_json::json!({"Environment": environment});
+    let variable = environment.pointer_mut(&format!("/Environment/Variables/{name}"));
+    let variable = variable.with_context(|| format!("`{function}` has no variable `{name}`"))?;
+    let before = std::mem::replace(variable, value.into());
+    Request::lambda("PUT", &path, &environment.to_string()).send(stack).await?;
+    // It can't be used before it is active again.
+    loop {
+        let answer = Request::lambda("GET", &path, "").send(stack).await?;
+        let configuration: Value = serde_json::from_str(&answer.body)?;
+        if configuration.get("State").is_none_or(|state| state == "Active") {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(before.as_str().unwrap_or_default().to_owned())
+}
+
+/// Takes the mapping away that feeds a function; what [`map`] needs to bring it back.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it, or the function has none.
+pub async fn unmap(stack: &Stack, function: Function) -> anyhow::Result<Value> {
+    let path = format!("/2015-03-31/event-source-mappings/?FunctionName={}", function.deployed_name());
+    let answer = Request::lambda("GET", &path, "").send(stack).await?;
+    let mut answer: Value = serde_json::from_str(&answer.body)?;
+    let mapping = answer.pointer_mut("/EventSourceMappings/0").map(Value::take);
+    let mapping = mapping.with_context(|| format!("nothing feeds `{function}`"))?;
+    let id = mapping.get("UUID").and_then(Value::as_str).context("the mapping has no id")?;
+    Request::lambda("DELETE", &format!("/2015-03-31/event-source-mappings/{id}"), "").send(stack).await?;
+    Ok(mapping)
+}
+
+/// Ends what [`unmap`] began.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn map(stack: &Stack, function: Function, mapping: &Value) -> anyhow::Result<()> {
+    let kept = ["EventSourceArn", "BatchSize", "FunctionResponseTypes", "ScalingConfig"];
+    let mut request = serde_json::json!({"FunctionName": function.deployed_name()});
+    for name in kept {
+        if let (Some(request), Some(value)) = (request.as_object_mut(), mapping.get(name)) {
+            request.insert(name.to_owned(), value.clone());
+        }
+    }
+    Request::lambda("POST", "/2015-03-31/event-source-mappings/", &request.to_string()).send(stack).await?;
+    Ok(())
+}
+
+/// A call about a policy of a function's role.
+fn iam(action: &str, function: Function, policy: &str, rest: &str) -> Request {
+    Request::iam(action, &format!("&RoleName={}&PolicyName={policy}{rest}", function.deployed_name()))
 }

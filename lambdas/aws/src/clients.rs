@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
+use aws_types::region::Region;
+use hubbub_core::ports::PortResult;
 use hubbub_core::rate::Rate;
 
 use crate::dead_letters::DeadLetterOffice;
+use crate::operations::Inspector;
 use crate::parameter::Parameter;
 use crate::poster::{FastPoster, PosterError, PosterSettings, Trust};
 use crate::queue::{SqsDeadLetters, SqsPublishQueue};
@@ -25,6 +28,19 @@ impl Clients {
     #[must_use]
     pub fn from_environment() -> Self {
         Self { config: sdk_config() }
+    }
+
+    /// For a stack in a Region of AWS, with the credentials that the environment holds.
+    #[must_use]
+    pub fn in_region(region: String) -> Self {
+        let config = sdk_config().into_builder().region(Region::new(region)).build();
+        Self { config }
+    }
+
+    /// Whether there are credentials to call AWS with.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.config.credentials_provider().is_some()
     }
 
     /// For a stack on this machine, which asks for credentials but doesn't check them.
@@ -56,6 +72,14 @@ impl Clients {
     #[must_use]
     pub fn dead_letter_office(&self, dead_letter_queue_url: String, publish_queue_url: String) -> DeadLetterOffice {
         DeadLetterOffice::new(aws_sdk_sqs::Client::new(&self.config), dead_letter_queue_url, publish_queue_url)
+    }
+
+    /// What the account says of a stack, for operators.
+    ///
+    /// # Errors
+    /// When the machine has no certificates to believe.
+    pub fn inspector(&self) -> PortResult<Inspector> {
+        Inspector::new(&self.config)
     }
 
     /// The broadcast state machine.

@@ -9,11 +9,12 @@
 //! | clock, ids | [`system`] |
 //!
 //! [`runtime`] is what every function's `main` begins with, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events,
-//! [`parameter`] reads secrets (SSM), and [`web`] documents. [`dead_letters`] is for operators.
+//! [`parameter`] reads secrets (SSM), and [`web`] documents. [`dead_letters`] and [`operations`] are for operators.
 
 pub mod clients;
 pub mod dead_letters;
 mod error;
+pub mod operations;
 pub mod parameter;
 pub mod poster;
 pub mod queue;

@@ -1,7 +1,5 @@
 //! `hubbub dead-letters`: what could not be delivered.
 
-use std::io::{BufRead, Write};
-
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use hubbub_aws::dead_letters::{DeadLetterOffice, HeldLetter};
@@ -9,10 +7,13 @@ use hubbub_aws::system::System;
 use hubbub_core::ports::Clock;
 use serde_json::{Value, json};
 
+use crate::console::{Console, confirm, counted};
+use crate::moment::{span, utc};
 use crate::stack::Stack;
 
 /// The arguments of `hubbub dead-letters`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: hubbub dead-letters redrive --all")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,11 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Lists them, oldest first.
-    List {
-        /// One JSON object a line, with the bodies.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Shows one with its body.
     Show {
         /// Its id, or the beginning of it.
@@ -55,23 +52,30 @@ struct Which {
 }
 
 /// Runs the command on the letters of the stack. Whatever it does, letters that are still there are seen by others afterwards.
-pub(crate) async fn run(stack: &Stack, arguments: Arguments) -> anyhow::Result<()> {
-    let office =
-        stack.clients().dead_letter_office(stack.dead_letter_queue_url.clone(), stack.publish_queue_url.clone());
+pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -> anyhow::Result<()> {
+    let (letters, publish) = (stack.dead_letter_queue_url()?.to_owned(), stack.publish_queue_url()?.to_owned());
+    let office = stack.clients()?.dead_letter_office(letters, publish);
     let mut letters = office.hold_all().await?;
-    let done = carry_out(&office, &mut letters, arguments.command).await;
+    let done = carry_out(&office, console, &mut letters, arguments.command).await;
     office.release(&letters).await?;
     done
 }
 
 /// Carries out a command, and takes the letters that are gone off the list.
-async fn carry_out(office: &DeadLetterOffice, letters: &mut Vec<HeldLetter>, command: Command) -> anyhow::Result<()> {
+async fn carry_out(
+    office: &DeadLetterOffice,
+    console: Console,
+    letters: &mut Vec<HeldLetter>,
+    command: Command,
+) -> anyhow::Result<()> {
     match command {
-        Command::List { json: true } => letters.iter().for_each(|letter| println!("{}", to_json(letter))),
-        Command::List { json: false } => list(letters),
+        Command::List if console.json => letters.iter().try_for_each(|letter| console.value(&to_json(letter)))?,
+        Command::List => list(console, letters)?,
         Command::Show { id } => {
             let found = find(letters, std::slice::from_ref(&id))?;
-            found.into_iter().filter_map(|index| letters.get(index)).for_each(show);
+            for letter in found.into_iter().filter_map(|index| letters.get(index)) {
+                if console.json { console.value(&to_json(letter))? } else { console.line(show(letter))? }
+            }
         }
         Command::Redrive(which) => {
             for index in choose(letters, &which)?.into_iter().rev() {
@@ -83,8 +87,8 @@ async fn carry_out(office: &DeadLetterOffice, letters: &mut Vec<HeldLetter>, com
         }
         Command::Drop { which, yes } => {
             let chosen = choose(letters, &which)?;
-            if !yes && !confirm(chosen.len())? {
-                bail!("nothing was dropped");
+            if !yes {
+                confirm(&format!("drop {} for good?", counted(u64::try_from(chosen.len())?, "dead letter")))?;
             }
             for index in chosen.into_iter().rev() {
                 let letter = letters.get(index).context("the letter is gone")?;
@@ -117,47 +121,34 @@ fn find(letters: &[HeldLetter], ids: &[String]) -> anyhow::Result<Vec<usize>> {
     Ok(found)
 }
 
-fn confirm(count: usize) -> anyhow::Result<bool> {
-    let letters = if count == 1 { "dead letter" } else { "dead letters" };
-    eprint!("drop {count} {letters} for good? [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-fn list(letters: &[HeldLetter]) {
+fn list(console: Console, letters: &[HeldLetter]) -> anyhow::Result<()> {
     if letters.is_empty() {
-        println!("there are no dead letters");
-        return;
+        return Ok(console.line("there are no dead letters")?);
     }
-    println!("{:<10} {:<16} {:<28} {:>8}  DETAIL", "ID", "REASON", "GROUP", "AGE");
+    let (id, reason, group, age) = ("ID", "REASON", "GROUP", "AGE");
+    console.line(format_args!("{id:<10} {reason:<16} {group:<28} {age:>8}  DETAIL"))?;
     for letter in letters {
         let id: String = letter.id.chars().take(8).collect();
-        let age = age(letter);
-        println!("{id:<10} {:<16} {:<28} {age:>8}  {}", letter.reason, letter.group, letter.detail);
+        let age = self::age(letter);
+        console
+            .line(format_args!("{id:<10} {:<16} {:<28} {age:>8}  {}", letter.reason, letter.group, letter.detail))?;
     }
+    Ok(())
 }
 
-/// How long ago the letter was first seen, in its largest unit.
+/// How long ago the letter was first seen.
 fn age(letter: &HeldLetter) -> String {
-    let seconds = System.now().since(letter.first_seen).as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
+    span(System.now().since(letter.first_seen))
 }
 
-fn show(letter: &HeldLetter) {
-    println!("id          {}", letter.id);
-    println!("group       {}", letter.group);
-    println!("reason      {}", letter.reason);
-    println!("detail      {}", letter.detail);
-    println!("source      {}", letter.source);
-    println!("first seen  {} ms since 1970, {} ago", letter.first_seen.0, age(letter));
-    println!("\n{}", letter.body);
+fn show(letter: &HeldLetter) -> String {
+    let HeldLetter { id, group, body, reason, detail, source, .. } = letter;
+    format!(
+        "id          {id}\ngroup       {group}\nreason      {reason}\ndetail      {detail}\nsource      {source}\n\
+         first seen  {}, {} ago\n\n{body}",
+        utc(letter.first_seen.0),
+        age(letter)
+    )
 }
 
 fn to_json(letter: &HeldLetter) -> Value {

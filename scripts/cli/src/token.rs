@@ -1,16 +1,15 @@
 //! `hubbub token`: a token by which a user can connect.
 
-use authorize::token::{Claims, sign};
-use hubbub_aws::system::System;
 use hubbub_core::capability::{Capabilities, Verb};
 use hubbub_core::id::UserId;
-use hubbub_core::ports::Clock;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::console::Console;
 use crate::stack::Stack;
 
 /// The arguments of `hubbub token`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: hubbub token alice --seconds 60 --grant '{\"join\": [\"lobby\"]}'")]
 pub(crate) struct Arguments {
     /// The user's id.
     #[arg(value_parser = UserId::parse)]
@@ -36,10 +35,8 @@ fn read_grant(text: &str) -> Result<Value, String> {
 }
 
 /// Prints the token, and nothing else.
-pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<()> {
-    let key = stack.clients().parameter(stack.token_key_parameter.clone()).value().await?;
-    let exp = System.now().0 / 1_000 + arguments.seconds;
-    let claims = Claims { sub: arguments.user.to_string(), exp, nbf: None, capabilities: arguments.grant.clone() };
-    println!("{}", sign(&claims, &key)?);
-    Ok(())
+pub(crate) async fn run(stack: &Stack, console: Console, arguments: &Arguments) -> anyhow::Result<()> {
+    let Arguments { user, seconds, grant } = arguments;
+    let token = stack.signing_key().await?.sign(user, *seconds, grant.clone())?;
+    if console.json { console.value(&json!({"user": user, "token": token})) } else { Ok(console.line(token)?) }
 }

@@ -10,6 +10,6 @@ struct Command {
 }
 
 fn main() -> Result<(), hubbub_planner::command::CommandError> {
-    print!("{}", hubbub_planner::command::run(&Command::parse().arguments)?);
+    print!("{}", hubbub_planner::command::run(&Command::parse().arguments, false)?);
     Ok(())
 }

@@ -58,9 +58,6 @@ pub struct Arguments {
     /// The seed of what is left to chance: the same seed is the same plan
     #[arg(long, value_name = "N", default_value_t = Inputs::default().seed)]
     seed: u64,
-    /// Print JSON for machines
-    #[arg(long)]
-    json: bool,
     /// Write plots as SVG into this folder
     #[arg(long, value_name = "FOLDER")]
     plot: Option<PathBuf>,
@@ -110,20 +107,20 @@ impl Arguments {
     }
 }
 
-/// Plans, and says what is to be printed. Plots are written first; their files are named at the end.
+/// Plans, and says what is to be printed, for people or as JSON. Plots are written first; their files are named at the end.
 ///
 /// # Errors
 /// When the plan can't be made, or a plot can't be written.
-pub fn run(arguments: &Arguments) -> Result<String, CommandError> {
+pub fn run(arguments: &Arguments, json: bool) -> Result<String, CommandError> {
     let plan = arguments.plan()?;
-    let mut text = if arguments.json { serde_json::to_string_pretty(&plan)? + "\n" } else { Report(&plan).to_string() };
+    let mut text = if json { serde_json::to_string_pretty(&plan)? + "\n" } else { Report(&plan).to_string() };
     if let Some(folder) = &arguments.plot {
         let failed = |path: PathBuf| move |error| CommandError::Plot { path, error };
         std::fs::create_dir_all(folder).map_err(failed(folder.clone()))?;
         for (name, svg) in plot::plots(&plan) {
             let path = folder.join(name);
             std::fs::write(&path, svg).map_err(failed(path.clone()))?;
-            if !arguments.json {
+            if !json {
                 text += &format!("{}\n", path.display());
             }
         }

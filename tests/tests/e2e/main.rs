@@ -4,6 +4,7 @@
 //! deadline.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
+mod command_line;
 mod connecting;
 mod dead_letters;
 mod delivery;

@@ -76,8 +76,11 @@ use attribute::{
     MEMBERS, MOVED_AT, MS, RECEIPT, SENT, SEQ, SHARD, SHARDS, UNTIL, USER,
 };
 
+/// What the partitions of channels begin with.
+pub(super) const CHANNEL: &str = "CH#";
+
 pub(super) fn channel_key(channel: &Channel) -> String {
-    format!("CH#{channel}")
+    format!("{CHANNEL}{channel}")
 }
 
 pub(super) fn log_key(channel: &Channel) -> String {

@@ -1,6 +1,7 @@
 //! The log, the members, the receipts, the senders, the limits and the bans on DynamoDB, all in one table. `item` says how rows look.
 
 mod bans;
+mod channels;
 mod item;
 mod limits;
 mod log;
@@ -22,6 +23,7 @@ use hubbub_core::ports::PortResult;
 use self::item::{Item, text};
 use crate::error::{malformed, port_error};
 
+pub use channels::{ChannelCursor, ChannelPage};
 pub use item::shard_key;
 pub use members::member_row;
 

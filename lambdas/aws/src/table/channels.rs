@@ -1,0 +1,59 @@
+//! Which channels there are, for operators: no function reads the whole table.
+
+use std::str::FromStr;
+
+use hubbub_core::channel::Channel;
+use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
+use hubbub_core::ports::{ChannelState, PortResult};
+
+use super::Table;
+use super::item::{CHANNEL, Item, SELF, read_channel, read_text, text};
+use crate::error::{malformed, port_error};
+
+/// A page of the table's channels.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelPage {
+    /// The channels, in no order.
+    pub channels: Vec<(Channel, ChannelState)>,
+    /// How many rows were read for them.
+    pub rows: u64,
+    /// Where the next page begins, if there is one.
+    pub next: Option<ChannelCursor>,
+}
+
+/// A place in the table.
+#[derive(Clone, Debug)]
+pub struct ChannelCursor(Item);
+
+impl Table {
+    /// The channels of the next megabyte of rows. A megabyte costs 128 read units, whatever is found in it.
+    ///
+    /// # Errors
+    /// When the table can't be read.
+    pub async fn channel_page(&self, after: Option<ChannelCursor>) -> PortResult<ChannelPage> {
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .filter_expression("begins_with(#pk, :channel) AND #sk = :self")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#sk", SORT_KEY)
+            .expression_attribute_values(":channel", text(CHANNEL))
+            .expression_attribute_values(":self", text(SELF))
+            .set_exclusive_start_key(after.map(|cursor| cursor.0))
+            .send()
+            .await
+            .map_err(|error| port_error("dynamodb:Scan", &error))?;
+        let read = |row: &Item| {
+            let name = read_text(row, PARTITION_KEY)?;
+            let channel = Channel::from_str(name.strip_prefix(CHANNEL).unwrap_or(name))
+                .map_err(|error| malformed("read row", error))?;
+            Ok((channel, read_channel(row)?))
+        };
+        Ok(ChannelPage {
+            channels: answer.items().iter().map(read).collect::<PortResult<_>>()?,
+            rows: u64::try_from(answer.scanned_count()).unwrap_or_default(),
+            next: answer.last_evaluated_key.map(ChannelCursor),
+        })
+    }
+}

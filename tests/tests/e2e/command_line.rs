@@ -1,0 +1,145 @@
+//! The operator's command line.
+
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use hubbub_client::{Channel, Event, ServerFrame, Start};
+use hubbub_tests::command_line::{Ran, hubbub, run};
+use hubbub_tests::inspect;
+use hubbub_tests::scene::{Scene, eventually};
+use serde_json::json;
+
+/// Starts a command that goes on.
+fn start(scene: &Scene, arguments: &[&str]) -> Child {
+    hubbub(&scene.stack, arguments).unwrap().spawn().unwrap()
+}
+
+/// Waits until a channel has a member.
+async fn until_joined(scene: &Scene, channel: &str) {
+    let channel = channel.parse().unwrap();
+    eventually("the room has a member", async || !inspect::members(&scene.stack, &channel).await.unwrap().is_empty())
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_published_is_in_the_log_and_comes_to_who_follows_the_room() {
+    let scene = Scene::set().await;
+    let room = scene.own("room");
+    let channel = format!("room:{room}");
+    let tail = start(&scene, &["tail", &channel, "--count", "2", "--json"]);
+    until_joined(&scene, &channel).await;
+    let published =
+        run(&scene.stack, &["publish", &room, r#"{"n": 1}"#, "--id", "one", "--receipt", "--json"]).unwrap();
+    assert_eq!(published.status, Some(0), "{published:?}");
+    let receipt = published.json().unwrap()[0]["receipt"].clone();
+    assert_eq!((&receipt["seq"], &receipt["members"], &receipt["delivered"]), (&json!(1), &json!(1), &json!(1)));
+    let published = run(&scene.stack, &["publish", &room, "not JSON", "--from", "orders"]).unwrap();
+    assert_eq!(published.status, Some(0), "{published:?}");
+
+    let followed = Ran::of(&tail.wait_with_output().unwrap()).json().unwrap();
+    let log = run(&scene.stack, &["history", &channel, "--json"]).unwrap().json().unwrap();
+    for (index, body, from) in [(0, json!({"n": 1}), "operator"), (1, json!("not JSON"), "orders")] {
+        for lines in [&followed, &log] {
+            let line = &lines[index];
+            assert_eq!(
+                (&line["seq"], &line["body"], &line["from"]),
+                (&json!(index + 1), &body, &json!(from)),
+                "{line}"
+            );
+        }
+    }
+    let recovered = run(&scene.stack, &["tail", &channel, "--since", "1", "--count", "1", "--json"]).unwrap();
+    let line = recovered.json().unwrap()[0].clone();
+    assert_eq!((&line["seq"], &line["recovered"]), (&json!(2), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_direct_message_and_one_to_everyone_come_to_a_user() {
+    let scene = Scene::set().await;
+    let user = scene.own("user");
+    let mut member = scene.connect_with(scene.options(&user).inbox(Start::Now)).await;
+    run(&scene.stack, &["direct", &user, "to you"]).unwrap();
+    assert_eq!(member.next().await.message.body(), Some(r#""to you""#));
+    let id = scene.own("all");
+    run(&scene.stack, &["broadcast", "to all", "--id", &id]).unwrap();
+    let delivery = member.next_where(|delivery| delivery.message.id == id).await;
+    assert_eq!(delivery.channel, Channel::Everyone);
+}
+
+#[tokio::test]
+async fn a_wrong_call_ends_with_status_2_and_sends_nothing() {
+    let scene = Scene::set().await;
+    let room = scene.own("room");
+    let large = "x".repeat(25_000);
+    for (arguments, says) in [
+        (vec!["publish", &room, &large], "nothing was sent"),
+        (vec!["publish", "two words", "1"], "is not an id"),
+        (vec!["publish", &room, "1", "--id", "a/b"], "is not an id"),
+        (vec!["ban", "bob", "--for", "soon"], "such as 90s"),
+        (vec!["history", "lobby"], "a channel is"),
+        (vec!["tail", "lobby"], "a channel is"),
+    ] {
+        let ran = run(&scene.stack, &arguments).unwrap();
+        assert_eq!(ran.status, Some(2), "{ran:?}");
+        assert!(ran.err.contains(says), "{ran:?}");
+    }
+    let ran = run(&scene.stack, &["history", &format!("room:{room}")]).unwrap();
+    assert!(ran.status == Some(1) && ran.err.contains("was never used"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn members_and_rooms_are_shown_and_an_order_is_carried_out() {
+    let scene = Scene::set().await;
+    let (room, user) = (scene.own("room"), scene.own("user"));
+    let mut member = scene.join(&user, &room).await;
+    let who = run(&scene.stack, &["who", &room, "--json"]).unwrap().json().unwrap();
+    assert_eq!((who.len(), &who[0]["user"], &who[0]["sockets"]), (1, &json!(user), &json!(1)));
+    let entry = || {
+        let rooms = run(&scene.stack, &["rooms", "--limit", "100000", "--json"]).unwrap().json().unwrap();
+        rooms.into_iter().find(|line| line["channel"] == format!("room:{room}")).unwrap()
+    };
+    assert_eq!((&entry()["members"], &entry()["closed"]), (&json!(1), &json!(false)));
+
+    let kicked = run(&scene.stack, &["kick", &user, "--room", &room]).unwrap();
+    assert_eq!(kicked.status, Some(0), "{kicked:?}");
+    let left = loop {
+        match tokio::time::timeout(Duration::from_secs(120), member.events.next()).await.unwrap() {
+            Some(Event::Unexpected(ServerFrame::Left(left))) => break left,
+            Some(_) => {}
+            None => panic!("the socket has ended"),
+        }
+    };
+    assert_eq!(left.reason.as_deref(), Some("kicked"));
+    run(&scene.stack, &["close", &room]).unwrap();
+    eventually("the room is closed", async || entry()["closed"] == true).await;
+    run(&scene.stack, &["open", &room]).unwrap();
+    eventually("the room is open", async || entry()["closed"] == false).await;
+}
+
+#[tokio::test]
+async fn a_load_is_measured_and_nothing_of_it_is_lost() {
+    let scene = Scene::set().await;
+    let plot = std::env::temp_dir().join(format!("{}.svg", scene.own("load")));
+    let file = plot.display().to_string();
+    let load =
+        ["load", "--clients", "3", "--rate", "5", "--seconds", "2", "--patience", "120", "--json", "--plot", &file];
+    let ran = run(&scene.stack, &load).unwrap();
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let report = ran.json().unwrap()[0].clone();
+    let figures = ["accepted", "received", "lost", "out_of_order"].map(|name| report[name].clone());
+    assert_eq!(figures, [json!(10), json!(30), json!(0), json!(0)], "{report}");
+    assert!(std::fs::read_to_string(&plot).unwrap().starts_with("<svg"));
+    std::fs::remove_file(plot).unwrap();
+}
+
+#[tokio::test]
+async fn where_no_stack_is_found_it_says_where_it_looked() {
+    let scene = Scene::set().await;
+    let mut command: Command = hubbub(&scene.stack, &["rooms"]).unwrap();
+    command.env_remove("HUBBUB_OUTPUTS").env("PATH", "").current_dir(std::env::temp_dir());
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.status, Some(1));
+    for place in ["--outputs", "target/local/outputs.json", "`pulumi` isn't installed", "scripts/up"] {
+        assert!(ran.err.contains(place), "{place}: {ran:?}");
+    }
+}
