@@ -18,10 +18,15 @@ class Aws:
 
     Profiles and proxies of the operator's environment are left aside: a profile that doesn't exist would stop the
     start, and one that does has no business here.
+
+    Functions may be told of another endpoint, which leads to the same emulator.
     """
 
-    def __init__(self, endpoint: str, *, attempts: int = 3, timeout_seconds: int = 60) -> None:
+    def __init__(
+        self, endpoint: str, *, functions_endpoint: str | None = None, attempts: int = 3, timeout_seconds: int = 60
+    ) -> None:
         self.endpoint = endpoint
+        self.functions_endpoint = functions_endpoint or endpoint
         self.region = REGION
         self._clients: dict[str, Any] = {}
         nothing = (None, None, os.devnull, None)

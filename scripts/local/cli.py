@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let each function do what its IAM policy says and nothing else, as on AWS",
     )
+    common.add_argument(
+        "--record-calls",
+        action="store_true",
+        help="write what each function has called, and what its policy grants, to calls.json and policies.json; takes "
+        "--enforce-policies, without which all functions have one access key",
+    )
     common.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
     parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this machine, with no AWS account.")
@@ -121,12 +127,15 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _options(parsed: argparse.Namespace) -> Options:
+    if parsed.record_calls and not parsed.enforce_policies:
+        raise LocalError("--record-calls takes --enforce-policies, without which all functions have one access key")
     return Options(
         port=parsed.port,
         folder=parsed.dir.resolve() if parsed.dir else None,
         inline_limit=parsed.inline_limit,
         settings=dict(parsed.set),
         enforce_policies=parsed.enforce_policies,
+        record_calls=parsed.record_calls,
     )
 
 

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from .aws import REGION, Aws
 from .console import Console
 from .errors import LocalError
 from .functionlogs import save_function_logs
+from .functionpolicies import save_function_policies
 from .ministack import MiniStack, check_port, free_port
 from .program import Program, parse_program
 from .readiness import wait_until_ready
+from .recorder import Recorder, recording
 from .signals import ignore_signals
 
 STACK = "local"
@@ -48,7 +50,8 @@ class Options:
 
     Without a port it takes a free one. Without a folder it takes `target/local`, or a folder of its own beside it while
     another stack has that. `settings` are configuration values of the Pulumi program. With `enforce_policies` each
-    function may do what its policy says and nothing else, as on AWS.
+    function may do what its policy says and nothing else, as on AWS. With `record_calls`, which takes that, what each
+    function called and what its policy grants is written when the stack is taken down.
     """
 
     port: int | None = None
@@ -56,6 +59,7 @@ class Options:
     inline_limit: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     enforce_policies: bool = False
+    record_calls: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
     """
     port = options.port or free_port()
     check_port(port)
-    with _locked_folder(options.folder, port) as (folder, lock):
+    recorder_or_none = recording(port) if options.record_calls else nullcontext()
+    with _locked_folder(options.folder, port) as (folder, lock), recorder_or_none as recorder:
         renderer = _build(console)
         emulator = MiniStack(port, folder, lock, enforce_policies=options.enforce_policies)
         surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
@@ -86,7 +91,7 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
         outputs_file.unlink(missing_ok=True)
         answers = False
         try:
-            outputs = _start(emulator, program, surroundings, console)
+            outputs = _start(emulator, program, surroundings, recorder, console)
             _write_whole(outputs_file, json.dumps(outputs, indent=2) + "\n")
             answers = True
             yield Stack(emulator, outputs, outputs_file)
@@ -100,7 +105,11 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
             with console.step("take everything down"):
                 if emulator.is_running():
                     save_function_logs(emulator.endpoint, folder / "functions")
+                    if recorder is not None:
+                        save_function_policies(emulator.endpoint, folder)
                 emulator.stop()
+                if recorder is not None:
+                    recorder.save(folder)
 
 
 def _build(console: Console) -> Path:
@@ -120,11 +129,15 @@ def _render(renderer: Path, surroundings: Surroundings, console: Console) -> Pro
     return program
 
 
-def _start(emulator: MiniStack, program: Program, surroundings: Surroundings, console: Console) -> dict[str, Any]:
+def _start(
+    emulator: MiniStack, program: Program, surroundings: Surroundings, recorder: Recorder | None, console: Console
+) -> dict[str, Any]:
     """Starts the emulator, applies the program, waits until it answers, and returns the outputs."""
-    aws = Aws(emulator.endpoint)
+    aws = Aws(emulator.endpoint, functions_endpoint=recorder.endpoint if recorder else None)
     with console.step(f"start MiniStack at {emulator.endpoint}"):
         emulator.start()
+    if recorder is not None:
+        recorder.know_account(aws("sts").get_caller_identity()["Account"])
     with console.step(f"create {len(program.resources)} resources"):
         outputs = {**apply(program, surroundings, aws), "awsEndpoint": emulator.endpoint}
     missing = [name for name in _PROMISED if not outputs.get(name)]

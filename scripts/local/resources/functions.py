@@ -49,7 +49,7 @@ def create_function(aws: Aws, given: Given) -> Outputs:
             Architectures=given.get("architectures"),
             MemorySize=given.get("memorySize"),
             Timeout=given.get("timeout"),
-            Environment=_environment(given),
+            Environment=_environment(aws, given),
             Description=given.get("description"),
             PackageType=given.get("packageType"),
             LoggingConfig=upper(given.get("loggingConfig")),
@@ -70,10 +70,20 @@ def create_function(aws: Aws, given: Given) -> Outputs:
     }
 
 
-def _environment(given: Given) -> dict[str, dict[str, str]] | None:
-    """The environment for the API: the variables' own names stay as they are."""
+def _environment(aws: Aws, given: Given) -> dict[str, dict[str, str]] | None:
+    """The environment for the API: the variables' own names stay as they are, and addresses at the emulator become
+    addresses at the endpoint that functions are to call."""
     environment = given.get("environment")
-    return None if environment is None else {"Variables": environment.get("variables", {})}
+    if environment is None:
+        return None
+    variables = environment.get("variables", {})
+    return {"Variables": {name: _for_functions(aws, value) for name, value in variables.items()}}
+
+
+def _for_functions(aws: Aws, value: str) -> str:
+    if value == aws.endpoint or value.startswith(f"{aws.endpoint}/"):
+        return aws.functions_endpoint + value.removeprefix(aws.endpoint)
+    return value
 
 
 @handles(
