@@ -1,0 +1,187 @@
+/** What an application holds; there are no rules here. */
+
+import { Emitter } from "./events.js";
+import { isMessage, toMessage } from "./log.js";
+import { roomOf, Session, target } from "./session.js";
+import { checkId, withoutUndefined } from "./settings.js";
+
+/** @import * as api from "../sdk/hubbub.js" */
+/** @import { Entry } from "./log.js" */
+/** @import { Feed } from "./session.js" */
+
+export { HubbubError } from "./errors.js";
+
+/** A channel of messages: the user's own, or everyone's. */
+export class Channel extends Emitter {
+  #session;
+  #feed;
+
+  /** @param {Session} session @param {Feed} feed */
+  constructor(session, feed) {
+    super();
+    this.#session = session;
+    this.#feed = feed;
+    feed.channel = this;
+  }
+
+  get name() {
+    return this.#feed.name;
+  }
+
+  get position() {
+    const { isFollowed, log } = this.#feed;
+    return isFollowed && log.position ? { ...log.position } : null;
+  }
+
+  /** @param {api.Since} [since] */
+  join(since = {}) {
+    return this.#session.follow(this.#feed, since);
+  }
+
+  /** @param {api.HistoryOptions} [options] @returns {Promise<api.History<any>>} */
+  async history({ before, limit } = {}) {
+    const page = await this.#session.request(
+      this.name.startsWith("room:") ? this.#feed : null,
+      () => ({ action: "history", ...target(this.name), ...withoutUndefined({ before, limit }) }),
+      { isRead: true },
+    );
+    /** @type {Entry[]} */
+    const entries = page.messages;
+    const messages = entries.filter(isMessage).map((entry) => toMessage(page.channel, page.epoch, entry));
+    // Told by the page's first entry, which may be one that isn't a message.
+    return { channel: page.channel, epoch: page.epoch, messages, before: page.more && entries[0] ? entries[0].seq : null };
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.#session.stream(this.#feed);
+  }
+}
+
+/** A room. */
+export class Room extends Channel {
+  #session;
+  #feed;
+
+  /** @param {Session} session @param {Feed} feed */
+  constructor(session, feed) {
+    super(session, feed);
+    this.#session = session;
+    this.#feed = feed;
+  }
+
+  get id() {
+    return roomOf(this.name);
+  }
+
+  /** @param {unknown} body @param {api.PublishOptions} [options] */
+  publish(body, options = {}) {
+    return this.#session.publish(this.name, { action: "publish", room: this.id }, body, options);
+  }
+
+  leave() {
+    return this.#session.leave(this.#feed);
+  }
+
+  /** @returns {Promise<api.Members>} */
+  async who() {
+    const ask = () => ({ action: "who", room: this.id });
+    const { channel, count, users } = await this.#session.request(this.#feed, ask, { isRead: true });
+    return { channel, count, users };
+  }
+
+  /** @param {string} user */
+  kick(user) {
+    return this.#session.order({ action: "kick", room: this.id, user });
+  }
+
+  /** @param {string} user @param {number | Date} until */
+  ban(user, until) {
+    return this.#session.order({ action: "ban", room: this.id, user, until: Number(until) });
+  }
+
+  /** @param {string} user */
+  unban(user) {
+    return this.#session.order({ action: "unban", room: this.id, user });
+  }
+
+  /** @param {number} seq */
+  delete(seq) {
+    return this.#session.order({ action: "delete", room: this.id, seq });
+  }
+
+  /** @param {{erase?: boolean}} [options] */
+  close({ erase = false } = {}) {
+    return this.#session.order({ action: "close", room: this.id, ...(erase && { erase }) });
+  }
+
+  open() {
+    return this.#session.order({ action: "open", room: this.id });
+  }
+}
+
+/** A client. */
+export class Client extends Emitter {
+  #session;
+  /** @type {Map<string, Room>} */
+  #rooms = new Map();
+
+  /** @param {api.Options} options */
+  constructor(options) {
+    super();
+    this.#session = new Session(this, options);
+    this.inbox = new Channel(this.#session, this.#session.inbox);
+    this.everyone = new Channel(this.#session, this.#session.everyone);
+  }
+
+  get status() {
+    return this.#session.status;
+  }
+
+  get user() {
+    return this.#session.user;
+  }
+
+  get state() {
+    return this.#session.state;
+  }
+
+  /** @param {string} id @returns {Room} */
+  room(id) {
+    checkId("room", id);
+    const room = this.#rooms.get(id) ?? new Room(this.#session, this.#session.feed(`room:${id}`));
+    this.#rooms.set(id, room);
+    return room;
+  }
+
+  /** @param {string} user @param {unknown} body @param {api.PublishOptions} [options] */
+  async direct(user, body, options = {}) {
+    checkId("user", user);
+    return this.#session.publish(`user:${user}`, { action: "direct", to: user }, body, options);
+  }
+
+  /** @param {string} user */
+  kick(user) {
+    return this.#session.order({ action: "kick", user });
+  }
+
+  /** @param {string} user @param {number | Date} until */
+  ban(user, until) {
+    return this.#session.order({ action: "ban", user, until: Number(until) });
+  }
+
+  /** @param {string} user */
+  unban(user) {
+    return this.#session.order({ action: "unban", user });
+  }
+
+  wake() {
+    this.#session.wake();
+  }
+
+  close() {
+    this.#session.end();
+  }
+}
+
+/** @type {(options: api.Options) => api.Client} */
+export const connect = (options) => new Client(options);

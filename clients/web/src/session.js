@@ -1,0 +1,601 @@
+/** What a client does by itself: it keeps a socket, and reconciles what is followed with what the socket is a member of. */
+
+import { Dialer } from "./dialer.js";
+import { asHubbubError, HubbubError, notJoined } from "./errors.js";
+import { defer, emit, Stream } from "./events.js";
+import { isMessage, Log, toMessage } from "./log.js";
+import { Outbox } from "./outbox.js";
+import { checkState, checkUrl, DEFAULTS, HOST_CLOCK, SECOND, withoutUndefined } from "./settings.js";
+
+/** @import * as api from "../sdk/hubbub.js" */
+/** @import { Channel, Client } from "./hubbub.js" */
+/** @import { Entry } from "./log.js" */
+/** @import { Defaults } from "./settings.js" */
+/** @import { Wire } from "./wire.js" */
+
+/** A socket that lived so long was a good one: the pauses begin at their shortest again. */
+const STABLE_AFTER = 10 * SECOND;
+/** The pause after a join that brought nothing new; the next ones are multiples of it. */
+const IDLE_PAUSE = 100;
+/** The most channels that a ping may ask about. */
+const MAX_SEEN = 100;
+
+/** A channel as the session sees it. */
+export class Feed {
+  /** The application wants its messages. */
+  isFollowed = false;
+  /** It has been followed so far that losing it is news. */
+  wasMember = false;
+  /** A join is due, whatever the log says. */
+  mustJoin = false;
+  /** From where the next join starts; from the known position if nowhere. @type {api.Since | undefined} */
+  start;
+  /** Somebody reconciles it. */
+  isAttended = false;
+  /** Whether what was asked for could be given, in the joins that somebody waits for. @type {boolean | undefined} */
+  recovered;
+  /** Why it isn't followed any more. @type {HubbubError | null} */
+  gone = null;
+  /** Those who wait for the join. @type {ReturnType<typeof defer<api.Joined>>[]} */
+  joins = [];
+  /** @type {Set<Stream>} */
+  streams = new Set();
+  /** @type {Channel | undefined} */
+  channel;
+
+  /** @param {string} name @param {Log} log */
+  constructor(name, log) {
+    this.name = name;
+    this.log = log;
+  }
+}
+
+/** Everything that a client does by itself. */
+export class Session {
+  /** @type {api.Status} */
+  status = "connecting";
+
+  #client;
+  #clock;
+  #dialer;
+  #outbox = new Outbox(this);
+  #state;
+  /** The socket that is used. @type {Wire | null} */
+  #wire = null;
+  /** Those that were moved away from, and are listened to until the move is complete. @type {Set<Wire>} */
+  #old = new Set();
+  #isDialing = false;
+  /** Tries since the last good socket. */
+  #tries = 0;
+  /** For the next try, or the next move. @type {unknown} */
+  #dialTimer;
+  /** @type {Set<unknown>} */
+  #timers = new Set();
+  /** @type {Map<string, Feed>} */
+  #feeds = new Map();
+  /** Resolved and renewed when something that is waited for may have changed. */
+  #change = defer();
+  /** Why it is over. @type {HubbubError | null} */
+  ended = null;
+  #wake = () => this.wake();
+
+  /** @param {Client} client @param {api.Options} options */
+  constructor(client, options) {
+    checkUrl(options);
+    this.options = /** @type {api.Options & Defaults} */ ({ ...DEFAULTS, ...withoutUndefined(options) });
+    this.#client = client;
+    this.#clock = options.clock ?? HOST_CLOCK;
+    this.random = options.random ?? Math.random;
+    this.#dialer = new Dialer(this, options);
+    this.#state = checkState(options.state ?? {});
+    this.inbox = new Feed("user:", this.#newLog());
+    this.everyone = this.feed("everyone");
+    this.inbox.isFollowed = options.inbox ?? true;
+    this.everyone.isFollowed = options.everyone ?? true;
+    for (const name of Object.keys(this.#state)) if (name.startsWith("room:")) this.feed(name);
+    // After the caller's turn, so that its listeners and joins are there first.
+    queueMicrotask(() => this.#dial());
+    this.#beat();
+    /** @type {any} */ (globalThis).addEventListener?.("online", this.#wake);
+  }
+
+  get user() {
+    return this.#dialer.user;
+  }
+
+  // Time. Everything waits through these, so that the end of the session ends all waiting.
+
+  now() {
+    return this.#clock.now();
+  }
+
+  /** @param {number} ms @param {() => void} run @returns {unknown} */
+  after(ms, run) {
+    /** @type {unknown} */
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  /** @param {unknown} timer */
+  cancel(timer) {
+    if (this.#timers.delete(timer)) this.#clock.clearTimeout(timer);
+  }
+
+  /** @param {number} ms @returns {Promise<void>} */
+  async sleep(ms) {
+    if (ms > 0) await new Promise((resolve) => this.after(ms, () => resolve(undefined)));
+  }
+
+  /** Full jitter. @param {number} tries */
+  #backoff(tries) {
+    const { backoffBase, backoffCap } = this.options;
+    return this.random() * Math.min(backoffCap, backoffBase * 2 ** tries);
+  }
+
+  #changed() {
+    this.#change.resolve(undefined);
+    this.#change = defer();
+  }
+
+  // Sockets.
+
+  /** Looks after the connection now: what waits for a better moment is tried, and an open socket is asked if it is alive. */
+  wake() {
+    if (this.ended) return;
+    if (this.#wire) {
+      this.#ping(this.#wire);
+    } else {
+      this.#tries = 0;
+      this.#dial();
+    }
+  }
+
+  /** @param {number} ms */
+  #dialIn(ms) {
+    this.cancel(this.#dialTimer);
+    this.#dialTimer = this.after(ms, () => this.#dial());
+  }
+
+  /** Opens a socket: the first one, one after a cut, or the one to move to. One is opened at a time. */
+  async #dial() {
+    if (this.#isDialing || this.ended) return;
+    this.#isDialing = true;
+    this.cancel(this.#dialTimer);
+    try {
+      const { wire, lifetime } = await this.#dialer.open();
+      this.#isDialing = false;
+      if (this.ended) wire.kill(this.ended);
+      else this.#adopt(wire, lifetime);
+    } catch (error) {
+      this.#isDialing = false;
+      if (this.ended) return;
+      if (error instanceof HubbubError && (error.code === "invalid_token" || error.code === "wrong_user")) return this.end(error);
+      if (!this.#wire) this.#setStatus("offline", asHubbubError(error));
+      this.#dialIn(this.#backoff(this.#tries++));
+    }
+  }
+
+  /** The user is known now, and with it the name of their channel. @param {string} user */
+  introduce(user) {
+    this.inbox.name = `user:${user}`;
+    this.#feeds.set(this.inbox.name, this.inbox);
+    const position = this.#state[this.inbox.name];
+    if (position && this.inbox.isFollowed) this.#resume(this.inbox, position);
+    // Another user's inbox is none of this one's business.
+    this.#state = {};
+  }
+
+  /** Uses this socket from here on. The one before is kept until all channels are joined here. @param {Wire} wire @param {number} lifetime */
+  #adopt(wire, lifetime) {
+    if (this.#wire) this.#old.add(this.#wire);
+    this.#wire = wire;
+    if (!wire.isOpen) return this.lost(wire, "closed at once");
+    this.#dialIn(lifetime);
+    const knows = this.status !== "connecting" || [...this.#feeds.values()].some((feed) => feed.wasMember);
+    if (knows && this.status !== "live") this.#setStatus("recovering");
+    this.#attendAll();
+    this.#changed();
+  }
+
+  /** A socket is gone. @param {Wire} wire @param {unknown} why */
+  lost(wire, why) {
+    if (this.#old.delete(wire) || wire !== this.#wire || this.ended) return;
+    if (this.now() - wire.openedAt >= STABLE_AFTER) this.#tries = 0;
+    // A move that failed halfway: the old socket is still a member of everything.
+    this.#wire = [...this.#old].find((old) => !old.isLeaving) ?? null;
+    if (this.#wire) {
+      this.#old.delete(this.#wire);
+      this.#attendAll();
+    } else {
+      this.#setStatus("offline", new HubbubError("connection_lost", `the connection was lost: ${why}`));
+    }
+    if (!this.#isDialing) this.#dialIn(this.#backoff(this.#tries++));
+    this.#changed();
+  }
+
+  /** Closes a socket that was moved away from, as soon as nothing is expected of it. @param {Wire} wire */
+  dismissIfDone(wire) {
+    if (wire.isLeaving && !wire.isBusy) wire.kill("moved");
+  }
+
+  /** What the sockets bring by themselves. @param {Wire} wire @param {any} frame */
+  take(wire, frame) {
+    if (frame.type === "message") this.#receive(frame.channel, frame.epoch, [frame]);
+    else if (frame.type === "messages") this.#receive(frame.channel, frame.epoch, frame.messages);
+    else if (frame.type === "left") this.#expelled(wire, frame);
+    else if (frame.type === "closing") this.#closing(wire, frame);
+    else if (frame.type === "receipt") {
+      const { type, ref, ...receipt } = frame;
+      wire.owed.delete(frame.id);
+      this.#tell(this.#feeds.get(frame.channel), "receipt", receipt);
+      this.dismissIfDone(wire);
+    }
+  }
+
+  /** @param {Wire} wire @param {{code: string, message: string, reconnect: boolean}} frame */
+  #closing(wire, { code, message, reconnect }) {
+    if (!reconnect) return this.end(new HubbubError(code, message));
+    if (code === "token_expired" && !this.options.getToken && wire === this.#wire) {
+      return this.end(new HubbubError(code, "the token has expired: give `getToken` instead of `token`, so that a fresh one can be fetched"));
+    }
+    wire.kill(message);
+  }
+
+  // Pings.
+
+  /** The sockets are kept from being idle, and what was lost without leaving a gap is found. */
+  #beat() {
+    this.after(this.options.pingEvery, () => {
+      this.#beat();
+      for (const wire of [this.#wire, ...this.#old]) if (wire) this.#ping(wire);
+    });
+  }
+
+  /** @param {Wire} wire */
+  #ping(wire) {
+    const seen = Object.entries(this.state);
+    for (let from = 0; from === 0 || from < seen.length; from += MAX_SEEN) {
+      const part = seen.slice(from, from + MAX_SEEN);
+      wire.ask({ action: "ping", ...(part.length > 0 && { seen: Object.fromEntries(part) }) }).then(
+        (pong) => this.#fallenBehind(pong.behind ?? []),
+        () => {}, // A socket that doesn't answer is given up by itself, and the next ping asks again.
+      );
+    }
+  }
+
+  /** @param {string[]} names */
+  #fallenBehind(names) {
+    for (const name of names) {
+      const feed = this.#feeds.get(name);
+      if (!feed?.isFollowed) continue;
+      feed.mustJoin = true;
+      this.#attend(feed);
+    }
+  }
+
+  // Channels.
+
+  /** How far the client has come. @returns {api.State} */
+  get state() {
+    // What is imported for the inbox waits until the user is known.
+    const state = { ...this.#state };
+    for (const { name, isFollowed, log } of this.#feeds.values()) {
+      if (isFollowed && log.position) state[name] = { ...log.position };
+    }
+    return state;
+  }
+
+  #newLog(/** @type {api.Position | null} */ position = null) {
+    return new Log(this.options.maxHeld, position);
+  }
+
+  /** @param {string} name */
+  feed(name) {
+    const known = this.#feeds.get(name);
+    if (known) return known;
+    const feed = new Feed(name, this.#newLog());
+    this.#feeds.set(name, feed);
+    const position = this.#state[name];
+    if (position) this.#resume(feed, position);
+    return feed;
+  }
+
+  /** Goes on from an imported position, once. @param {Feed} feed @param {api.Position} position */
+  #resume(feed, position) {
+    delete this.#state[feed.name];
+    if (feed.log.position === null) feed.log = this.#newLog(position);
+    feed.isFollowed = feed.wasMember = true;
+  }
+
+  /** @param {Feed} feed @param {api.Since} start @returns {Promise<api.Joined>} */
+  follow(feed, { since, epoch }) {
+    if (this.ended) return Promise.reject(this.ended);
+    if (!feed.isFollowed) feed.log = this.#newLog();
+    feed.isFollowed = feed.mustJoin = true;
+    feed.gone = null;
+    if (since !== undefined) feed.start = epoch === undefined ? { since } : { since, epoch };
+    const join = defer();
+    feed.joins.push(join);
+    this.#attend(feed);
+    return join.promise;
+  }
+
+  /** @param {Feed} feed */
+  async leave(feed) {
+    this.#unfollow(feed, new HubbubError("not_a_member", `\`${feed.name}\` was left: join it first`));
+    this.#attend(feed);
+    while (!feed.isFollowed && this.#wire?.members.has(feed.name)) await this.#change.promise;
+  }
+
+  /** What was known of the channel is forgotten; loops over it end. @param {Feed} feed @param {HubbubError} why */
+  #unfollow(feed, why) {
+    feed.isFollowed = feed.wasMember = feed.mustJoin = false;
+    feed.gone = why;
+    feed.start = undefined;
+    feed.log = this.#newLog();
+    for (const join of feed.joins.splice(0)) join.reject(why);
+    for (const stream of [...feed.streams]) stream.end();
+    this.#changed();
+  }
+
+  #attendAll() {
+    for (const feed of this.#feeds.values()) this.#attend(feed);
+    this.#settle();
+  }
+
+  /** Makes the socket a member of what is followed, and of no other room, and fetches what is missing. One does it for each channel. */
+  async #attend(/** @type {Feed} */ feed) {
+    if (feed.isAttended) return;
+    feed.isAttended = true;
+    let failures = 0;
+    for (let wire; (wire = this.#wire) && !this.ended; ) {
+      const isMember = wire.members.has(feed.name);
+      const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
+      const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin);
+      if (!mustLeave && !mustJoin) break;
+      try {
+        await (mustJoin ? this.#join(feed, wire) : this.#leave(feed, wire));
+        failures = 0;
+      } catch (error) {
+        if (this.ended) break;
+        const pause = this.retryPause(asHubbubError(error), wire, failures++);
+        if (pause !== undefined) await this.sleep(pause);
+        else if (mustJoin) this.#giveUp(feed, asHubbubError(error));
+        else wire.members.delete(feed.name);
+      }
+    }
+    feed.isAttended = false;
+    this.#settle(feed);
+    this.#changed();
+  }
+
+  /**
+   * How long to wait before the same may be tried again; nothing if it is of no use. A `retryMs` counts only with `too_fast`: `banned` has
+   * one of hours.
+   * @param {HubbubError} error @param {Wire} wire @param {number} failures @returns {number | undefined}
+   */
+  retryPause({ code, retryMs }, wire, failures) {
+    if (code === "not_connected") wire.kill("the server doesn't know this connection any more");
+    if (code === "connection_lost" || code === "not_connected") return 0;
+    if (code === "too_fast") return retryMs ?? this.#backoff(failures);
+    return code === "unavailable" || code === "timeout" ? this.#backoff(failures) : undefined;
+  }
+
+  /** @param {Feed} feed @param {Wire} wire */
+  async #join(feed, wire) {
+    const { log, start } = feed;
+    feed.mustJoin = false;
+    const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start) });
+    wire.members.add(feed.name);
+    // It was left meanwhile, or is to start from elsewhere: the next turn of the loop sees to it.
+    if (feed.log !== log || feed.start !== start) return;
+    feed.start = undefined;
+    feed.wasMember = true;
+    if (feed.recovered !== false) feed.recovered = answer.recovered;
+    if (log.joined(answer)) {
+      feed.recovered = false;
+      this.#tell(feed, "reset", { channel: feed.name, epoch: answer.epoch, head: answer.head });
+    }
+    this.#handOut(feed);
+    this.#changed();
+    if (log.idleJoins > 0) await this.sleep(IDLE_PAUSE * log.idleJoins);
+  }
+
+  /** @param {Feed} feed @param {Wire} wire */
+  async #leave(feed, wire) {
+    await wire.ask({ action: "leave", room: roomOf(feed.name) });
+    wire.members.delete(feed.name);
+  }
+
+  /** A channel may not be joined. @param {Feed} feed @param {HubbubError} error */
+  #giveUp(feed, error) {
+    const { wasMember, log } = feed;
+    this.#unfollow(feed, error);
+    if (wasMember) this.#tell(feed, "left", { channel: feed.name, reason: error.code, position: log.position, error });
+  }
+
+  /** Something may be complete: a join that is waited for, the recovery, or a move. @param {Feed} [feed] */
+  #settle(feed) {
+    const wire = this.#wire;
+    if (!wire) return;
+    const isSettled = (/** @type {Feed} */ one) => wire.members.has(one.name) && !one.isAttended;
+    if (feed?.isFollowed && isSettled(feed)) {
+      const { epoch, seq } = /** @type {api.Position} */ (feed.log.head);
+      const joined = { channel: feed.name, epoch, head: seq, recovered: feed.recovered };
+      feed.recovered = undefined;
+      for (const join of feed.joins.splice(0)) join.resolve(joined);
+    }
+    if (![...this.#feeds.values()].every((one) => !one.isFollowed || isSettled(one))) return;
+    this.#setStatus("live");
+    for (const old of [...this.#old]) {
+      if (old.isLeaving) continue;
+      old.isLeaving = true;
+      this.after(this.options.requestTimeout, () => old.kill("moved"));
+      this.dismissIfDone(old);
+    }
+  }
+
+  /** @param {string} name @param {string} epoch @param {Entry[]} entries */
+  #receive(name, epoch, entries) {
+    const feed = this.#feeds.get(name);
+    if (!feed?.isFollowed) return;
+    feed.log.receive(epoch, entries);
+    this.#handOut(feed);
+    if (feed.log.needsJoin) this.#attend(feed);
+  }
+
+  /** Hands out what has its turn, until a listener leaves the channel. @param {Feed} feed */
+  #handOut(feed) {
+    const { log } = feed;
+    for (let taken; feed.log === log && (taken = log.take()); ) {
+      const { epoch, entry } = taken;
+      this.#outbox.see(feed.name, entry);
+      const at = { channel: feed.name, epoch, seq: entry.seq, by: entry.from, at: entry.at };
+      if (isMessage(entry)) {
+        const message = toMessage(feed.name, epoch, entry);
+        this.#tell(feed, "message", message);
+        for (const stream of [...feed.streams]) stream.push(message);
+      } else if (entry.deleted !== undefined) {
+        this.#tell(feed, "deleted", { ...at, seq: entry.deleted });
+      } else if (entry.closed !== undefined) {
+        // A join was answered after this: the room is open again, and the connection is a member.
+        const isReopened = log.head?.epoch === epoch && entry.seq <= log.head.seq;
+        this.#tell(feed, "closed", { ...at, isErased: entry.closed === "erased", isReopened });
+        if (!isReopened && feed.log === log) this.#roomClosed(feed);
+      }
+    }
+  }
+
+  /** @param {Feed} feed */
+  #roomClosed(feed) {
+    for (const wire of [this.#wire, ...this.#old]) wire?.members.delete(feed.name);
+    this.#unfollow(feed, new HubbubError("room_closed", `\`${feed.name}\` is closed`));
+  }
+
+  /** Somebody made the user leave. @param {Wire} wire @param {{channel: string, reason?: string}} frame */
+  #expelled(wire, { channel, reason = "kicked" }) {
+    wire.members.delete(channel);
+    const feed = this.#feeds.get(channel);
+    // An old socket's news are old where the new one has been joined since.
+    if (!feed?.isFollowed || this.#wire?.members.has(channel)) return;
+    const { position } = feed.log;
+    this.#unfollow(feed, new HubbubError(reason, `\`${this.user}\` was ${reason} from \`${channel}\``));
+    this.#tell(feed, "left", { channel, reason, position });
+  }
+
+  /** @param {Feed | undefined} feed @param {string} name @param {unknown} event */
+  #tell(feed, name, event) {
+    if (feed?.channel) emit(feed.channel, name, event);
+    emit(this.#client, name, event);
+  }
+
+  // What the application sends.
+
+  /**
+   * Waits for a socket, and for a room's join if there is one.
+   * @param {Feed | null} feed @param {number} [deadline] @returns {Promise<Wire>}
+   */
+  async ready(feed, deadline = Infinity) {
+    const timer = deadline === Infinity ? undefined : this.after(deadline - this.now(), () => this.#changed());
+    try {
+      for (;;) {
+        if (this.ended) throw this.ended;
+        if (feed && !feed.isFollowed) throw feed.gone ?? notJoined(feed.name);
+        const wire = this.#wire;
+        if (wire && (!feed || wire.members.has(feed.name))) return wire;
+        if (this.now() >= deadline) throw new HubbubError("offline", "there was no connection in time: try again when the client is live");
+        await this.#change.promise;
+      }
+    } finally {
+      this.cancel(timer);
+    }
+  }
+
+  /**
+   * Asks what may go unanswered. What the server did not carry out is asked again until the time for an answer is over.
+   * @param {Feed | null} feed @param {() => Record<string, unknown>} fields @param {{isRead: boolean}} kind only a read is repeated after a cut
+   * @returns {Promise<any>}
+   */
+  async request(feed, fields, { isRead }) {
+    const deadline = this.now() + this.options.requestTimeout;
+    for (let failures = 0; ; failures += 1) {
+      const wire = await this.ready(feed, deadline);
+      try {
+        return await wire.ask(fields());
+      } catch (error) {
+        const { code } = /** @type {HubbubError} */ (error);
+        const pause = this.retryPause(/** @type {HubbubError} */ (error), wire, failures);
+        const mayRepeat = isRead || code === "too_fast" || code === "unavailable" || code === "not_connected";
+        if (pause === undefined || !mayRepeat || this.now() + pause >= deadline) throw error;
+        await this.sleep(pause);
+      }
+    }
+  }
+
+  /** Asks for what only some may do. @param {Record<string, unknown>} fields @returns {Promise<api.Ordered>} */
+  async order(fields) {
+    const { type, ref, ...ordered } = await this.request(null, () => fields, { isRead: false });
+    return ordered;
+  }
+
+  /** @param {Feed} feed */
+  stream(feed) {
+    const stream = new Stream(feed, this.options.maxUnread);
+    if (this.ended) stream.end();
+    return stream;
+  }
+
+  /** @param {string} name @param {Record<string, unknown>} fields @param {unknown} body @param {api.PublishOptions} options */
+  publish(name, fields, body, options) {
+    return this.#outbox.publish(name, fields, body, options);
+  }
+
+  /** The server has forgotten that the connection is a member. @param {Feed} feed @param {Wire} wire */
+  joinAgain(feed, wire) {
+    wire.members.delete(feed.name);
+    this.#attend(feed);
+  }
+
+  // The end.
+
+  /** @param {api.Status} status @param {HubbubError} [error] */
+  #setStatus(status, error) {
+    if (status === this.status && !error) return;
+    const previous = this.status;
+    this.status = status;
+    emit(this.#client, "status", { status, previous, error });
+  }
+
+  /** Nothing happens after this. @param {HubbubError} [error] */
+  end(error) {
+    if (this.ended) return;
+    this.ended = error ?? new HubbubError("closed", "the client is closed: connect anew");
+    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
+    this.#timers.clear();
+    /** @type {any} */ (globalThis).removeEventListener?.("online", this.#wake);
+    for (const wire of [this.#wire, ...this.#old]) wire?.kill(this.ended);
+    this.#wire = null;
+    this.#old.clear();
+    this.#outbox.reject(this.ended);
+    for (const feed of new Set([...this.#feeds.values(), this.inbox])) {
+      for (const join of feed.joins.splice(0)) join.reject(this.ended);
+      for (const stream of [...feed.streams]) stream.end(error);
+    }
+    this.#changed();
+    this.#setStatus("closed", error);
+  }
+}
+
+/** @param {string} name a room's channel */
+export function roomOf(name) {
+  return name.slice("room:".length);
+}
+
+/** Rooms go by their id on the wire, the other channels by their name. @param {string} name */
+export function target(name) {
+  return name.startsWith("room:") ? { room: roomOf(name) } : { channel: name };
+}

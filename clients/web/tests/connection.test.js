@@ -1,0 +1,560 @@
+/** The connection: tokens, cuts, moves, pings, the end; and the state that outlives it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import WebSocket from "ws";
+import { connect } from "hubbub-client";
+import { atClient, FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const statuses = (changes) => changes.map(({ status }) => status);
+
+/** Joins `lobby` and records what comes. */
+async function member(world) {
+  const room = world.client.room("lobby");
+  const messages = record(room, "message");
+  await room.join();
+  return { ...world, room, messages };
+}
+
+test("the token goes as a subprotocol, beside the one that is answered", async (t) => {
+  const { client, server } = await start(t);
+  await until(() => client.status === "live");
+  const [connection] = server.connections;
+  assert.deepEqual([connection.token, connection.protocol, connection.url], [token(), "hubbub.v1", "/"]);
+  assert.equal(client.user, "alice");
+});
+
+test("the token goes in the address where subprotocols aren't answered", async (t) => {
+  const { client, server } = await start(t, { auth: "query" });
+  await until(() => client.status === "live");
+  const [connection] = server.connections;
+  assert.deepEqual([connection.token, connection.protocol, connection.url], [token(), "", `/?token=${token()}`]);
+});
+
+test("a token is fetched for each socket", async (t) => {
+  let fetched = 0;
+  const { client, server, clock } = await start(t, { getToken: async () => token("alice", 4e9 + ++fetched) });
+  await until(() => client.status === "live");
+  server.connections[0].cut();
+  await until(() => client.status === "offline");
+  await clock.advance(SECOND);
+  await until(() => client.status === "live");
+  assert.equal(server.connections[0].token, token("alice", 4e9 + 2));
+});
+
+test("a token that can't be fetched is asked for again", async (t) => {
+  let tries = 0;
+  const { client, clock } = await start(t, {
+    getToken: () => {
+      if (++tries < 3) throw new Error("no network");
+      return token();
+    },
+  });
+  const changes = record(client, "status");
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.equal(tries, 3);
+  assert.deepEqual([changes[0].error.code, changes[0].error.message], ["token_unavailable", "the token could not be fetched: no network"]);
+});
+
+test("a token that never comes, and a socket that never opens, are given up in time", async (t) => {
+  let tries = 0;
+  class Silent {
+    close() {}
+  }
+  const { client, clock } = await start(t, {
+    getToken: () => (++tries === 1 ? new Promise(() => {}) : token()),
+    WebSocket: new Proxy(WebSocket, { construct: (target, args) => (tries === 2 ? new Silent() : new target(...args)) }),
+  });
+  const changes = record(client, "status");
+  await turn();
+  assert.equal(tries, 1);
+  await clock.advance(30 * SECOND);
+  assert.deepEqual(changes.map(({ error }) => error.code), ["timeout"]);
+  await clock.advance(SECOND);
+  assert.equal(tries, 2);
+  await clock.advance(30 * SECOND);
+  assert.deepEqual(changes.map(({ error }) => error.code), ["timeout", "timeout"]);
+  await turnUntil(clock, SECOND, () => client.status === "live");
+});
+
+test("a token of another user ends the client", async (t) => {
+  let user = "alice";
+  const { client, server, clock } = await start(t, { getToken: () => token(user) });
+  await until(() => client.status === "live");
+  const changes = record(client, "status");
+  user = "bob";
+  server.connections[0].cut();
+  await until(() => client.status === "offline");
+  await clock.advance(SECOND);
+  await until(() => client.status === "closed");
+  assert.equal(changes.at(-1).error.code, "wrong_user");
+});
+
+test("a token that is none ends the client, and isn't repeated", async (t) => {
+  const { client } = await start(t, { getToken: () => "secret" });
+  const changes = record(client, "status");
+  await until(() => client.status === "closed");
+  assert.equal(changes[0].error.code, "invalid_token");
+  assert.doesNotMatch(changes[0].error.message, /secret/);
+});
+
+test("options that can't work are refused at once, and say what to give", () => {
+  const options = { url: "wss://example.test", token: token(), WebSocket, clock: new FakeClock() };
+  const check = (more, message) => assert.throws(() => connect({ ...options, ...more }), { code: "invalid_options", message });
+  check({ url: "https://example.test" }, "`https://example.test` is not a WebSocket address: give the stack's, `wss://…`");
+  check({ url: undefined }, /`undefined` is not a WebSocket address/);
+  check({ token: undefined }, /give either `getToken`/);
+  check({ getToken: () => token() }, /give either `getToken`/);
+  check({ state: { "room:lobby": { epoch: "e" } } }, /no position for `room:lobby`/);
+  if (!globalThis.WebSocket) check({ WebSocket: undefined }, /there is no `WebSocket` here/);
+});
+
+test("ids are checked before anything is sent", async (t) => {
+  const { client } = await start(t);
+  assert.throws(() => client.room("bad id"), { code: "invalid_id", message: /`bad id` is not a room id/ });
+  await assert.rejects(client.direct("", 1), { code: "invalid_id" });
+  await assert.rejects(client.direct("bob", 1, { id: "x".repeat(65) }), { code: "invalid_id" });
+  assert.equal(client.room("a"), client.room("a"));
+});
+
+test("the status goes from connecting to live, and by offline and recovering to live again", async (t) => {
+  const { client, server, clock } = await start(t);
+  const changes = record(client, "status");
+  assert.equal(client.status, "connecting");
+  await client.room("lobby").join();
+  assert.deepEqual(statuses(changes), ["live"]);
+  server.connections[0].cut();
+  await until(() => client.status === "offline");
+  let answer;
+  server.onFrame = (connection, frame) => frame.action === "join" && ((answer = () => connection.answer(frame)), true);
+  await clock.advance(SECOND);
+  await until(() => answer);
+  assert.equal(client.status, "recovering");
+  answer();
+  await until(() => client.status === "live");
+  assert.deepEqual(statuses(changes), ["live", "offline", "recovering", "live"]);
+  assert.equal(changes[1].error.code, "connection_lost");
+  client.close();
+  assert.deepEqual(changes.at(-1), { status: "closed", previous: "live", error: undefined });
+});
+
+test("after a cut each channel is resumed from its epoch and sequence, and nothing is missed or doubled", async (t) => {
+  const { client, server, clock, messages } = await member(await start(t, { inbox: true, everyone: true }));
+  await until(() => client.status === "live");
+  server.append("room:lobby", { body: 1 });
+  await until(() => messages.length === 1);
+  server.connections[0].cut();
+  await until(() => client.status === "offline");
+  server.append("room:lobby", { body: 2 });
+  server.append("user:alice", { body: "inbox" });
+  const inbox = record(client.inbox, "message");
+  const joins = server.sent("join").length;
+  await clock.advance(SECOND);
+  await until(() => client.status === "live");
+  assert.deepEqual(seqs(messages), [1, 2]);
+  assert.deepEqual(inbox.map(({ body }) => body), ["inbox"]);
+  const resumed = server.sent("join").slice(joins).map(({ room, channel, since, epoch }) => [room ?? channel, since, epoch]);
+  assert.deepEqual(resumed.sort(), [["everyone", 0, "e1"], ["lobby", 1, "e1"], ["user:alice", 0, "e1"]]);
+});
+
+test("the pauses between tries have full jitter under a doubling bound, with a cap", async (t) => {
+  for (const [jitter, expected] of [
+    [0.999_999, [1, 2, 4, 8, 16, 30, 30]],
+    [0.5, [0.5, 1, 2, 4, 8, 15, 15]],
+    [0.01, [0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.3]],
+  ]) {
+    const clock = new FakeClock();
+    const tries = [];
+    const getToken = () => {
+      tries.push(clock.now());
+      throw new Error("no network");
+    };
+    const client = connect({ url: "ws://x", getToken, WebSocket, clock, random: () => jitter, pingEvery: 1e9 });
+    t.after(() => client.close());
+    await turn();
+    while (tries.length < 8) await clock.advance(clock.due - clock.now());
+    const pauses = tries.slice(1).map((at, n) => Math.round((at - tries[n]) / 10) / 100);
+    assert.deepEqual(pauses, expected);
+  }
+});
+
+test("a socket that lived starts the pauses at their shortest again, and one that didn't live does not", async (t) => {
+  const { client, server, clock } = await start(t);
+  const pause = async (life) => {
+    await until(() => client.status === "live");
+    await clock.advance(life);
+    server.connections[0].cut();
+    await until(() => client.status === "offline");
+    const pause = clock.due - clock.now();
+    await clock.advance(pause);
+    return pause;
+  };
+  assert.deepEqual([await pause(0), await pause(0), await pause(0), await pause(10 * SECOND), await pause(0)], [500, 1000, 2000, 500, 1000]);
+});
+
+test("a client that is woken while it waits tries at once", async (t) => {
+  const { client, server } = await start(t, { backoffBase: 1e9, backoffCap: 1e9 });
+  await until(() => client.status === "live");
+  server.connections[0].cut();
+  await until(() => client.status === "offline");
+  client.wake();
+  await until(() => client.status === "live");
+});
+
+test("a page that comes online wakes its client, until it is closed", async (t) => {
+  const listeners = new Set();
+  globalThis.addEventListener = (name, run) => name === "online" && listeners.add(run);
+  globalThis.removeEventListener = (_, run) => listeners.delete(run);
+  t.after(() => (delete globalThis.addEventListener, delete globalThis.removeEventListener));
+  const { client, server } = await start(t, { backoffBase: 1e9, backoffCap: 1e9 });
+  await until(() => client.status === "live");
+  server.connections[0].cut();
+  await until(() => client.status === "offline");
+  for (const run of listeners) run();
+  await until(() => client.status === "live");
+  client.close();
+  assert.equal(listeners.size, 0);
+});
+
+test("a socket is left for a fresh one between 90 and 115 minutes of age, at a random moment", async (t) => {
+  for (const [random, age] of [[0, 90], [0.5, 102.5], [0.999_999, 115]]) {
+    const { client, server, clock } = await start(t, { random: () => random });
+    await until(() => client.status === "live");
+    for (const connection of server.connections) connection.server.onFrame = (one, frame) => (one.answer(frame), true);
+    await quietly(clock, server, age * MINUTE - SECOND);
+    assert.equal(server.connected, 1, `not before ${age} minutes`);
+    await clock.advance(SECOND);
+    await until(() => server.connected === 2);
+    await until(() => server.connections.length === 1);
+    assert.equal(client.status, "live");
+    client.close();
+  }
+});
+
+/** Turns the clock in steps that leave real sockets the time to answer pings. */
+async function quietly(clock, server, ms) {
+  const end = clock.now() + ms;
+  while (clock.now() < end) {
+    const pings = server.sent("ping").length;
+    const step = Math.min(8 * MINUTE, end - clock.now());
+    await clock.advance(step);
+    if (step === 8 * MINUTE) await until(() => server.sent("ping").length > pings);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test("a move joins on the new socket with since before the old one is closed, and loses and doubles nothing", async (t) => {
+  const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const changes = record(client, "status");
+  server.append("room:lobby", { body: "before" });
+  await until(() => messages.length === 1);
+  const [old] = server.connections;
+  let answer;
+  server.onFrame = (connection, frame) => frame.action === "join" && ((answer = () => connection.answer(frame)), true);
+  await clock.advance(MINUTE);
+  await until(() => answer);
+  server.append("room:lobby", { body: "by the old socket" });
+  assert.equal(old.isOpen, true, "the old socket is kept until the join is answered");
+  const { ref, ...join } = server.sent("join").at(-1);
+  assert.deepEqual(join, { action: "join", room: "lobby", since: 1, epoch: "e1" });
+  answer();
+  await until(() => !old.isOpen);
+  server.append("room:lobby", { body: "by the new socket" });
+  await until(() => messages.length === 3);
+  await atClient(client, room);
+  assert.deepEqual(messages.map(({ body }) => body), ["before", "by the old socket", "by the new socket"]);
+  assert.deepEqual(changes, [], "the application sees nothing of it");
+});
+
+test("what the old socket is still to answer is waited for in a move", async (t) => {
+  const { server, clock, room } = await member(await start(t, { moveAfter: [10 * SECOND, 10 * SECOND] }));
+  const [old] = server.connections;
+  let answer;
+  server.onFrame = (connection, frame) => frame.action === "publish" && ((answer = () => connection.answer(frame)), true);
+  const published = room.publish("slow", { id: "m" });
+  await until(() => answer);
+  await clock.advance(10 * SECOND);
+  await until(() => server.connections[1]?.members.has("room:lobby"));
+  await atClient(null, room);
+  assert.equal(old.isOpen, true);
+  answer();
+  assert.deepEqual(await published, { id: "m", channel: "room:lobby" });
+  await until(() => !old.isOpen);
+  assert.equal(server.sent("publish").length, 1);
+});
+
+test("a receipt that is still to come keeps the old socket for a moment", async (t) => {
+  const { client, server, clock, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const [old] = server.connections;
+  const receipts = record(client, "receipt");
+  await room.publish("x", { id: "m", receipt: true });
+  assert.equal(server.sent("publish")[0].receipt, true);
+  await clock.advance(MINUTE);
+  await until(() => server.connections[1]?.members.has("room:lobby"));
+  await atClient(client, room);
+  assert.equal(old.isOpen, true);
+  const receipt = { channel: "room:lobby", id: "m", seq: 1, members: 1, delivered: 1, gone: 0, failed: 0, ms: 9 };
+  old.send({ type: "receipt", ...receipt });
+  await until(() => !old.isOpen);
+  assert.deepEqual(receipts, [receipt]);
+});
+
+test("the old socket's news of being kicked are old where the new one has been joined, and count where not", async (t) => {
+  const { client, server, clock, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const left = record(client, "left");
+  const kicked = { type: "left", channel: "room:lobby", reason: "kicked" };
+  await room.publish("x", { receipt: true }); // The receipt that doesn't come keeps the old socket.
+  const [old] = server.connections;
+  await clock.advance(MINUTE);
+  await until(() => server.connections[1]?.members.has("room:lobby"));
+  await atClient(client, room);
+  old.send(kicked);
+  old.send({ type: "receipt", channel: "room:lobby", id: server.sent("publish")[0].id });
+  await until(() => !old.isOpen);
+  assert.deepEqual(left, []);
+
+  const [second] = server.connections;
+  let answer;
+  server.onFrame = (connection, frame) => frame.action === "join" && ((answer = () => connection.answer(frame)), true);
+  await clock.advance(MINUTE);
+  await until(() => answer);
+  second.send(kicked);
+  await until(() => left.length === 1);
+  answer();
+  await until(() => server.sent("leave").length === 1, "the new socket is not to be a member either");
+});
+
+test("a move that fails leaves the old socket in use, and is tried again", async (t) => {
+  const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const changes = record(client, "status");
+  server.refusal = 503;
+  await clock.advance(MINUTE);
+  await until(() => clock.due - clock.now() <= 500, "the next try is due");
+  server.append("room:lobby", { body: 1 });
+  await room.publish(2);
+  server.refusal = null;
+  await clock.advance(500);
+  await until(() => server.connected === 2 && server.connections.length === 1);
+  await until(() => messages.length === 2);
+  assert.deepEqual(changes, []);
+});
+
+test("a new socket that breaks during a move gives the work back to the old one", async (t) => {
+  const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const changes = record(client, "status");
+  const [old] = server.connections;
+  server.onFrame = (connection, frame) => frame.action === "join" && connection !== old && (connection.cut(), true);
+  await clock.advance(MINUTE);
+  await until(() => server.connected === 2 && server.connections.length === 1);
+  server.onFrame = () => false;
+  await room.publish("still here");
+  await until(() => messages.length === 1);
+  await clock.advance(SECOND);
+  await until(() => server.connected === 3 && server.connections.length === 1);
+  await until(() => server.connections[0].members.has("room:lobby"));
+  assert.deepEqual(changes, []);
+});
+
+test("a socket is left before its token ends, where a fresh one can be fetched", async (t) => {
+  const world = await start(t, { getToken: () => token("alice", 1_000 + 400) });
+  const { client, server, clock } = world;
+  await until(() => client.status === "live");
+  await clock.advance(349 * SECOND);
+  assert.equal(server.connected, 1);
+  await clock.advance(2 * SECOND); // 400 s × (0.8 + 0.15 / 2)
+  await until(() => server.connected === 2);
+  await until(() => server.connections.length === 1);
+});
+
+test("a ping goes every 8 minutes, with all that was seen", async (t) => {
+  const { server, clock, messages } = await member(await start(t));
+  server.append("room:lobby", { body: 1 });
+  await until(() => messages.length === 1);
+  await clock.advance(8 * MINUTE - 1);
+  assert.deepEqual(server.sent("ping"), []);
+  await clock.advance(1);
+  await until(() => server.sent("ping").length === 1);
+  assert.deepEqual(server.sent("ping")[0].seen, { "room:lobby": { epoch: "e1", seq: 1 } });
+  await clock.advance(8 * MINUTE);
+  await until(() => server.sent("ping").length === 2);
+});
+
+test("a ping names 100 channels at most; there are as many pings as it takes", async (t) => {
+  const { client, server } = await start(t);
+  await Promise.all(Array.from({ length: 101 }, (_, n) => client.room(`r${n}`).join()));
+  client.wake();
+  await until(() => server.sent("ping").length === 2);
+  assert.deepEqual(server.sent("ping").map(({ seen }) => Object.keys(seen).length), [100, 1]);
+});
+
+test("a channel that behind names is joined again with since, and the lost newest message comes", async (t) => {
+  const { client, server, clock, messages } = await member(await start(t));
+  await client.room("other").join();
+  server.onPost = (_, frame) => (frame.type === "message" ? [] : [frame]);
+  server.append("room:lobby", { body: "lost" });
+  const joins = server.sent("join").length;
+  await clock.advance(8 * MINUTE);
+  await until(() => messages.length === 1);
+  assert.deepEqual(server.sent("join").slice(joins).map(({ ref, ...join }) => join), [
+    { action: "join", room: "lobby", since: 0, epoch: "e1" },
+  ]);
+});
+
+test("a ping that isn't answered gives the socket up", async (t) => {
+  const { client, server, clock } = await start(t);
+  await until(() => client.status === "live");
+  const changes = record(client, "status");
+  server.onFrame = () => true;
+  client.wake();
+  await until(() => server.sent("ping").length === 1);
+  await clock.advance(30 * SECOND);
+  assert.deepEqual(statuses(changes), ["offline"]);
+  assert.match(changes[0].error.message, /nothing was heard/);
+  server.onFrame = () => false;
+  await clock.advance(SECOND);
+  await until(() => client.status === "live");
+});
+
+test("an answer that was lost alone doesn't give the socket up", async (t) => {
+  const { client, server, clock, messages, room } = await member(await start(t));
+  server.onFrame = (_, { action }) => action === "history";
+  const history = assert.rejects(room.history(), { code: "timeout" });
+  await until(() => server.sent("history").length === 1);
+  await clock.advance(10);
+  server.append("room:lobby", { body: 1 });
+  await until(() => messages.length === 1);
+  await clock.advance(30 * SECOND);
+  await history;
+  assert.equal(client.status, "live");
+});
+
+test("closing with reconnect: false ends it for good", async (t) => {
+  const { client, server, clock, room } = await member(await start(t));
+  const changes = record(client, "status");
+  server.onFrame = (_, { action }) => action === "publish";
+  const published = assert.rejects(room.publish("x"), { code: "banned" });
+  const joined = assert.rejects(client.room("never").join().then(() => client.room("never").publish(1)), { code: "banned" });
+  await until(() => server.sent("publish").length === 2);
+  server.connections[0].send({ type: "closing", code: "banned", message: "the door is closed", reconnect: false });
+  await until(() => client.status === "closed");
+  await Promise.all([published, joined]);
+  assert.deepEqual([changes[0].error.code, changes[0].error.message], ["banned", "the door is closed"]);
+  await clock.advance(10 * MINUTE);
+  assert.equal(server.connected, 1);
+  assert.equal(clock.timers.size, 0);
+  for (const call of [() => room.join(), () => room.publish(1), () => room.history(), () => client.direct("bob", 1), () => room.kick("bob")]) {
+    await assert.rejects(call(), { code: "banned" });
+  }
+});
+
+test("closing with reconnect: true comes back with a fresh token after a pause", async (t) => {
+  let fetched = 0;
+  const { client, server, clock } = await start(t, { getToken: () => token("alice", 4e9 + ++fetched) });
+  await until(() => client.status === "live");
+  server.connections[0].send({ type: "closing", code: "token_expired", message: "the token has expired", reconnect: true });
+  await until(() => client.status === "offline");
+  assert.equal(fetched, 1);
+  await clock.advance(SECOND);
+  await until(() => client.status === "live");
+  assert.equal(fetched, 2);
+});
+
+test("an expired token that can't be fetched anew ends the client, and says what to give", async (t) => {
+  const { client, server } = await start(t, { getToken: undefined, token: token() });
+  await until(() => client.status === "live");
+  const changes = record(client, "status");
+  server.connections[0].send({ type: "closing", code: "token_expired", message: "the token has expired", reconnect: true });
+  await until(() => client.status === "closed");
+  assert.match(changes[0].error.message, /give `getToken`/);
+});
+
+test("a connection that the server doesn't know any more is left for a new one", async (t) => {
+  const { client, server, clock, room } = await member(await start(t));
+  const [old] = server.connections;
+  server.onFrame = (connection, frame) => connection === old && (connection.refuse(frame, "not_connected"), true);
+  const published = room.publish("x", { id: "m" });
+  await until(() => client.status === "offline");
+  await clock.advance(SECOND);
+  assert.deepEqual(await published, { id: "m", channel: "room:lobby" });
+});
+
+test("close closes the socket, leaves no timer, and what waits is rejected", async (t) => {
+  const { client, server, clock, room } = await member(await start(t));
+  server.onFrame = () => true;
+  const waiting = [room.publish(1), room.publish(2), room.history(), client.room("other").join(), client.direct("bob", 1)];
+  const rejected = waiting.map((one) => assert.rejects(one, { code: "closed" }));
+  await turn();
+  client.close();
+  client.close();
+  await Promise.all(rejected);
+  await until(() => server.connections.length === 0);
+  assert.equal(clock.timers.size, 0);
+  client.wake();
+  await turn();
+  assert.equal(server.connected, 1);
+});
+
+test("a client that is closed while its socket opens leaves no connection behind", async (t) => {
+  const { client, server } = await start(t);
+  await turn();
+  client.close();
+  await until(() => server.connected === 0 || server.connections.length === 0);
+  assert.equal(client.status, "closed");
+});
+
+test("the state can be kept as JSON, and the next client goes on from it", async (t) => {
+  const { client, server, open, messages } = await member(await start(t, { inbox: true, everyone: true }));
+  await until(() => client.status === "live");
+  server.append("room:lobby", { body: 1 });
+  server.append("user:alice", { body: "one" });
+  await until(() => messages.length === 1 && client.inbox.position.seq === 1);
+  const state = JSON.parse(JSON.stringify(client.state));
+  assert.deepEqual(state, {
+    "room:lobby": { epoch: "e1", seq: 1 },
+    "user:alice": { epoch: "e1", seq: 1 },
+    everyone: { epoch: "e1", seq: 0 },
+  });
+  client.close();
+  server.append("room:lobby", { body: 2 });
+  server.append("user:alice", { body: "two" });
+  server.append("everyone", { body: "all" });
+  const next = open({ state: { ...state, "user:bob": { epoch: "e1", seq: 7 } } });
+  assert.deepEqual(next.state["user:alice"], { epoch: "e1", seq: 1 }, "it isn't lost before the user is known");
+  const told = record(next, "message");
+  const changes = record(next, "status");
+  await until(() => next.status === "live");
+  assert.deepEqual(told.map(({ body }) => body).sort(), [2, "all", "two"].sort());
+  assert.deepEqual(statuses(changes), ["recovering", "live"]);
+  assert.deepEqual(Object.keys(next.state).sort(), ["everyone", "room:lobby", "user:alice"]);
+});
+
+test("in a listener, the state has come as far as the message at hand", async (t) => {
+  const { client, server } = await start(t);
+  for (let n = 0; n < 3; n += 1) server.append("room:lobby", { body: n });
+  const positions = [];
+  client.on("message", () => positions.push(client.state["room:lobby"].seq));
+  await client.room("lobby").join({ since: 0 });
+  assert.deepEqual(positions, [1, 2, 3]);
+});
+
+test("a request waits for a connection, but not forever", async (t) => {
+  const { client, server, clock } = await start(t);
+  server.refusal = 503;
+  const history = assert.rejects(client.inbox.history(), { code: "offline" });
+  await turnUntil(clock, SECOND, () => clock.now() > 1_000_000 + 30 * SECOND);
+  await history;
+});
+
+test("a read is repeated after a cut, an order is not", async (t) => {
+  const { client, server, clock, room } = await member(await start(t));
+  server.onFrame = (connection, { action }) => action === "who" && (connection.cut(), true);
+  const who = room.who();
+  await until(() => client.status === "offline");
+  server.onFrame = () => false;
+  await clock.advance(SECOND);
+  assert.equal((await who).count, 1);
+  server.onFrame = (connection, { action }) => action === "kick" && (connection.cut(), true);
+  await assert.rejects(room.kick("bob"), { code: "connection_lost" });
+});

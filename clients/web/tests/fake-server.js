@@ -1,0 +1,244 @@
+/**
+ * A server that keeps PROTOCOL.md's side of the contract in memory, and breaks it where a test asks for that: `onFrame` may take a
+ * client's frame away from it, and `onPost` says what becomes of a frame on its way to a client.
+ */
+
+import { once } from "node:events";
+import { WebSocketServer } from "ws";
+
+export class FakeServer {
+  /** Whatever clients have sent. @type {{connection: Connection, frame: any}[]} */
+  frames = [];
+  /** Open connections, oldest first. @type {Connection[]} */
+  connections = [];
+  /** How many connections there ever were. */
+  connected = 0;
+  /** The most entries in an answer to a join. */
+  pageSize = Infinity;
+  /** Connections are refused with this HTTP status. @type {number | null} */
+  refusal = null;
+  /** @type {Map<string, Channel>} */
+  channels = new Map();
+  /** Gets each frame first; true if it need not be carried out. @type {(connection: Connection, frame: any) => boolean | void} */
+  onFrame = () => false;
+  /** What really goes to a client in a frame's place; by default the frame. @type {(connection: Connection, frame: any) => any[]} */
+  onPost = (_, frame) => [frame];
+
+  constructor(now = () => 1_000) {
+    this.now = now;
+  }
+
+  /** @param {string} name */
+  channel(name) {
+    const known = this.channels.get(name);
+    if (known) return known;
+    const channel = new Channel(name);
+    this.channels.set(name, channel);
+    return channel;
+  }
+
+  /** Puts an entry into a channel's log, and posts it to the members. @param {string} name */
+  append(name, content, { from = "svc", id = `${from}-${this.channel(name).entries.length + 1}` } = {}) {
+    const channel = this.channel(name);
+    const entry = { seq: channel.head + 1, id, from, ...content, at: this.now() };
+    channel.entries.push(entry);
+    for (const connection of this.connections) {
+      const isMember = connection.members.has(name);
+      if (isMember) connection.post({ type: "message", channel: name, epoch: channel.epoch, ...entry });
+      if (isMember && content.closed) connection.members.delete(name);
+    }
+    return entry;
+  }
+
+  /** A connection has come. @param {string} user @param {{send: (text: string) => void, close: (code: number) => void}} transport */
+  accept(user, transport, details = {}) {
+    const connection = new Connection(this, user, transport, details);
+    this.connections.push(connection);
+    this.connected += 1;
+    return connection;
+  }
+
+  /** Listens with real sockets. */
+  async listen() {
+    const server = new WebSocketServer({
+      port: 0,
+      host: "127.0.0.1",
+      verifyClient: ({ req }, done) => done(this.refusal === null && bearer(req) !== null, this.refusal ?? 401),
+      handleProtocols: (protocols) => (protocols.has("hubbub.v1") ? "hubbub.v1" : false),
+    });
+    server.on("connection", (socket, request) => {
+      const token = bearer(request);
+      const transport = { send: (text) => socket.send(text), close: (code) => (code ? socket.close(code) : socket.terminate()) };
+      const connection = this.accept(subject(token), transport, { token, url: request.url, protocol: socket.protocol });
+      socket.on("message", (data) => connection.hear(String(data)));
+      socket.on("close", () => connection.gone());
+    });
+    await once(server, "listening");
+    this.url = `ws://127.0.0.1:${server.address().port}/`;
+    this.stop = async () => {
+      for (const socket of server.clients) socket.terminate();
+      server.close();
+      await once(server, "close");
+    };
+    return this;
+  }
+
+  /** The frames of an action, in order. @param {string} action */
+  sent(action) {
+    return this.frames.filter(({ frame }) => frame.action === action).map(({ frame }) => frame);
+  }
+}
+
+export class Channel {
+  lives = 1;
+  isClosed = false;
+  /** @type {any[]} */
+  entries = [];
+  /** Entries up to this sequence have expired. */
+  expired = 0;
+
+  constructor(name) {
+    this.name = name;
+  }
+
+  get epoch() {
+    return `e${this.lives}`;
+  }
+
+  get head() {
+    return this.entries.length;
+  }
+
+  /** The log begins a new life. */
+  reset() {
+    this.lives += 1;
+    this.entries = [];
+    this.expired = 0;
+  }
+
+  /** Deletes a body. */
+  erase(seq) {
+    const { body, ...rest } = this.entries[seq - 1];
+    this.entries[seq - 1] = { ...rest, deleted: seq };
+  }
+}
+
+export class Connection {
+  constructor(server, user, transport, details) {
+    Object.assign(this, { server, user, transport, ...details });
+    this.members = new Set([`user:${user}`, "everyone"]);
+    this.isOpen = true;
+  }
+
+  /** Sends a frame, unless the test's faults have other plans. */
+  post(frame) {
+    for (const one of this.server.onPost(this, frame)) this.send(one);
+  }
+
+  /** Sends a frame as it is. */
+  send(frame) {
+    if (this.isOpen) this.transport.send(JSON.stringify(frame));
+  }
+
+  /** The socket breaks, or is closed with a code. */
+  cut(code = 0) {
+    this.gone();
+    this.transport.close(code);
+  }
+
+  gone() {
+    this.isOpen = false;
+    this.server.connections = this.server.connections.filter((one) => one !== this);
+  }
+
+  hear(text) {
+    if (!this.isOpen) return;
+    const frame = JSON.parse(text);
+    this.server.frames.push({ connection: this, frame });
+    if (!this.server.onFrame(this, frame)) this.answer(frame);
+  }
+
+  /** Carries a frame out, and answers it. */
+  answer(frame) {
+    const answer = this.carryOut(frame);
+    this.post({ ...answer, ...(frame.ref !== undefined && { ref: frame.ref }) });
+  }
+
+  refuse(frame, code, more = {}) {
+    this.send({ type: "error", code, message: `no: ${code}`, ...more, ref: frame.ref });
+  }
+
+  carryOut(frame) {
+    const name = frame.room ? `room:${frame.room}` : (frame.channel ?? `user:${frame.to ?? frame.user}`);
+    if (frame.action === "ping") {
+      const isBehind = ([one, { epoch, seq }]) => {
+        const channel = this.server.channel(one);
+        return !this.members.has(one) || channel.epoch !== epoch || seq < channel.head;
+      };
+      const behind = Object.entries(frame.seen ?? {}).filter(isBehind).map(([one]) => one);
+      return { type: "pong", at: this.server.now(), ...(behind.length > 0 && { behind }) };
+    }
+    const channel = this.server.channel(name);
+    const error = (code) => ({ type: "error", code, message: `no: ${code}` });
+    switch (frame.action) {
+      case "join":
+        if (channel.isClosed) return error("room_closed");
+        this.members.add(name);
+        return { type: "joined", channel: name, epoch: channel.epoch, head: channel.head, ...this.recover(channel, frame) };
+      case "leave":
+        this.members.delete(name);
+        return { type: "left", channel: name };
+      case "publish":
+        if (!this.members.has(name)) return error("not_a_member");
+        return this.accept(name, frame);
+      case "direct":
+        return this.accept(name, frame);
+      case "history": {
+        if (!this.members.has(name)) return error("not_a_member");
+        const older = channel.entries.slice(channel.expired).filter(({ seq }) => seq < (frame.before ?? Infinity));
+        const messages = older.slice(-(frame.limit ?? 50));
+        return { type: "history", channel: name, epoch: channel.epoch, messages, more: messages.length < older.length };
+      }
+      case "who": {
+        if (!this.members.has(name)) return error("not_a_member");
+        const members = this.server.connections.filter((one) => one.members.has(name));
+        return { type: "members", channel: name, count: members.length, users: [...new Set(members.map(({ user }) => user))] };
+      }
+      case "kick":
+      case "ban":
+      case "unban":
+      case "delete":
+      case "close":
+      case "open":
+        return { type: "ordered", channel: name, ...(frame.user && { user: frame.user }) };
+      default:
+        return error("unknown_action");
+    }
+  }
+
+  /** The first message of an id counts. */
+  accept(name, { id, body }) {
+    const isKnown = this.server.channel(name).entries.some((entry) => entry.id === id && entry.from === this.user);
+    if (!isKnown) this.server.append(name, { body }, { from: this.user, id });
+    return { type: "accepted", id, channel: name };
+  }
+
+  recover(channel, { since, epoch }) {
+    if (since === undefined) return {};
+    if ((epoch !== undefined && epoch !== channel.epoch) || since > channel.head || since < channel.expired) return { recovered: false };
+    const missed = channel.entries.slice(since);
+    const messages = missed.slice(0, this.server.pageSize);
+    return { recovered: true, messages, more: messages.length < missed.length };
+  }
+}
+
+/** The token of a handshake, in any of the three ways. */
+function bearer({ headers, url }) {
+  const protocol = headers["sec-websocket-protocol"]?.split(/, */).find((one) => one.startsWith("bearer."));
+  return protocol?.slice("bearer.".length) ?? new URL(url, "ws://x").searchParams.get("token");
+}
+
+/** @param {string} token */
+export function subject(token) {
+  return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString()).sub;
+}
