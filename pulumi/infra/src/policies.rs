@@ -15,6 +15,16 @@ use crate::tokens::TOKEN_KEY_PARAMETER;
 /// The version of IAM's policy language, not of the policy.
 const LANGUAGE_VERSION: &str = "2012-10-17";
 
+/// All that any function does to the table.
+const EVERYTHING: [&str; 6] = [
+    "dynamodb:BatchGetItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+];
+
 /// Something that is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
@@ -35,38 +45,17 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
         Function::Connect => {
-            vec![use_table(&[
-                "dynamodb:BatchGetItem",
-                "dynamodb:DeleteItem",
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-            ])]
+            vec![use_table(&EVERYTHING)]
         }
         Function::Disconnect => vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"])],
         Function::Receive => vec![
-            use_table(&[
-                "dynamodb:BatchGetItem",
-                "dynamodb:DeleteItem",
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-            ]),
+            use_table(&EVERYTHING),
             allow(&["sqs:SendMessage"], PUBLISH_QUEUE.get("arn")),
             post_to_connections(),
             close_connections(),
         ],
         Function::Deliver => vec![
-            use_table(&[
-                "dynamodb:BatchGetItem",
-                "dynamodb:DeleteItem",
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-            ]),
+            use_table(&EVERYTHING),
             // What Lambda does with the queue in the function's name.
             allow(&["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], PUBLISH_QUEUE.get("arn")),
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
