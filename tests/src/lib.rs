@@ -3,8 +3,8 @@
 //! Here is what they share. Around the stack: where it is ([`stack`]), tokens that it accepts ([`token`]), a service that sends to its
 //! queue ([`service`]), the operator's command line ([`command_line`]), looking at what it has done ([`inspect`]), what its functions have
 //! logged ([`function_logs`]), breaking parts of it ([`faults`]) and the processes that its functions run in ([`processes`]). For judging:
-//! what clients should have received and have ([`books`]), what was odd ([`oddities`]), figures for people ([`figures`]) and saying what is
-//! being done ([`progress`]). What a test begins with is a [`scene`], and what no log may have is noted in [`secrets`]. The client is
+//! what clients should have received and have ([`books`]), what was odd ([`oddities`]), figures for people ([`figures`]) saying what is
+//! being done ([`progress`]) and how it ended ([`status`]). What a test begins with is a [`scene`], and what no log may have is noted in [`secrets`]. The client is
 //! `hubbub-client`.
 
 pub mod books;
@@ -21,4 +21,5 @@ pub mod scene;
 pub mod secrets;
 pub mod service;
 pub mod stack;
+pub mod status;
 pub mod token;

@@ -44,9 +44,7 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         // Public keys are read from the web, which takes no permission.
         Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
-        Function::Connect => {
-            vec![use_table(&EVERYTHING)]
-        }
+        Function::Connect => vec![use_table(&EVERYTHING)],
         Function::Disconnect => vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"])],
         Function::Receive => vec![
             use_table(&EVERYTHING),

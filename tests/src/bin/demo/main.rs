@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hubbub_tests::stack::Stack;
+use hubbub_tests::status;
 
 /// Connects clients to a local stack, sends messages in every way there is, and checks that each one arrives.
 ///
@@ -40,14 +41,7 @@ pub(crate) struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    status::of(run(&arguments).await)
 }
 
 /// Whether everything was as it should be.

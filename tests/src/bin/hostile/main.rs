@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hubbub_tests::stack::Stack;
+use hubbub_tests::status;
 
 /// Attacks a local stack in every way that is known, and checks in the end that nothing was let in, no function failed, and nothing that was
 /// accepted is lost.
@@ -56,14 +57,7 @@ pub(crate) struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    status::of(run(&arguments).await)
 }
 
 /// Whether the stack withstood.

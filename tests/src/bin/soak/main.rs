@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use hubbub_tests::stack::Stack;
+use hubbub_tests::status;
 
 /// Puts random load on a local stack, and checks in the end that no message was lost, none came twice, and all came in order.
 ///
@@ -52,14 +53,7 @@ impl Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    status::of(run(&arguments).await)
 }
 
 /// Whether the books balance.
