@@ -1,18 +1,14 @@
 //! Breaking parts of a local stack on purpose.
 //!
-//! This speaks to Lambda's and IAM's APIs without an SDK and without a signature, which only a local AWS accepts.
+//! This speaks to Lambda's and IAM's APIs by [`crate::request`].
 
 use anyhow::{Context, bail};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::processes::Function;
-use crate::stack::{ACCESS_KEY_ID, Stack};
-
-/// The name of the policy that takes permissions away.
-const REFUSAL: &str = "refusal";
+use crate::request::Request;
+use crate::stack::Stack;
 
 /// Makes every `$disconnect` get lost from here on, as API Gateway may: it promises no more than its best effort.
 ///
@@ -86,75 +82,4 @@ pub async fn refuse(stack: &Stack, function: Function, action: &str) -> anyhow::
 pub async fn stop_refusing(stack: &Stack, function: Function) -> anyhow::Result<()> {
     Request::iam("DeleteRolePolicy", function, "").send(stack).await?;
     Ok(())
-}
-
-/// A call of an AWS API.
-struct Request {
-    service: &'static str,
-    method: &'static str,
-    path: String,
-    content_type: &'static str,
-    body: String,
-}
-
-/// What it was answered with.
-struct Answer {
-    head: String,
-    body: String,
-}
-
-impl Request {
-    fn lambda(method: &'static str, path: &str, body: &str) -> Self {
-        Self {
-            service: "lambda",
-            method,
-            path: path.to_owned(),
-            content_type: "application/json",
-            body: body.to_owned(),
-        }
-    }
-
-    fn iam(action: &str, function: Function, rest: &str) -> Self {
-        let role = function.deployed_name();
-        Self {
-            service: "iam",
-            method: "POST",
-            path: "/".to_owned(),
-            content_type: "application/x-www-form-urlencoded",
-            body: format!("Action={action}&Version=2010-05-08&RoleName={role}&PolicyName={REFUSAL}{rest}"),
-        }
-    }
-
-    /// Sends it as HTTP/1.0 on a socket of its own: the answer is whole when the socket closes.
-    async fn send(&self, stack: &Stack) -> anyhow::Result<Answer> {
-        let Self { service, method, path, content_type, body } = self;
-        let endpoint = &stack.outputs.aws_endpoint;
-        let host = endpoint
-            .strip_prefix("http://")
-            .map(|rest| rest.trim_end_matches('/'))
-            .with_context(|| format!("`{endpoint}` is not a local AWS"))?;
-        let region = &stack.outputs.region;
-        let request = format!(
-            "{method} {path} HTTP/1.0\r\n\
-             host: {host}\r\n\
-             authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20260101/{region}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=none\r\n\
-             content-type: {content_type}\r\n\
-             content-length: {}\r\n\
-             connection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let mut socket = TcpStream::connect(host).await.with_context(|| format!("`{host}` can't be reached"))?;
-        socket.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).await?;
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) =
-            answer.split_once("\r\n\r\n").with_context(|| format!("{method} {path} was not answered"))?;
-        let status = head.split(' ').nth(1).unwrap_or_default();
-        if !status.starts_with('2') {
-            bail!("{method} {path} was answered with `{}`", head.lines().next().unwrap_or_default());
-        }
-        Ok(Answer { head: head.to_owned(), body: body.to_owned() })
-    }
 }

@@ -15,7 +15,9 @@ pub const REGION: Name = Name::of("region");
 /// The account that the stack is in.
 pub const ACCOUNT: Name = Name::of("accountId");
 
-fn stack() -> Reference {
+/// The stack's name.
+#[must_use]
+pub fn stack() -> Reference {
     Name::of("pulumi").get("stack")
 }
 
