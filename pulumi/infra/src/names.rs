@@ -51,6 +51,17 @@ pub fn callback_url(settings: &Settings) -> Text {
     }
 }
 
+/// Where an operator looks at the dashboard.
+#[must_use]
+pub fn dashboard_url() -> Text {
+    Text::from("https://")
+        .then(REGION.itself())
+        .then(".console.aws.amazon.com/cloudwatch/home?region=")
+        .then(REGION.itself())
+        .then("#dashboards/dashboard/")
+        .then(crate::dashboard::DASHBOARD.get("dashboardName"))
+}
+
 fn stage(scheme: &str) -> Text {
     Text::from(format!("{scheme}://"))
         .then(crate::api::API.get("id"))
