@@ -24,7 +24,7 @@ _STOP_SECONDS = 1
 _GUARD_SECONDS = _STOP_SECONDS + 10
 
 # Only these: MiniStack loads a service when it is first asked for it, and some open ports of their own.
-_SERVICES = "apigateway,dynamodb,iam,lambda,logs,sqs,ssm,states,sts"
+_SERVICES = "apigateway,dynamodb,iam,lambda,logs,monitoring,sqs,ssm,states,sts"
 
 # What the emulator and, through it, the functions see of the operator's environment: no AWS credentials or profiles.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")

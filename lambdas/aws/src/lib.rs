@@ -7,6 +7,7 @@
 //! | broadcasts | [`state_machine`] (Step Functions) |
 //! | poster | [`poster`] (API Gateway's @connections) |
 //! | clock, ids | [`system`] |
+//! | meter | [`metrics`] (CloudWatch, by the log) |
 //!
 //! [`runtime`] is what every function's `main` begins with, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events,
 //! [`parameter`] reads secrets (SSM), and [`web`] documents. [`dead_letters`] and [`operations`] are for operators.
@@ -14,6 +15,7 @@
 pub mod clients;
 pub mod dead_letters;
 mod error;
+pub mod metrics;
 pub mod operations;
 pub mod parameter;
 pub mod poster;

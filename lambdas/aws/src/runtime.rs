@@ -24,6 +24,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::{fmt, util::SubscriberInitExt};
 
+use crate::metrics::Metered;
 use crate::system::System;
 
 /// A call to a service in the same Region answers in milliseconds; one that takes this long has lost its way.
@@ -46,24 +47,33 @@ where
     R: Serialize,
     F: Future<Output = Result<R, Fault>>,
 {
-    serve_by(|event, _| handle(event)).await
+    // Boxed, so that the SDK's deeply nested futures are laid out once and not moved.
+    run(service_fn(|event: LambdaEvent<A>| Box::pin(handle(event.payload)))).await
 }
 
-/// As [`serve`], for functions with work that may take all of their time: they are told by when to be done, some time before Lambda ends
-/// them.
+/// As [`serve`], for functions that record metrics, which are written behind each event; and for work that may take all of a function's
+/// time: it is told by when to be done, some time before Lambda ends it.
 ///
 /// # Errors
 /// When the Runtime API can't be reached.
-pub async fn serve_by<A, R, F>(handle: impl Fn(A, Timestamp) -> F) -> Result<(), lambda_runtime::Error>
+pub async fn serve_metered<A, R, F>(
+    world: &Metered,
+    handle: impl Fn(A, Timestamp) -> F,
+) -> Result<(), lambda_runtime::Error>
 where
     A: DeserializeOwned,
     R: Serialize,
     F: Future<Output = Result<R, Fault>>,
 {
     run(service_fn(|event: LambdaEvent<A>| {
-        // Boxed, so that the SDK's deeply nested futures are laid out once and not moved.
         let end = Timestamp(event.context.deadline);
-        Box::pin(handle(event.payload, done_by(System.now(), end)))
+        let handled = handle(event.payload, done_by(System.now(), end));
+        Box::pin(async move {
+            let answer = handled.await;
+            // Before the answer, because Lambda stops the process behind it.
+            world.report();
+            answer
+        })
     }))
     .await
 }

@@ -7,7 +7,8 @@ use crate::channel::Channel;
 use crate::envelope::Envelope;
 use crate::id::{Epoch, MessageId, UserId};
 use crate::message::{Content, Message, ReceiptTo, Seq};
-use crate::ports::{Append, Appended, Clock, Ids, Log, PortError, PortResult, ReadLimit};
+use crate::metrics::APPENDED;
+use crate::ports::{Append, Appended, Clock, Ids, Log, Meter, PortError, PortResult, ReadLimit};
 use crate::time::Timestamp;
 
 /// How many of the newest messages are read to see whether a redelivered one is in the log already.
@@ -71,7 +72,7 @@ impl LookBack {
 ///
 /// # Errors
 /// When the log can't be read or written.
-pub async fn append<S: Log, E: Clock + Ids>(
+pub async fn append<S: Log, E: Clock + Ids + Meter>(
     log: &S,
     world: &E,
     channel: &Channel,
@@ -96,6 +97,7 @@ pub async fn append<S: Log, E: Clock + Ids>(
         let append = Append { epoch: &state.epoch, head: state.head, messages: &messages, now, expires };
         let appended = log.append(channel, &append).await?;
         if appended == Appended::Done {
+            world.record(APPENDED, messages.len() as u64);
             let last = messages.last().map_or(state.head, |message| message.seq);
             tracing::debug!(%channel, seq = last.0, messages = messages.len(), "appended");
             return Ok(());

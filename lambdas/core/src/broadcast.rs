@@ -14,10 +14,11 @@ use crate::frame::MAX_FRAME_BYTES;
 use crate::id::{Epoch, LeaseId};
 use crate::lease::{self, Lease};
 use crate::message::Seq;
+use crate::metrics::{ROUND_TIME, choose, milliseconds, record_ages};
 use crate::outcome::Tally;
 use crate::page::{Page, plan_pages};
 use crate::ports::{
-    Broadcasts, ChannelState, Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Receipts, Senders,
+    Broadcasts, ChannelState, Clock, Log, Members, Meter, PortError, PortResult, Poster, ReadLimit, Receipts, Senders,
 };
 use crate::rate::Budget;
 use crate::settlement::{Settlement, settle};
@@ -58,6 +59,10 @@ pub struct Round {
     pub events: u64,
     /// How many of its pages are under way at once.
     pub senders: u32,
+    /// When it was planned.
+    pub begun_at: Timestamp,
+    /// When the queue took its messages; of many, a hundred.
+    pub taken_at: Vec<Timestamp>,
     /// Whether any of its messages wants a receipt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipts: bool,
@@ -166,7 +171,7 @@ pub struct Planner<S, B, P, E> {
     pub broadcasts: B,
     /// For receipts.
     pub poster: P,
-    /// Time.
+    /// Time, and a meter.
     pub world: E,
     /// How long a lease lasts; longer than a round's slowest page.
     pub lease: Duration,
@@ -182,7 +187,7 @@ pub struct Planner<S, B, P, E> {
     pub retention: Duration,
 }
 
-impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S, B, P, E> {
+impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock + Meter> Planner<S, B, P, E> {
     /// Settles the round that is done, and plans the next. Doing it twice is harmless.
     ///
     /// # Errors
@@ -206,7 +211,11 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
         };
         let tally = reports.iter().map(|report| report.tally).sum();
         let settlement = Settlement { channel, epoch, to: *to, messages: &messages, tally, retention: self.retention };
-        settle(&self.store, &self.poster, &self.world, settlement).await
+        settle(&self.store, &self.poster, &self.world, settlement).await?;
+        let now = self.world.now();
+        self.world.record(ROUND_TIME, milliseconds(now.since(round.begun_at)));
+        record_ages(&self.world, now, round.taken_at.iter().copied());
+        Ok(())
     }
 
     async fn next(&self, channel: &Channel, lease: &LeaseId, done: Option<&Round>) -> PortResult<Next> {
@@ -267,15 +276,20 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Planner<S,
         messages.retain(|message| message.seq <= state.head);
         let frames = frames(channel, &state.epoch, &messages)?;
         let count = frames.len().min(round_frames);
-        Ok(frames.get(..count).and_then(<[_]>::last).map(|last| Round {
+        let Some(to) = frames.get(..count).and_then(<[_]>::last).map(|frame| frame.last) else { return Ok(None) };
+        messages.retain(|message| message.seq <= to);
+        let taken_at: Vec<Timestamp> = messages.iter().map(|message| message.at).collect();
+        Ok(Some(Round {
             number: done.map_or(0, |round| round.number).saturating_add(1),
             epoch: state.epoch.clone(),
             from: state.sent,
-            to: last.last,
+            to,
             frames: u32::try_from(count).unwrap_or(u32::MAX),
             events,
             senders,
-            receipts: messages.iter().any(|message| message.seq <= last.last && message.receipt.is_some()),
+            begun_at: self.world.now(),
+            taken_at: choose(&taken_at),
+            receipts: messages.iter().any(|message| message.receipt.is_some()),
         }))
     }
 
@@ -323,7 +337,7 @@ pub struct PageDelivery<S, P, E> {
     pub store: S,
     /// The sockets.
     pub poster: P,
-    /// Time.
+    /// Time, and a meter.
     pub world: E,
     /// This sender's part in the callback budget.
     pub share: Share,
@@ -331,7 +345,7 @@ pub struct PageDelivery<S, P, E> {
     pub lease: Duration,
 }
 
-impl<S: Log + Members + Senders, P: Poster, E: Clock> PageDelivery<S, P, E> {
+impl<S: Log + Members + Senders, P: Poster, E: Clock + Meter> PageDelivery<S, P, E> {
     /// Posts the round's frames to the page's members. Doing it twice repeats frames, which clients de-duplicate. Members that are not
     /// posted to by the deadline recover.
     ///
@@ -349,6 +363,7 @@ impl<S: Log + Members + Senders, P: Poster, E: Clock> PageDelivery<S, P, E> {
             poster: &self.poster,
             world: &self.world,
             channel: &channel,
+            messages: messages.len(),
             frames: &frames,
             share: Some(&self.share),
             senders: round.senders,
@@ -370,6 +385,7 @@ mod tests {
     use crate::member::Connection;
     use crate::membership;
     use crate::memory::MemoryStore;
+    use crate::metrics::AGE;
     use crate::ports::{Append, Appended};
     use crate::testing::{Recorder, World, connection, message, room};
 
@@ -450,6 +466,20 @@ mod tests {
         assert_eq!(shards, (0..state(&planner).shards).collect::<Vec<_>>());
         assert!(pages.len() >= 2, "{pages:?}");
         assert_eq!(state(&planner).sent, Seq(0), "nothing is sent before the pages are done");
+    }
+
+    #[test]
+    fn a_rounds_time_and_its_messages_ages_are_measured_when_it_is_settled() {
+        let planner = planner(1);
+        append(&planner, &["a", "b"]);
+        let first = plan(&planner, start("room_lobby-X-1"));
+        assert!(planner.world.measured().is_empty());
+        planner.world.set(NOW + 1_500);
+        plan(&planner, after(first, Vec::new()));
+        let measured = planner.world.measured();
+        let taken_at = [message(1, "a").at, message(2, "b").at];
+        let ages = taken_at.map(|at| NOW + 1_500 - at.0);
+        assert_eq!(measured.iter().collect::<Vec<_>>(), [(&AGE, ages.as_slice()), (&ROUND_TIME, [1_500].as_slice())]);
     }
 
     #[test]

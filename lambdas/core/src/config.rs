@@ -331,6 +331,8 @@ config! {
 config! {
     /// What `disconnect` reads.
     DisconnectConfig {
+        /// The stack's name, for metrics.
+        stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
     }
@@ -339,6 +341,8 @@ config! {
 config! {
     /// What `receive` reads.
     ReceiveConfig {
+        /// The stack's name, for metrics.
+        stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
         /// Where messages are put.
@@ -367,6 +371,8 @@ config! {
 config! {
     /// What `deliver` reads.
     DeliverConfig {
+        /// The stack's name, for metrics.
+        stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
         /// Where posts go.
@@ -395,6 +401,8 @@ config! {
 config! {
     /// What `plan-broadcast` reads.
     PlanBroadcastConfig {
+        /// The stack's name, for metrics.
+        stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
         /// Where receipts are posted.
@@ -423,6 +431,8 @@ config! {
 config! {
     /// What `deliver-page` reads.
     DeliverPageConfig {
+        /// The stack's name, for metrics.
+        stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
         /// How long a lease lasts, in seconds.
@@ -473,7 +483,7 @@ mod tests {
     #[test]
     fn a_missing_variable_stops_the_start_with_its_name() {
         let error = DisconnectConfig::read(&|_| None).unwrap_err();
-        assert_eq!(error.to_string(), "environment variable `HUBBUB_TABLE` is missing");
+        assert_eq!(error.to_string(), "environment variable `HUBBUB_STACK` is missing");
         assert!(DisconnectConfig::read(&|_| Some(String::new())).is_err());
     }
 

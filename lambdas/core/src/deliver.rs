@@ -14,11 +14,12 @@ use crate::fan_out::{FanOut, Share, closes, frames, read_range};
 use crate::id::MessageId;
 use crate::lease::{self, Lease};
 use crate::member::Shard;
+use crate::metrics::{DEAD_LETTERS, record_ages};
 use crate::names::MAX_RECEIVES;
 use crate::order::{Executive, ReceivedOrder};
 use crate::ports::{
-    Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, PortError, PortResult, Poster,
-    Receipts, Senders,
+    Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, Meter, PortError, PortResult,
+    Poster, Receipts, Senders,
 };
 use crate::settlement::{Settlement, settle};
 use crate::time::Timestamp;
@@ -53,7 +54,7 @@ pub struct Delivery<S, B, D, P, E> {
     pub dead_letters: D,
     /// The sockets.
     pub poster: P,
-    /// Time and fresh ids.
+    /// Time, fresh ids, and a meter.
     pub world: E,
     /// The largest body, in bytes.
     pub max_body_bytes: usize,
@@ -75,7 +76,7 @@ where
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,
-    E: Clock + Ids,
+    E: Clock + Ids + Meter,
 {
     /// Delivers a batch; the queue's ids of the messages that the queue must deliver again. Behind a failed message, all later ones of
     /// its group are failed too, so that their order is kept.
@@ -150,7 +151,9 @@ where
                 source: record.source.clone(),
                 first_seen: record.sent_at,
             })
-            .await
+            .await?;
+        self.world.record(DEAD_LETTERS, 1);
+        Ok(())
     }
 
     async fn append_and_dispatch(
@@ -243,6 +246,7 @@ where
             poster: &self.poster,
             world: &self.world,
             channel,
+            messages: messages.len(),
             frames: &frames,
             share: is_large.then_some(&self.share),
             senders: 1,
@@ -266,6 +270,7 @@ where
             retention: self.retention,
         };
         settle(&self.store, &self.poster, &self.world, settlement).await?;
+        record_ages(&self.world, self.world.now(), messages.iter().map(|message| message.at));
         tracing::info!(
             %channel,
             seq = state.head.0,
@@ -324,6 +329,7 @@ mod tests {
     use crate::member::Connection;
     use crate::memory::MemoryStore;
     use crate::message::Seq;
+    use crate::metrics::{AGE, APPENDED, DELIVERED, FAILED, GONE, POSTS, THROTTLED};
     use crate::outcome::Outcome;
     use crate::ports::{MemberPage, ReadLimit};
     use crate::rate::Budget;
@@ -403,6 +409,25 @@ mod tests {
         assert_eq!((posts(&delivery, "one"), posts(&delivery, "two")), (1, 1), "both messages share a frame");
         assert_eq!(state(&delivery).sent, Seq(2));
         assert_eq!(delivery.broadcasts.seen().started, []);
+    }
+
+    #[test]
+    fn what_becomes_of_each_message_is_measured_however_many_share_a_post() {
+        let delivery = delivery(3);
+        for id in ["one", "two", "three"] {
+            join(&delivery, id, NOW);
+        }
+        delivery.poster.outcome("two", Outcome::Gone);
+        delivery.poster.outcome("three", Outcome::Throttled);
+        delivery.world.set(NOW + 250);
+        block_on(delivery.deliver(vec![record("a", 1), record("b", 1), garbage("c")], NEVER));
+        // Delivered again, they are in the log and sent already.
+        block_on(delivery.deliver(vec![record("a", 2), record("b", 2)], NEVER));
+        let measured = delivery.world.measured();
+        let counts = [APPENDED, DELIVERED, GONE, THROTTLED, FAILED, POSTS, DEAD_LETTERS];
+        assert_eq!(counts.map(|metric| measured.total(metric)), [2, 2, 2, 2, 0, 3, 1]);
+        let ages = measured.iter().find(|(metric, _)| **metric == AGE).unwrap().1;
+        assert_eq!(ages, [250, 250]);
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::id::{ConnectionId, Epoch, SenderId};
 use crate::member::{Connection, Shard};
 use crate::membership;
 use crate::message::{Content, Message, Seq};
+use crate::metrics::{DELIVERED, FAILED, GONE, POSTS, THROTTLED};
 use crate::outcome::{Outcome, Tally};
-use crate::ports::{Clock, Log, Members, PortError, PortResult, Poster, ReadLimit, Senders};
+use crate::ports::{Clock, Log, Members, Meter, PortError, PortResult, Poster, ReadLimit, Senders};
 use crate::protocol::ClosingCode;
 use crate::rate::Budget;
 use crate::time::Timestamp;
@@ -96,10 +97,12 @@ pub struct FanOut<'a, S, P, E> {
     pub store: &'a S,
     /// The sockets.
     pub poster: &'a P,
-    /// Time.
+    /// Time, and a meter.
     pub world: &'a E,
     /// The channel.
     pub channel: &'a Channel,
+    /// How many messages the frames hold.
+    pub messages: usize,
     /// The frames.
     pub frames: &'a [Frame],
     /// The sender, where the fan-out is a large one and so shares the budget with others.
@@ -147,7 +150,7 @@ fn log_pruned(member: &Connection, pruned: PortResult<()>) {
     }
 }
 
-impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
+impl<S: Members + Senders, P: Poster, E: Clock + Meter> FanOut<'_, S, P, E> {
     /// Posts the frames to every member of the shards, prunes those that have gone, and corrects counts that have drifted.
     ///
     /// One member's outcome changes nothing for the others. What can't be pruned now is pruned at the next fan-out.
@@ -157,7 +160,11 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
     pub async fn run(&self, shards: &[Shard]) -> PortResult<Tally> {
         let cursor = Cursor { shards: shards.iter(), current: None };
         let tally = stream::try_unfold(cursor, |cursor| self.read_part(cursor))
-            .map_ok(|members| async move { Ok(self.post_part(&members).await) })
+            .map_ok(|members| async move {
+                let tally = self.post_part(&members).await;
+                self.record(tally);
+                Ok(tally)
+            })
             .try_buffer_unordered(PARTS_AT_ONCE)
             .try_fold(Tally::default(), async |mut tally, posted| {
                 tally += posted;
@@ -166,6 +173,15 @@ impl<S: Members + Senders, P: Poster, E: Clock> FanOut<'_, S, P, E> {
             .await;
         self.rest().await;
         tally
+    }
+
+    /// Records each part by itself, so that nothing of a fan-out that fails later is left out.
+    fn record(&self, Tally { delivered, gone, throttled, failed, posts, .. }: Tally) {
+        let messages = self.messages as u64;
+        for (metric, members) in [(DELIVERED, delivered), (GONE, gone), (THROTTLED, throttled), (FAILED, failed)] {
+            self.world.record(metric, members.saturating_mul(messages));
+        }
+        self.world.record(POSTS, posts);
     }
 
     /// The next members, and how far they have been read then; nothing behind the last.

@@ -12,6 +12,7 @@
 //! | what is taken away, and from whom | [`order`], [`expulsion`], [`closure`] |
 //! | the members | [`member`], [`membership`] |
 //! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
+//! | what operators see of it | [`metrics`] |
 
 pub mod append;
 pub mod broadcast;
@@ -30,6 +31,7 @@ pub mod limit;
 pub mod member;
 pub mod membership;
 pub mod message;
+pub mod metrics;
 pub mod names;
 pub mod object;
 pub mod order;

@@ -55,6 +55,8 @@ pub mod env {
     pub const MAX_ROOMS: &str = "HUBBUB_MAX_ROOMS";
     /// After how many milliseconds a post counts as failed.
     pub const POST_TIMEOUT_MS: &str = "HUBBUB_POST_TIMEOUT_MS";
+    /// The stack's name, for metrics.
+    pub const STACK: &str = "HUBBUB_STACK";
     /// What is logged: a `tracing` filter, for example `info` or `info,hubbub_core=debug`.
     pub const LOG: &str = "HUBBUB_LOG";
 }

@@ -14,7 +14,7 @@ use crate::expulsion::{self, Expulsion};
 use crate::id::{MessageId, UserId};
 use crate::message::{Closure, Content, Seq};
 use crate::object::{Malformed, Object};
-use crate::ports::{Bans, Clock, Ids, Log, Members, PortResult, Poster};
+use crate::ports::{Bans, Clock, Ids, Log, Members, Meter, PortResult, Poster};
 use crate::time::Timestamp;
 
 /// What is to be done.
@@ -135,7 +135,7 @@ pub struct Executive<'a, S, P, E> {
     pub store: &'a S,
     /// The sockets.
     pub poster: &'a P,
-    /// Time and fresh ids.
+    /// Time, fresh ids, and a meter.
     pub world: &'a E,
     /// How long what is told in the log stays there.
     pub retention: Duration,
@@ -143,7 +143,7 @@ pub struct Executive<'a, S, P, E> {
     pub deadline: Timestamp,
 }
 
-impl<S: Bans + Log + Members, P: Poster, E: Clock + Ids> Executive<'_, S, P, E> {
+impl<S: Bans + Log + Members, P: Poster, E: Clock + Ids + Meter> Executive<'_, S, P, E> {
     /// Carries out an order.
     ///
     /// # Errors

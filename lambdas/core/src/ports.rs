@@ -20,6 +20,7 @@ use crate::lease::Lease;
 use crate::limit::Turn;
 use crate::member::{Connection, Shard};
 use crate::message::{Message, Seq};
+use crate::metrics::Metric;
 use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::protocol::Receipt;
@@ -345,6 +346,13 @@ pub trait Poster {
     /// Posts a last frame to a socket and closes it. Whatever goes wrong, the socket is as good as gone: at worst it stays open and is
     /// posted to no more.
     async fn close(&self, connection: &ConnectionId, farewell: &Frame);
+}
+
+/// Counts what the rules do, for operators.
+pub trait Meter {
+    /// Adds to a count, or a value to a distribution. It never fails and never waits; who dies before the measurements are written loses
+    /// them, so that nothing may depend on them.
+    fn record(&self, metric: Metric, value: u64);
 }
 
 /// What time it is.

@@ -12,8 +12,9 @@ use crate::id::{Epoch, MessageId, RoomId, UserId};
 use crate::limit::PublishRate;
 use crate::membership;
 use crate::message::{Body, ReceiptTo, Seq};
+use crate::metrics::ACCEPTED;
 use crate::order::Order;
-use crate::ports::{Bans, ChannelState, Clock, Ids, Limits, Log, Members, PortError, Poster, PublishQueue};
+use crate::ports::{Bans, ChannelState, Clock, Ids, Limits, Log, Members, Meter, PortError, Poster, PublishQueue};
 use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
 use crate::recovery::{Recovery, history, recover};
 use crate::time::Timestamp;
@@ -33,7 +34,7 @@ pub struct Reception<S, Q, P, E> {
     pub queue: Q,
     /// The sockets, to close those whose token has ended.
     pub poster: P,
-    /// Time and fresh ids.
+    /// Time, fresh ids, and a meter.
     pub world: E,
     /// The largest body, in bytes.
     pub max_body_bytes: usize,
@@ -77,7 +78,7 @@ impl From<PortError> for Refusal {
     }
 }
 
-impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids> Reception<S, Q, P, E> {
+impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids + Meter> Reception<S, Q, P, E> {
     /// Carries out a frame and answers it.
     pub async fn answer(&self, caller: &Caller, text: &str) -> Answer {
         if self.world.now() >= caller.until {
@@ -189,6 +190,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         };
         let envelope = Envelope { channel, id, from: caller.user.clone(), body, receipt };
         self.queue.enqueue(&envelope).await?;
+        self.world.record(ACCEPTED, 1);
         Ok(ServerFrame::Accepted { id: envelope.id, channel: envelope.channel })
     }
 
@@ -382,6 +384,7 @@ mod tests {
         assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["type"], "joined");
         let answer = say(&reception, "alice", r#"{"action":"publish","room":"a","body":{"n":1},"id":"m","ref":"r"}"#);
         assert_eq!(answer.to_string(), r#"{"channel":"room:a","id":"m","ref":"r","type":"accepted"}"#);
+        assert_eq!(reception.world.measured().total(ACCEPTED), 1);
         let envelope = reception.queue.seen().enqueued[0].to_json().unwrap();
         assert_eq!(envelope, r#"{"v":1,"channel":"room:a","id":"m","from":"alice","body":{"n":1}}"#);
     }
@@ -401,6 +404,7 @@ mod tests {
         let answer = say(&reception, "alice", r#"{"action":"direct","to":"bob","body":1,"id":"m","ref":"r"}"#);
         let expected = r#"{"code":"unavailable","id":"m","message":"nothing was done: try again after a moment","ref":"r","type":"error"}"#;
         assert_eq!(answer.to_string(), expected);
+        assert_eq!(reception.world.measured().total(ACCEPTED), 0);
     }
 
     #[test]

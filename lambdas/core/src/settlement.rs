@@ -10,8 +10,9 @@ use crate::channel::Channel;
 use crate::frame::Frame;
 use crate::id::Epoch;
 use crate::message::{Message, ReceiptTo, Seq};
+use crate::metrics::POSTS;
 use crate::outcome::Tally;
-use crate::ports::{Clock, Log, PortError, PortResult, Poster, Receipts};
+use crate::ports::{Clock, Log, Meter, PortError, PortResult, Poster, Receipts};
 use crate::protocol::{Answer, Receipt, ServerFrame};
 
 /// How many receipts are given at a time.
@@ -40,7 +41,7 @@ pub struct Settlement<'a> {
 ///
 /// # Errors
 /// When the store can't be written. Settling again repeats the receipts.
-pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
+pub async fn settle<S: Log + Receipts, P: Poster, E: Clock + Meter>(
     store: &S,
     poster: &P,
     world: &E,
@@ -62,6 +63,7 @@ pub async fn settle<S: Log + Receipts, P: Poster, E: Clock>(
         store.put_receipt(&message.from, &receipt, now.plus(retention)).await?;
         if let ReceiptTo::Connection(connection) = receipt_to {
             poster.post(&[frame(receipt)?], std::slice::from_ref(connection)).await;
+            world.record(POSTS, 1);
         }
         Ok(())
     };

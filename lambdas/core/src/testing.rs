@@ -12,9 +12,12 @@ use crate::frame::Frame;
 use crate::id::{ConnectionId, LeaseId, MessageId, RoomId, UserId};
 use crate::member::Connection;
 use crate::message::{Body, Content, Message, Seq};
+use crate::metrics::{Measurements, Metric};
 use crate::order::Order;
 use crate::outcome::Outcome;
-use crate::ports::{Broadcasts, Clock, DeadLetter, DeadLetters, Ids, PortError, PortResult, Poster, PublishQueue};
+use crate::ports::{
+    Broadcasts, Clock, DeadLetter, DeadLetters, Ids, Meter, PortError, PortResult, Poster, PublishQueue,
+};
 use crate::protocol::Caller;
 use crate::rate::Rate;
 use crate::time::Timestamp;
@@ -99,11 +102,12 @@ pub fn caller(name: &str) -> Caller {
     }
 }
 
-/// Time that is set by hand, and ids that count. Clones share both.
+/// Time that is set by hand, ids that count, and measurements that are kept. Clones share all of it.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     now: Arc<AtomicU64>,
     ids: Arc<AtomicU64>,
+    measurements: Arc<Mutex<Measurements>>,
 }
 
 impl World {
@@ -119,6 +123,12 @@ impl World {
     pub fn set(&self, now: u64) {
         self.now.store(now, Ordering::SeqCst);
     }
+
+    /// What was measured so far.
+    #[must_use]
+    pub fn measured(&self) -> Measurements {
+        self.measurements.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Clock for World {
@@ -130,6 +140,12 @@ impl Clock for World {
 impl Ids for World {
     fn fresh(&self) -> String {
         format!("{:026}", self.ids.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+impl Meter for World {
+    fn record(&self, metric: Metric, value: u64) {
+        self.measurements.lock().unwrap_or_else(PoisonError::into_inner).record(metric, value);
     }
 }
 

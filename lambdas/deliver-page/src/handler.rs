@@ -2,7 +2,7 @@
 
 use hubbub_aws::runtime::Fault;
 use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport};
-use hubbub_core::ports::{Clock, Log, Members, Poster, Senders};
+use hubbub_core::ports::{Clock, Log, Members, Meter, Poster, Senders};
 use hubbub_core::time::Timestamp;
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Handler<S, P, E>(pub PageDelivery<S, P, E>);
 
-impl<S: Log + Members + Senders, P: Poster, E: Clock> Handler<S, P, E> {
+impl<S: Log + Members + Senders, P: Poster, E: Clock + Meter> Handler<S, P, E> {
     /// Delivers a page.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use deliver_page::Handler;
 use hubbub_aws::clients::Clients;
+use hubbub_aws::metrics::Metered;
 use hubbub_aws::poster::FastPoster;
 use hubbub_aws::system::System;
 use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport, Round};
@@ -35,7 +36,7 @@ const GOOD: u64 = 1_200;
 
 const NEVER: Timestamp = Timestamp(u64::MAX);
 
-type TestHandler = Handler<MemoryStore, FastPoster, System>;
+type TestHandler = Handler<MemoryStore, FastPoster, Metered>;
 
 /// A room with a message, whose members are those that make trouble, and behind them in the order of reading many good ones; and a sender
 /// that gives a post up after so many milliseconds.
@@ -59,12 +60,15 @@ async fn page(gateway: &Gateway, trouble: &[&str], post_timeout_ms: u64) -> (Tes
         frames: 1,
         events: 0,
         senders: 1,
+        begun_at: now,
+        taken_at: vec![now],
         receipts: false,
     };
     let page = Page { index: 0, shards: (0..state.shards).collect() };
     let input = PageInput { channel, lease: LeaseId::new("lease"), round, page };
     let share = Share { budget, sender: SenderId::new("sender") };
-    (Handler(PageDelivery { store, poster, world: System, share, lease: LONG }), serde_json::to_value(input).unwrap())
+    let world = Metered::new("deliver-page", "test");
+    (Handler(PageDelivery { store, poster, world, share, lease: LONG }), serde_json::to_value(input).unwrap())
 }
 
 async fn join(store: &MemoryStore, channel: &Channel, id: String) {

@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::Fault;
 use hubbub_core::deliver::{Delivery, Record};
 use hubbub_core::names::REDRIVEN;
-use hubbub_core::ports::{Bans, Broadcasts, Clock, DeadLetters, Ids, Log, Members, Poster, Receipts, Senders};
+use hubbub_core::ports::{Bans, Broadcasts, Clock, DeadLetters, Ids, Log, Members, Meter, Poster, Receipts, Senders};
 use hubbub_core::time::Timestamp;
 
 /// Handles batches of the publish queue.
@@ -17,7 +17,7 @@ where
     B: Broadcasts,
     D: DeadLetters,
     P: Poster,
-    E: Clock + Ids,
+    E: Clock + Ids + Meter,
 {
     /// Delivers a batch, and names the messages that the queue must deliver again.
     ///

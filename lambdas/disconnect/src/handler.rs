@@ -4,22 +4,31 @@ use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsock
 use hubbub_aws::runtime::Fault;
 use hubbub_aws::socket_event::{connection_id, ok};
 use hubbub_core::membership;
-use hubbub_core::ports::Members;
+use hubbub_core::metrics::CONNECTION_MINUTES;
+use hubbub_core::ports::{Clock, Members, Meter};
+use hubbub_core::time::Timestamp;
 
 /// Handles `$disconnect`.
 #[derive(Clone, Debug)]
-pub struct Handler<S> {
+pub struct Handler<S, E> {
     /// The members.
     pub store: S,
+    /// Time, and a meter.
+    pub world: E,
 }
 
-impl<S: Members> Handler<S> {
+impl<S: Members, E: Clock + Meter> Handler<S, E> {
     /// Forgets the connection.
     ///
     /// # Errors
     /// When the store can't be reached, or the event isn't a WebSocket API's.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Result<ApiGatewayProxyResponse, Fault> {
         membership::forget(&self.store, &connection_id(&event)?).await?;
+        // Counted at the end, as there is no event in between. A repeated event counts again.
+        if let Ok(connected_at @ 1..) = u64::try_from(event.request_context.connected_at) {
+            let seconds = self.world.now().since(Timestamp(connected_at)).as_secs();
+            self.world.record(CONNECTION_MINUTES, seconds / 60 + 1);
+        }
         Ok(ok())
     }
 }
@@ -44,7 +53,9 @@ mod tests {
             block_on(membership::join(&store, &World::default(), member, &room("lobby"), 2_000)).unwrap();
         }
         let event = serde_json::from_str(include_str!("../events/disconnect.json")).unwrap();
-        block_on(Handler { store: store.clone() }.handle(event)).unwrap();
+        let world = World::at(1_700_000_000_123 + 61_000);
+        block_on(Handler { store: store.clone(), world: world.clone() }.handle(event)).unwrap();
+        assert_eq!(world.measured().total(CONNECTION_MINUTES), 2);
         let id = ConnectionId::new("L0SM9cOFvHcCIhw=");
         assert_eq!(block_on(store.connection(&id, one.connected_at)).unwrap(), None);
         assert_eq!(block_on(store.memberships(&id)).unwrap(), []);

@@ -2,13 +2,15 @@
 
 use disconnect::Handler;
 use hubbub_aws::clients::Clients;
-use hubbub_aws::runtime::{read_config, serve, start_tracing};
+use hubbub_aws::metrics::Metered;
+use hubbub_aws::runtime::{read_config, serve_metered, start_tracing};
 use hubbub_core::config::DisconnectConfig;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: DisconnectConfig = read_config()?;
-    let handler = Handler { store: Clients::from_environment().table(config.table) };
-    serve(|event| handler.handle(event)).await
+    let world = Metered::new(env!("CARGO_PKG_NAME"), config.stack);
+    let handler = Handler { store: Clients::from_environment().table(config.table), world: world.clone() };
+    serve_metered(&world, |event, _| handler.handle(event)).await
 }

@@ -2,14 +2,14 @@
 
 use hubbub_aws::runtime::Fault;
 use hubbub_core::broadcast::{Plan, PlanInput, Planner};
-use hubbub_core::ports::{Broadcasts, Clock, Log, Members, Poster, Receipts};
+use hubbub_core::ports::{Broadcasts, Clock, Log, Members, Meter, Poster, Receipts};
 use serde_json::Value;
 
 /// Handles the state `PlanBroadcast`.
 #[derive(Clone, Debug)]
 pub struct Handler<S, B, P, E>(pub Planner<S, B, P, E>);
 
-impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock> Handler<S, B, P, E> {
+impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock + Meter> Handler<S, B, P, E> {
     /// Plans the next round.
     ///
     /// # Errors

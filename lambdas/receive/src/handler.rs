@@ -4,14 +4,14 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::Fault;
 use hubbub_aws::socket_event::{caller, ok};
-use hubbub_core::ports::{Bans, Clock, Ids, Limits, Log, Members, Poster, PublishQueue};
+use hubbub_core::ports::{Bans, Clock, Ids, Limits, Log, Members, Meter, Poster, PublishQueue};
 use hubbub_core::receive::Reception;
 
 /// Handles clients' frames.
 #[derive(Clone, Debug)]
 pub struct Handler<S, Q, P, E>(pub Reception<S, Q, P, E>);
 
-impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids> Handler<S, Q, P, E> {
+impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids + Meter> Handler<S, Q, P, E> {
     /// Answers a frame. API Gateway sends the response's body to the socket, because the routes have route responses.
     ///
     /// # Errors

@@ -191,6 +191,7 @@ fn value(variable: &'static str, settings: &Settings) -> Result<Value, ProgramEr
         env::TABLE => Ok(TABLE.get("name").into()),
         env::PUBLISH_QUEUE_URL => Ok(PUBLISH_QUEUE.get("url").into()),
         env::DEAD_LETTER_QUEUE_URL => Ok(DEAD_LETTER_QUEUE.get("url").into()),
+        env::STACK => Ok(names::stack().into()),
         env::STATE_MACHINE_ARN => Ok(names::broadcast_arn().into()),
         env::CALLBACK_URL => Ok(names::callback_url(settings).into()),
         env::TOKEN_KEY_PARAMETER if settings.tokens.algorithm.has_public_keys() => Ok("".into()),

@@ -4,13 +4,17 @@
 //! The functions' variables, the table's keys and the routes come from the core crate's names, the state machine from the
 //! file that ships, so that what is deployed and what runs can't drift. Each module declares one concern's resources.
 
+pub mod alarms;
 pub mod api;
 pub mod broadcast;
+pub mod cloudwatch;
+pub mod dashboard;
 pub mod functions;
 pub mod model;
 pub mod names;
 pub mod outputs;
 pub mod policies;
+pub mod prices;
 pub mod provider;
 pub mod queues;
 pub mod settings;
@@ -62,6 +66,8 @@ pub fn program(settings: &Settings) -> Result<Program, ProgramError> {
     functions::declare(&mut program, settings)?;
     broadcast::declare(&mut program)?;
     api::declare(&mut program, settings)?;
+    alarms::declare(&mut program, settings);
+    dashboard::declare(&mut program, settings);
     outputs::declare(&mut program, settings);
     Ok(program)
 }

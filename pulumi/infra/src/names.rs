@@ -15,7 +15,9 @@ pub const REGION: Name = Name::of("region");
 /// The account that the stack is in.
 pub const ACCOUNT: Name = Name::of("accountId");
 
-fn stack() -> Reference {
+/// The stack's name.
+#[must_use]
+pub fn stack() -> Reference {
     Name::of("pulumi").get("stack")
 }
 
@@ -47,6 +49,17 @@ pub fn callback_url(settings: &Settings) -> Text {
         Some(endpoint) => local_stage(endpoint),
         None => stage("https"),
     }
+}
+
+/// Where an operator looks at the dashboard.
+#[must_use]
+pub fn dashboard_url() -> Text {
+    Text::from("https://")
+        .then(REGION.itself())
+        .then(".console.aws.amazon.com/cloudwatch/home?region=")
+        .then(REGION.itself())
+        .then("#dashboards/dashboard/")
+        .then(crate::dashboard::DASHBOARD.get("dashboardName"))
 }
 
 fn stage(scheme: &str) -> Text {

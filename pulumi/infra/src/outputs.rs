@@ -24,6 +24,10 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         ("inlineLimit", settings.number(env::INLINE_LIMIT).unwrap_or_default().into()),
     ];
     program.outputs.extend(outputs);
+    // The emulator keeps the dashboard, and has no console to show it.
+    if settings.aws_endpoint.is_none() {
+        program.outputs.insert("dashboardUrl", names::dashboard_url().into());
+    }
     if !settings.tokens.algorithm.has_public_keys() {
         program.outputs.insert("tokenKeyParameter", TOKEN_KEY_PARAMETER.get("name").into());
     }

@@ -9,7 +9,8 @@ pub const VERSION: &str = "7.48.0";
 const PROVIDER: Name = Name::of("aws");
 
 /// The services that the program's resources belong to, as the provider's `endpoints` calls them.
-const SERVICES: [&str; 9] = ["apigatewayv2", "dynamodb", "iam", "lambda", "logs", "sfn", "sqs", "ssm", "sts"];
+const SERVICES: [&str; 11] =
+    ["apigatewayv2", "cloudwatch", "dynamodb", "iam", "lambda", "logs", "sfn", "sns", "sqs", "ssm", "sts"];
 
 /// The emulator takes any key.
 pub const LOCAL_ACCESS_KEY: &str = "test";

@@ -86,6 +86,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// Whether API Gateway logs each frame, without what is in it.
     pub access_log: bool,
+    /// Who is told of alarms, if anyone is.
+    pub alarm_email: Option<String>,
     /// The local stack's address, without a slash at the end. Only the local stack has one.
     pub aws_endpoint: Option<String>,
     /// The Region, where the stack's configuration names it.
@@ -104,6 +106,7 @@ impl Default for Settings {
             token_key_version: *TOKEN_KEY_VERSIONS.start(),
             tokens: TokenSettings::default(),
             access_log: false,
+            alarm_email: None,
             aws_endpoint: None,
             region: None,
             profile: None,
@@ -220,7 +223,13 @@ impl Settings {
     /// How the posts that the stack may make are divided.
     #[must_use]
     pub fn budget(&self) -> Budget {
-        Budget::of(self.number(env::CALLBACK_RPS).unwrap_or(settings::CALLBACK_RPS.default))
+        Budget::of(self.callback_rps())
+    }
+
+    /// The posts a second that the stack may make.
+    #[must_use]
+    pub fn callback_rps(&self) -> u64 {
+        self.number(env::CALLBACK_RPS).unwrap_or(settings::CALLBACK_RPS.default)
     }
 
     fn set(&mut self, key: &str, value: String) -> Result<(), SettingsError> {
@@ -232,6 +241,7 @@ impl Settings {
             "logLevel" => self.log_level = log_level(value)?,
             "accessLog" => self.access_log = flag("hubbub:accessLog", value)?,
             "architecture" => self.architecture = architecture(value)?,
+            "alarmEmail" => self.alarm_email = Some(alarm_email(value)?),
             "awsEndpoint" => self.aws_endpoint = Some(aws_endpoint(value)?),
             "deliverTimeoutSeconds" => {
                 let meaning = "seconds that `deliver` may take with a batch";
@@ -338,6 +348,22 @@ fn default_capabilities(value: String) -> Result<String, SettingsError> {
     }
 }
 
+/// Whether there is such an address, only its owner's answer to SNS's first e-mail can tell.
+fn alarm_email(value: String) -> Result<String, SettingsError> {
+    let is_address = value.split_once('@').is_some_and(|(name, domain)| {
+        let is_part = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#%&'*+-/=?^_`{|}~.".contains(c))
+        };
+        is_part(name) && is_part(domain) && domain.contains('.')
+    });
+    if is_address {
+        Ok(value)
+    } else {
+        let expected = "an address such as `ops@example.com`";
+        Err(SettingsError::Malformed { key: "hubbub:alarmEmail", value, expected })
+    }
+}
+
 fn aws_endpoint(value: String) -> Result<String, SettingsError> {
     let address = value.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let is_plain = |address: &str| {
@@ -421,6 +447,25 @@ mod tests {
         assert!(refusal("hubbub:logLevel", "in fo").contains("`hubbub:logLevel` is `in fo`"));
         for value in ["", "127.0.0.1:4566", "https://example.org", "http://", "http://a/b", "http://${x}/"] {
             assert!(refusal("hubbub:awsEndpoint", value).contains("hubbub:awsEndpoint"), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_address_for_alarms_is_one() {
+        assert_eq!(Settings::default().alarm_email, None);
+        let settings = read("hubbub:alarmEmail", "on-call+hubbub@ops.example.com").unwrap();
+        assert_eq!(settings.alarm_email.as_deref(), Some("on-call+hubbub@ops.example.com"));
+        for value in [
+            "",
+            "ops",
+            "@example.com",
+            "ops@",
+            "ops@localhost",
+            "a b@example.com",
+            "a@b@example.com",
+            "ops@exa$mple.com",
+        ] {
+            assert!(refusal("hubbub:alarmEmail", value).contains("`ops@example.com`"), "{value}");
         }
     }
 

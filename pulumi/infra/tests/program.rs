@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const LOCAL: &str = r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566", "hubbub:architecture": "x86_64"}"#;
 
 /// The only resource types that the local stack knows.
-const TYPES: [&str; 19] = [
+const TYPES: [&str; 21] = [
     "aws:apigatewayv2:Api",
     "aws:apigatewayv2:Authorizer",
     "aws:apigatewayv2:Deployment",
@@ -31,7 +31,9 @@ const TYPES: [&str; 19] = [
     "aws:apigatewayv2:Route",
     "aws:apigatewayv2:RouteResponse",
     "aws:apigatewayv2:Stage",
+    "aws:cloudwatch:Dashboard",
     "aws:cloudwatch:LogGroup",
+    "aws:cloudwatch:MetricAlarm",
     "aws:dynamodb:Table",
     "aws:iam:Role",
     "aws:iam:RolePolicy",

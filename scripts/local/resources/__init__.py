@@ -3,7 +3,7 @@
 Importing this package registers them all; `HANDLERS` maps a type to its handler.
 """
 
-from . import api, broadcast, functions, logs, policies, provider, queues, table, tokens
+from . import api, broadcast, functions, logs, monitoring, policies, provider, queues, table, tokens
 from .handler import HANDLERS, Given, Handler
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "broadcast",
     "functions",
     "logs",
+    "monitoring",
     "policies",
     "provider",
     "queues",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::stream::{self, StreamExt};
 use hubbub_aws::clients::Clients;
+use hubbub_aws::metrics::Metered;
 use hubbub_aws::poster::FastPoster;
 use hubbub_aws::system::System;
 use hubbub_aws::table::Table;
@@ -72,6 +73,12 @@ pub const LEASE: Duration = Duration::from_secs(settings::LEASE_SECONDS.default)
 /// How long messages are kept.
 pub const RETENTION: Duration = Duration::from_secs(settings::RETENTION_SECONDS.default);
 
+/// Measures as the functions do, because that costs time too. Nobody reads it.
+#[must_use]
+pub fn meter() -> Metered {
+    Metered::new("bench", "bench")
+}
+
 /// Takes the starts of broadcasts.
 #[derive(Clone, Debug)]
 pub struct Starter(mpsc::UnboundedSender<(Channel, LeaseId)>);
@@ -92,7 +99,7 @@ struct Job {
 
 /// Runs broadcasts.
 pub struct Machine {
-    planner: Planner<Table, Starter, FastPoster, System>,
+    planner: Planner<Table, Starter, FastPoster, Metered>,
     jobs: mpsc::UnboundedSender<Job>,
     starts: mpsc::UnboundedReceiver<(Channel, LeaseId)>,
     ended: mpsc::UnboundedSender<anyhow::Result<(Channel, Totals)>>,
@@ -126,7 +133,7 @@ impl Machine {
             store: place.table(),
             broadcasts: starter.clone(),
             poster: place.poster()?,
-            world: System,
+            world: meter(),
             lease: LEASE,
             page_members: settings::PAGE_MEMBERS.default,
             round_frames: settings::ROUND_FRAMES.default,
@@ -154,7 +161,7 @@ fn start_sender(place: &Place, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) 
     let delivery = PageDelivery {
         store: place.table(),
         poster: place.poster()?,
-        world: System,
+        world: meter(),
         share: place.share(),
         lease: LEASE,
     };
@@ -172,7 +179,7 @@ fn start_sender(place: &Place, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) 
 
 /// One execution, as `broadcast.asl.json` has it; nothing is tried again, because nothing is to fail.
 async fn execute(
-    planner: &Planner<Table, Starter, FastPoster, System>,
+    planner: &Planner<Table, Starter, FastPoster, Metered>,
     jobs: &mpsc::UnboundedSender<Job>,
     channel: &Channel,
     lease: LeaseId,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use aws_sdk_dynamodb::Client;
+use hubbub_aws::metrics::Metered;
 use hubbub_aws::poster::FastPoster;
 use hubbub_aws::system::System;
 use hubbub_aws::table::{Table, create_table};
@@ -23,7 +24,7 @@ use serde::Serialize;
 use tokio::time::{sleep, sleep_until};
 
 use crate::cost;
-use crate::machine::{Ends, LEASE, Machine, NEVER, Place, RETENTION, Starter};
+use crate::machine::{Ends, LEASE, Machine, NEVER, Place, RETENTION, Starter, meter};
 use crate::processes::{Counted, Gateway, Process, start_dynamodb, start_gateway};
 use crate::room::{self, TABLE};
 
@@ -43,7 +44,7 @@ struct Stack {
     _dynamodb: Process,
     client: Client,
     table: Table,
-    delivery: Delivery<Table, Starter, Recorder, FastPoster, System>,
+    delivery: Delivery<Table, Starter, Recorder, FastPoster, Metered>,
     rooms: Vec<Channel>,
     ends: Ends,
     budget: Budget,
@@ -66,7 +67,7 @@ impl Stack {
             broadcasts: starter,
             dead_letters: Recorder::default(),
             poster: place.poster()?,
-            world: System,
+            world: meter(),
             max_body_bytes: usize::try_from(settings::MAX_BODY_BYTES.default)?,
             retention: RETENTION,
             // Every room goes to the state machine: small ones are measured like large ones.

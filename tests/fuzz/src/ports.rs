@@ -11,11 +11,12 @@ use hubbub_core::limit::Turn;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::memory::MemoryStore;
 use hubbub_core::message::{Message, Seq};
+use hubbub_core::metrics::Metric;
 use hubbub_core::order::Order;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
     Append, Appended, Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage,
-    Members, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
+    Members, Meter, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::rate::Rate;
@@ -177,5 +178,11 @@ impl Clock for Ports {
 impl Ids for Ports {
     fn fresh(&self) -> String {
         self.world.fresh()
+    }
+}
+
+impl Meter for Ports {
+    fn record(&self, metric: Metric, value: u64) {
+        self.world.record(metric, value);
     }
 }

@@ -15,11 +15,12 @@ use hubbub_core::lease::Lease;
 use hubbub_core::limit::Turn;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Message, Seq};
+use hubbub_core::metrics::Metric;
 use hubbub_core::order::Order;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
     Append, Appended, Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage,
-    Members, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
+    Members, Meter, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::rate::Rate;
@@ -96,6 +97,11 @@ impl Ids for Ports {
     fn fresh(&self) -> String {
         format!("{:026}", self.world.scheduler.fresh())
     }
+}
+
+/// The ledger knows better than any meter.
+impl Meter for Ports {
+    fn record(&self, _: Metric, _: u64) {}
 }
 
 impl Log for Ports {
