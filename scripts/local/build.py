@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .errors import LocalError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,6 +42,12 @@ def host_architecture() -> str:
     if machine not in _ARCHITECTURES:
         raise LocalError(f"the local stack runs functions on x86_64 and arm64, but this machine is `{machine}`")
     return _ARCHITECTURES[machine]
+
+
+def stack_config(stack: str) -> dict[str, str]:
+    """What a stack's file says, by `project:key`, as Pulumi would hand it over."""
+    file = PULUMI / f"Pulumi.{stack}.yaml"
+    return {key: str(value) for key, value in yaml.safe_load(file.read_text())["config"].items()}
 
 
 def build_binaries(quiet: bool) -> dict[str, Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import build
 from .apply import Surroundings, apply, check
-from .aws import REGION, Aws
+from .aws import Aws
 from .console import Console
 from .errors import LocalError
 from .functionlogs import save_function_logs
@@ -149,7 +149,7 @@ def _start(
 
 
 def _config(options: Options, endpoint: str) -> dict[str, str]:
-    """The program's configuration, as Pulumi hands it over: texts by `project:key`."""
+    """The program's configuration, as Pulumi hands it over: texts by `project:key`. It is the stack's own, with what is of this start alone."""
     settings = {
         "awsEndpoint": endpoint,
         "architecture": build.host_architecture(),
@@ -163,7 +163,7 @@ def _config(options: Options, endpoint: str) -> dict[str, str]:
         settings.update(inlineLimit=str(limit), shardMembers=least_one, pageMembers=least_one)
     settings.update(options.settings)
     config = {key if ":" in key else f"{PROJECT}:{key}": value for key, value in settings.items()}
-    return {"aws:region": REGION, **config}
+    return {**build.stack_config(STACK), **config}
 
 
 @contextmanager

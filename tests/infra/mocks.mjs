@@ -12,8 +12,16 @@ const arn = (service, rest) => `arn:aws:${service}:${region}:${account}:${rest}`
 /** What AWS adds to a resource's inputs, by type. */
 const added = {
     "aws:apigatewayv2/api:Api": (id) => ({ executionArn: arn("execute-api", id), apiEndpoint: `wss://${id}.invalid` }),
+    "aws:apigatewayv2/domainName:DomainName": (_, { domainNameConfiguration }) => ({
+        domainNameConfiguration: {
+            ...domainNameConfiguration,
+            targetDomainName: `d-1.execute-api.${region}.amazonaws.com`,
+            hostedZoneId: "Z1",
+        },
+    }),
     "aws:cloudwatch/logGroup:LogGroup": (_, { name }) => ({ arn: arn("logs", `log-group:${name}`) }),
     "aws:dynamodb/table:Table": (_, { name }) => ({ arn: arn("dynamodb", `table/${name}`) }),
+    "aws:iam/policy:Policy": (_, { name }) => ({ arn: `arn:aws:iam::${account}:policy/${name}` }),
     "aws:iam/role:Role": (_, { name }) => ({ arn: `arn:aws:iam::${account}:role/${name}` }),
     "aws:lambda/function:Function": (_, { name }) => {
         const function_ = arn("lambda", `function:${name}`);
@@ -21,6 +29,7 @@ const added = {
         return { arn: function_, invokeArn: invoke };
     },
     "aws:sfn/stateMachine:StateMachine": (_, { name }) => ({ arn: arn("states", `stateMachine:${name}`) }),
+    "aws:sns/topic:Topic": (_, { name }) => ({ arn: arn("sns", name) }),
     "aws:sqs/queue:Queue": (_, { name }) => ({
         arn: arn("sqs", name),
         url: `https://sqs.${region}.amazonaws.com/${account}/${name}`,

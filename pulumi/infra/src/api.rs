@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hubbub_core::names::routes;
 use sha2::{Digest, Sha256};
 
-use crate::functions::{Function, LOG_DAYS};
+use crate::functions::Function;
 use crate::model::{Name, Program, Resource, Text, Value};
 use crate::settings::Settings;
 use crate::{ProgramError, names};
@@ -15,7 +15,8 @@ pub const API: Name = Name::of("api");
 
 const AUTHORIZER: Name = Name::of("authorizer");
 const DEPLOYMENT: Name = Name::of("deployment");
-const STAGE: Name = Name::of("stage");
+/// The API's only stage.
+pub const STAGE: Name = Name::of("stage");
 const ACCESS_LOG: Name = Name::of("accessLog");
 
 /// The account's burst and rate, of all its APIs together. A stage with default settings but without both of these is
@@ -69,7 +70,8 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
     let api = Resource::new("aws:apigatewayv2:Api")
         .with("name", names::of_stack("api"))
         .with("protocolType", "WEBSOCKET")
-        .with("routeSelectionExpression", routes::SELECTION);
+        .with("routeSelectionExpression", routes::SELECTION)
+        .protected_if(settings.deletion_protection);
     program.add(&API, api);
     let parts = deployed_parts();
     let trigger = fingerprint(&parts)?;
@@ -84,7 +86,7 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
         .with("deploymentId", DEPLOYMENT.get("id"))
         .with("defaultRouteSettings", Value::map(THROTTLE))
         .with("routeSettings", route_settings());
-    let stage = if settings.access_log { log_access(program, stage) } else { stage };
+    let stage = if settings.access_log { log_access(program, settings, stage) } else { stage };
     // A stage's settings may only name routes that are there.
     let stage = Route::all().iter().fold(stage, |stage, route| stage.after(&route.name));
     program.add(&STAGE, stage);
@@ -106,16 +108,16 @@ const ACCESS_LOG_FIELDS: [(&str, &str); 8] = [
 ];
 
 /// Has the stage write an access log, which takes an account-wide role that the operator sets up.
-fn log_access(program: &mut Program, stage: Resource) -> Resource {
+fn log_access(program: &mut Program, settings: &Settings, stage: Resource) -> Resource {
     let log_group = Resource::new("aws:cloudwatch:LogGroup")
         .with("name", Text::from("/aws/apigateway/").then(names::of_stack("access")))
-        .with("retentionInDays", LOG_DAYS);
+        .with("retentionInDays", settings.log_days);
     program.add(&ACCESS_LOG, log_group);
     let fields: BTreeMap<_, _> =
         ACCESS_LOG_FIELDS.map(|(name, variable)| (name, format!("$context.{variable}"))).into();
     let format = Value::map(fields).json();
-    let settings = Value::map([("destinationArn", Value::from(ACCESS_LOG.get("arn"))), ("format", format)]);
-    stage.with("accessLogSettings", settings)
+    let access_log = Value::map([("destinationArn", Value::from(ACCESS_LOG.get("arn"))), ("format", format)]);
+    stage.with("accessLogSettings", access_log)
 }
 
 fn route_settings() -> Value {

@@ -3,7 +3,8 @@
 use hubbub_statemachines::{Arns, Piece, RenderError, broadcast_pieces};
 
 use crate::functions::Function;
-use crate::model::{Name, Program, Resource, Text};
+use crate::model::{Name, Program, Resource, Text, Value};
+use crate::settings::Settings;
 use crate::{names, policies};
 
 /// How the state machine's name ends.
@@ -16,18 +17,21 @@ pub const BROADCAST: Name = Name::of("broadcast");
 ///
 /// # Errors
 /// When the definition's placeholders are not those that there is a value for.
-pub fn declare(program: &mut Program) -> Result<(), RenderError> {
+pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), RenderError> {
     let name = names::of_stack(NAME);
     let (role, policy) = (BROADCAST.with("Role"), BROADCAST.with("Policy"));
     program.add(&role, policies::role(name.clone(), "states.amazonaws.com"));
-    program.add(&policy, policies::policy(name.clone(), &role, policies::of_broadcast()));
+    program.add(&policy, policies::policy(name.clone(), &role, policies::of_broadcast(settings)));
     // Standard: a start by name is idempotent, which Express doesn't have.
-    let machine = Resource::new("aws:sfn:StateMachine")
+    let mut machine = Resource::new("aws:sfn:StateMachine")
         .with("name", name)
         .with("type", "STANDARD")
         .with("roleArn", role.get("arn"))
         .with("definition", definition()?)
         .after(&policy);
+    if settings.tracing {
+        machine = machine.with("tracingConfiguration", Value::map([("enabled", true)]));
+    }
     program.add(&BROADCAST, machine);
     Ok(())
 }

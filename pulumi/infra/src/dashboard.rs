@@ -239,11 +239,11 @@ fn costs(settings: &Settings) -> Vec<Value> {
 
 /// Duration comes in milliseconds, and memory in MB.
 fn lambda_costs(bill: &mut Bill, settings: &Settings) -> String {
-    let mut megabytes: Vec<u64> = Function::ALL.map(Function::memory_mb).to_vec();
+    let mut megabytes: Vec<u64> = Function::ALL.map(|function| function.memory_mb(settings)).to_vec();
     megabytes.sort_unstable();
     megabytes.dedup();
     let used = megabytes.into_iter().map(|memory| {
-        let functions = Function::ALL.into_iter().filter(|function| function.memory_mb() == memory);
+        let functions = Function::ALL.into_iter().filter(|function| function.memory_mb(settings) == memory);
         let durations = bill.sum(functions.map(|function| Series::of_function(function, "Duration")));
         format!("({durations}) * {memory}")
     });

@@ -15,9 +15,6 @@ use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
 use crate::{ProgramError, names, policies};
 
-/// How long logs are kept.
-pub(crate) const LOG_DAYS: u64 = 14;
-
 /// A function; [`Function::ALL`] has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "DESIGN.md and each function's crate say what it does")]
@@ -100,12 +97,14 @@ impl Function {
         }
     }
 
-    /// Its memory in MB, by which Lambda gives processor time too: 1,769 is one whole core, for those that post.
+    /// Its memory in MB, by which Lambda gives processor time too.
     #[must_use]
-    pub fn memory_mb(self) -> u64 {
+    pub fn memory_mb(self, settings: &Settings) -> u64 {
         match self {
-            Self::Deliver | Self::DeliverPage => 1_769,
-            Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive | Self::PlanBroadcast => 256,
+            Self::Deliver | Self::DeliverPage => settings.sender_memory_mb,
+            Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive | Self::PlanBroadcast => {
+                settings.memory_mb
+            }
         }
     }
 
@@ -144,7 +143,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
     let name = names::of_stack(function.crate_name());
     let log_group = Resource::new("aws:cloudwatch:LogGroup")
         .with("name", Text::from("/aws/lambda/").then(name.clone()))
-        .with("retentionInDays", LOG_DAYS);
+        .with("retentionInDays", settings.log_days);
     program.add(&function.log_group_name(), log_group);
     program.add(&function.role_name(), policies::role(name.clone(), "lambda.amazonaws.com"));
     program.add(
@@ -158,7 +157,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .with("handler", "bootstrap")
         .with("architectures", Value::list([settings.architecture.name()]))
         .with("code", Value::Archive(format!("../target/lambda/{}.zip", function.crate_name())))
-        .with("memorySize", function.memory_mb())
+        .with("memorySize", function.memory_mb(settings))
         .with("timeout", function.timeout_seconds(settings))
         .with("role", function.role_name().get("arn"))
         .with("environment", Value::map([("variables", environment(function, settings)?)]))
@@ -166,6 +165,9 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .after(&function.policy_name());
     if let Some(functions) = function.reserved_concurrency(settings) {
         lambda = lambda.with("reservedConcurrentExecutions", functions);
+    }
+    if settings.tracing {
+        lambda = lambda.with("tracingConfig", Value::map([("mode", "Active")]));
     }
     program.add(&function.name(), lambda);
     Ok(())

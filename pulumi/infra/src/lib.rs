@@ -9,6 +9,7 @@ pub mod api;
 pub mod broadcast;
 pub mod cloudwatch;
 pub mod dashboard;
+pub mod domain;
 pub mod functions;
 pub mod model;
 pub mod names;
@@ -60,12 +61,13 @@ pub fn render(config: Option<&str>) -> Result<String, ProgramError> {
 pub fn program(settings: &Settings) -> Result<Program, ProgramError> {
     let mut program = Program { name: PROJECT, runtime: "yaml", ..Program::default() };
     provider::declare(&mut program, settings);
-    table::declare(&mut program);
+    table::declare(&mut program, settings);
     queues::declare(&mut program, settings);
     tokens::declare(&mut program, settings);
     functions::declare(&mut program, settings)?;
-    broadcast::declare(&mut program)?;
+    broadcast::declare(&mut program, settings)?;
     api::declare(&mut program, settings)?;
+    domain::declare(&mut program, settings);
     alarms::declare(&mut program, settings);
     dashboard::declare(&mut program, settings);
     outputs::declare(&mut program, settings);

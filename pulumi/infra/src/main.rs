@@ -1,6 +1,7 @@
 //! Prints the Pulumi program that deploys Hubbub: `Pulumi.yaml` names this binary as its compiler.
 //!
-//! With `--check FILE`, it prints nothing and says whether the file has the program that is printed without configuration.
+//! With `--check FILE`, it prints nothing and says whether the file has the program that is printed without configuration. With `--settings`,
+//! it prints the page that has every key.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,8 +11,12 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         [] => print(),
+        ["--settings"] => {
+            print!("{}", hubbub_infra::settings::keys::page());
+            Ok(())
+        }
         ["--check", file] => check(Path::new(file)),
-        _ => Err("usage: hubbub-infra [--check FILE]".into()),
+        _ => Err("usage: hubbub-infra [--check FILE | --settings]".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -50,13 +50,21 @@ pub struct Resource {
     properties: BTreeMap<&'static str, Value>,
     depends_on: Vec<Name>,
     version: Option<&'static str>,
+    is_protected: bool,
 }
 
 impl Resource {
     /// A resource of a type such as `aws:sqs:Queue`.
     #[must_use]
     pub fn new(kind: &'static str) -> Self {
-        Self { kind, is_default_provider: false, properties: BTreeMap::new(), depends_on: Vec::new(), version: None }
+        Self {
+            kind,
+            is_default_provider: false,
+            properties: BTreeMap::new(),
+            depends_on: Vec::new(),
+            version: None,
+            is_protected: false,
+        }
     }
 
     /// Sets a property.
@@ -70,6 +78,13 @@ impl Resource {
     #[must_use]
     pub fn after(mut self, resource: &Name) -> Self {
         self.depends_on.push(resource.clone());
+        self
+    }
+
+    /// Has Pulumi refuse to delete or to replace it.
+    #[must_use]
+    pub fn protected_if(mut self, is_protected: bool) -> Self {
+        self.is_protected = is_protected;
         self
     }
 
@@ -91,6 +106,9 @@ impl Serialize for Resource {
         if !self.depends_on.is_empty() {
             let names = self.depends_on.iter().map(|name| name.itself().into());
             options.insert("dependsOn", Value::List(names.collect()));
+        }
+        if self.is_protected {
+            options.insert("protect", true.into());
         }
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", self.kind)?;

@@ -33,16 +33,18 @@ pub fn path_of_stack(end: &str) -> Text {
     Text::from("/hubbub/").then(stack()).then(format!("/{end}"))
 }
 
-/// The address of the API's stage for sockets.
+/// The address for sockets: the operator's own domain, or the API's stage.
 #[must_use]
 pub fn web_socket_url(settings: &Settings) -> Text {
-    match &settings.aws_endpoint {
-        Some(endpoint) => local_stage(&endpoint.replacen("http", "ws", 1)),
-        None => stage("wss"),
+    match (&settings.aws_endpoint, &settings.domain) {
+        (Some(endpoint), _) => local_stage(&endpoint.replacen("http", "ws", 1)),
+        (None, Some(domain)) => Text::from(format!("wss://{}", domain.name)),
+        (None, None) => stage("wss"),
     }
 }
 
-/// The address of the API's stage for posts to connections, without `/@connections`.
+/// The address of the API's stage for posts to connections, without `/@connections`. It is there with a domain as well, and needs no DNS of
+/// the operator's.
 #[must_use]
 pub fn callback_url(settings: &Settings) -> Text {
     match &settings.aws_endpoint {

@@ -3,6 +3,8 @@
 //! [`of_function`] is the one place to change when a function calls something new, or something no longer: `scripts/audit`
 //! compares it with what the function calls. A policy names its actions and its resources; no action has a `*`.
 
+use std::iter;
+
 use crate::api::API;
 use crate::functions::Function;
 use crate::model::{Name, Resource, Text, Value};
@@ -40,6 +42,9 @@ fn allow(actions: &[&'static str], resource: impl Into<Text>) -> Statement {
 #[must_use]
 pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
     let mut statements = vec![write_logs(function)];
+    if settings.tracing {
+        statements.push(trace());
+    }
     statements.extend(match function {
         // Public keys are read from the web, which takes no permission.
         Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
@@ -91,13 +96,29 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
 
 /// What the broadcast state machine may do.
 #[must_use]
-pub fn of_broadcast() -> Vec<Statement> {
-    vec![Statement {
+pub fn of_broadcast(settings: &Settings) -> Vec<Statement> {
+    let invoke = Statement {
         actions: vec!["lambda:InvokeFunction"],
         resources: [Function::PlanBroadcast, Function::DeliverPage]
             .map(|function| function.name().get("arn").into())
             .to_vec(),
-    }]
+    };
+    let trace = settings.tracing.then(trace);
+    iter::once(invoke).chain(trace).collect()
+}
+
+/// What a service may do that publishes.
+#[must_use]
+pub fn of_publishers() -> Vec<Statement> {
+    vec![allow(&["sqs:SendMessage"], PUBLISH_QUEUE.get("arn"))]
+}
+
+/// X-Ray has no resources to name.
+fn trace() -> Statement {
+    allow(
+        &["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+        "*",
+    )
 }
 
 fn write_logs(function: Function) -> Statement {
@@ -157,6 +178,15 @@ pub fn policy(name: Text, role: &Name, statements: Vec<Statement>) -> Resource {
     Resource::new("aws:iam:RolePolicy")
         .with("name", name)
         .with("role", role.get("name"))
+        .with("policy", document(statements.into_iter().map(Value::from)))
+}
+
+/// A policy that others attach to their roles.
+#[must_use]
+pub fn managed(name: Text, description: &str, statements: Vec<Statement>) -> Resource {
+    Resource::new("aws:iam:Policy")
+        .with("name", name)
+        .with("description", description)
         .with("policy", document(statements.into_iter().map(Value::from)))
 }
 

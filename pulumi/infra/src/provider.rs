@@ -1,7 +1,8 @@
 //! The AWS provider, pinned, and what it is asked for.
 
-use crate::model::{Name, Program, Resource, Value};
-use crate::settings::Settings;
+use crate::model::{Name, Program, Resource, Text, Value};
+use crate::names;
+use crate::settings::{PROJECT, Settings};
 
 /// The version of pulumi-aws that the program is written for.
 pub const VERSION: &str = "7.48.0";
@@ -36,6 +37,9 @@ fn provider(settings: &Settings) -> Resource {
     if let Some(profile) = &settings.profile {
         provider = provider.with("profile", profile.as_str());
     }
+    // So that whoever looks at a bill or an account sees what belongs to which stack.
+    let tags = Value::map([("project", Text::from(PROJECT)), ("stack", names::stack().into())]);
+    provider = provider.with("defaultTags", Value::map([("tags", tags)]));
     match &settings.aws_endpoint {
         None => provider,
         Some(endpoint) => provider

@@ -15,6 +15,9 @@ pub const DEAD_LETTER_QUEUE: Name = Name::of("deadLetterQueue");
 
 const DELIVER_MAPPING: Name = Name::of("deliverPublished");
 
+/// What services take on to publish.
+pub const PUBLISH_POLICY: Name = Name::of("publishPolicy");
+
 /// SQS's longest, for both queues: what was accepted must outlast an outage, and a dead letter wait for somebody to look.
 const RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
@@ -27,6 +30,7 @@ const VISIBILITY_TIMEOUTS: u64 = 6;
 
 /// Declares both queues and the mapping.
 pub fn declare(program: &mut Program, settings: &Settings) {
+    let queue = |end| queue(end).protected_if(settings.deletion_protection);
     program.add(&DEAD_LETTER_QUEUE, queue("dead-letters.fifo"));
     let redrive = Value::map([
         ("deadLetterTargetArn", Value::from(DEAD_LETTER_QUEUE.get("arn"))),
@@ -39,6 +43,9 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     for queue in [PUBLISH_QUEUE, DEAD_LETTER_QUEUE] {
         program.add(&queue.with("Policy"), policies::only_by_tls(&queue));
     }
+
+    let what = "What a service may do that publishes: attach it to the service's role.";
+    program.add(&PUBLISH_POLICY, policies::managed(names::of_stack("publish"), what, policies::of_publishers()));
 
     // Lambda refuses the mapping of a function that may not yet read the queue.
     let mapping = Resource::new("aws:lambda:EventSourceMapping")

@@ -1,52 +1,28 @@
 //! What an operator may set (`pulumi config set hubbub:inlineLimit 500`), read from `PULUMI_CONFIG`.
 //!
+//! [`keys`] has every key with what it means and may be, and [`values`] reads them.
+//!
 //! Pulumi gives no configuration on some runs of the compiler, so every key has a default, and a program without any is a
 //! whole program. Numbers are baked into the program after they have been checked: by Pulumi's own `${key}` they would come
 //! out as floats (1048576 as 1.048576e+06). The token key is the only one that the program refers to, so that a secret is
 //! never printed.
 
+pub mod keys;
+mod values;
+
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use hubbub_core::capability::Capabilities;
-use hubbub_core::config::{Setting, TokenAlgorithm, settings};
+use hubbub_core::config::{TokenAlgorithm, settings};
 use hubbub_core::names::env;
 use hubbub_core::rate::Budget;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::settings::keys::{OF_FUNCTIONS, TOKEN_KEY};
+
 /// The namespace of the keys, which is the project's name.
 pub const PROJECT: &str = "hubbub";
-
-/// The key of the secret by which tokens are signed; at least 32 characters.
-pub const TOKEN_KEY: &str = "tokenKey";
-
-/// HS256 asks for a key as long as its hash (RFC 7518, section 3.2).
-const TOKEN_KEY_CHARACTERS: usize = 32;
-
-/// The keys that are whole numbers for the functions, and which setting each is.
-const NUMBERS: [(&str, Setting); 14] = [
-    ("callbackRps", settings::CALLBACK_RPS),
-    ("historyEvents", settings::HISTORY_EVENTS),
-    ("inlineLimit", settings::INLINE_LIMIT),
-    ("leaseSeconds", settings::LEASE_SECONDS),
-    ("maxBodyBytes", settings::MAX_BODY_BYTES),
-    ("maxRooms", settings::MAX_ROOMS),
-    ("pageMembers", settings::PAGE_MEMBERS),
-    ("postConcurrency", settings::POST_CONCURRENCY),
-    ("postTimeoutMs", settings::POST_TIMEOUT_MS),
-    ("retentionSeconds", settings::RETENTION_SECONDS),
-    ("roundFrames", settings::ROUND_FRAMES),
-    ("shardMembers", settings::SHARD_MEMBERS),
-    ("userBurst", settings::USER_BURST),
-    ("userRate", settings::USER_RATE),
-];
-
-/// The token key's versions; Pulumi writes the key when the version moves.
-const TOKEN_KEY_VERSIONS: RangeInclusive<u64> = 1..=2_147_483_647;
-
-/// How long `deliver` may take with a batch. Six times as long, a batch whose function was killed waits for the next try.
-const DELIVER_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=120;
 
 /// The processors of Lambda.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,8 +60,22 @@ pub struct Settings {
     pub token_key_version: u64,
     /// What tokens must be like.
     pub tokens: TokenSettings,
+    /// The memory of functions that don't post, in MB.
+    pub memory_mb: u64,
+    /// The memory of functions that post, in MB.
+    pub sender_memory_mb: u64,
+    /// How long logs are kept.
+    pub log_days: u64,
     /// Whether API Gateway logs each frame, without what is in it.
     pub access_log: bool,
+    /// Whether X-Ray traces the functions and the broadcasts.
+    pub tracing: bool,
+    /// Whether what can't be made again is guarded against deletion.
+    pub deletion_protection: bool,
+    /// Whether the table can be restored as it was at any moment of the last 35 days.
+    pub point_in_time_recovery: bool,
+    /// Where clients connect to, if not at API Gateway's own address.
+    pub domain: Option<Domain>,
     /// Who is told of alarms, if anyone is.
     pub alarm_email: Option<String>,
     /// The local stack's address, without a slash at the end. Only the local stack has one.
@@ -99,19 +89,37 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            numbers: NUMBERS.map(|(_, setting)| (setting.variable, setting.default)).into(),
-            log_level: "info".to_owned(),
+            numbers: OF_FUNCTIONS.map(|(_, setting)| (setting.variable, setting.default)).into(),
+            log_level: keys::LOG_LEVEL.default.to_owned(),
             architecture: Architecture::default(),
-            deliver_timeout_seconds: 60,
-            token_key_version: *TOKEN_KEY_VERSIONS.start(),
+            deliver_timeout_seconds: keys::DELIVER_TIMEOUT_SECONDS.default,
+            token_key_version: keys::TOKEN_KEY_VERSION.default,
             tokens: TokenSettings::default(),
+            memory_mb: keys::MEMORY_MB.default,
+            sender_memory_mb: keys::SENDER_MEMORY_MB.default,
+            log_days: keys::DEFAULT_LOG_DAYS,
             access_log: false,
+            tracing: false,
+            deletion_protection: false,
+            point_in_time_recovery: true,
+            domain: None,
             alarm_email: None,
             aws_endpoint: None,
             region: None,
             profile: None,
         }
     }
+}
+
+/// A domain of the operator's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// For example `chat.example.com`.
+    pub name: String,
+    /// Its certificate in ACM, in the stack's Region.
+    pub certificate_arn: String,
+    /// The zone in Route 53 that gets its record; without one, the operator points the name at the domain's target by hand.
+    pub hosted_zone_id: Option<String>,
 }
 
 /// What tokens must be like.
@@ -165,9 +173,9 @@ pub enum SettingsError {
         meaning: &'static str,
     },
     /// A value that isn't one of those allowed, or has not their form.
-    #[error("config key `{key}` is `{value}`, which is not {expected}")]
+    #[error("config key `hubbub:{key}` is `{value}`, which is not {expected}")]
     Malformed {
-        /// The key.
+        /// The key without its namespace.
         key: &'static str,
         /// Its value.
         value: String,
@@ -180,8 +188,22 @@ pub enum SettingsError {
     )]
     JwksUrl,
     /// The token key is too easy to guess, or would be read as a number.
-    #[error("config key `hubbub:tokenKey` must have {TOKEN_KEY_CHARACTERS} characters or more, and not be a number")]
+    #[error(
+        "config key `hubbub:tokenKey` must have {} characters or more, and not be a number",
+        keys::TOKEN_KEY_CHARACTERS
+    )]
     WeakTokenKey,
+    /// A half of a domain.
+    #[error("config keys `hubbub:domainName` and `hubbub:certificateArn` must be set together")]
+    HalfADomain,
+    /// A zone and no name to put into it.
+    #[error("config key `hubbub:hostedZoneId` is set, but not `hubbub:domainName`")]
+    ZoneWithoutDomain,
+    /// A domain on the local stack.
+    #[error(
+        "config key `hubbub:domainName` is set, but a local stack has no domain: leave it out beside `hubbub:awsEndpoint`"
+    )]
+    LocalDomain,
 }
 
 impl Settings {
@@ -196,6 +218,7 @@ impl Settings {
             return Ok(settings);
         };
         let config: BTreeMap<String, Value> = serde_json::from_str(config).map_err(|_| SettingsError::NotJson)?;
+        let mut domain = values::DomainKeys::default();
         for (key, value) in config {
             // Pulumi writes strings; a person or a test may write a number as one.
             let value = match value {
@@ -203,13 +226,17 @@ impl Settings {
                 other => other.to_string(),
             };
             match key.split_once(':') {
-                Some((PROJECT, key)) => settings.set(key, value)?,
+                Some((PROJECT, key)) => settings.set(key, value, &mut domain)?,
                 Some(("aws", key)) => settings.set_provider(key, value)?,
                 _ => {}
             }
         }
         if settings.tokens.algorithm.has_public_keys() == settings.tokens.jwks_url.is_empty() {
             return Err(SettingsError::JwksUrl);
+        }
+        settings.domain = domain.whole()?;
+        if settings.domain.is_some() && settings.aws_endpoint.is_some() {
+            return Err(SettingsError::LocalDomain);
         }
         Ok(settings)
     }
@@ -232,32 +259,37 @@ impl Settings {
         self.number(env::CALLBACK_RPS).unwrap_or(settings::CALLBACK_RPS.default)
     }
 
-    fn set(&mut self, key: &str, value: String) -> Result<(), SettingsError> {
-        if let Some((key, setting)) = NUMBERS.iter().find(|(name, _)| *name == key) {
-            self.numbers.insert(setting.variable, whole_number(key, value, &setting.range, setting.meaning)?);
+    fn set(&mut self, key: &str, value: String, domain: &mut values::DomainKeys) -> Result<(), SettingsError> {
+        if let Some((name, setting)) = OF_FUNCTIONS.iter().find(|(name, _)| *name == key) {
+            let value = values::whole_number(name, value, &setting.range, setting.meaning)?;
+            self.numbers.insert(setting.variable, value);
             return Ok(());
         }
         match key {
-            "logLevel" => self.log_level = log_level(value)?,
-            "accessLog" => self.access_log = flag("hubbub:accessLog", value)?,
-            "architecture" => self.architecture = architecture(value)?,
-            "alarmEmail" => self.alarm_email = Some(alarm_email(value)?),
-            "awsEndpoint" => self.aws_endpoint = Some(aws_endpoint(value)?),
-            "deliverTimeoutSeconds" => {
-                let meaning = "seconds that `deliver` may take with a batch";
-                let range = &DELIVER_TIMEOUT_SECONDS;
-                self.deliver_timeout_seconds = whole_number("deliverTimeoutSeconds", value, range, meaning)?;
+            "accessLog" => self.access_log = values::flag(&keys::ACCESS_LOG, value)?,
+            "alarmEmail" => self.alarm_email = Some(values::alarm_email(value)?),
+            "architecture" => self.architecture = values::architecture(value)?,
+            "awsEndpoint" => self.aws_endpoint = Some(values::aws_endpoint(value)?),
+            "certificateArn" => domain.certificate_arn = Some(values::certificate_arn(value)?),
+            "defaultCapabilities" => self.tokens.default_capabilities = values::default_capabilities(value)?,
+            "deletionProtection" => self.deletion_protection = values::flag(&keys::DELETION_PROTECTION, value)?,
+            "deliverTimeoutSeconds" => self.deliver_timeout_seconds = keys::DELIVER_TIMEOUT_SECONDS.read(value)?,
+            "domainName" => domain.name = Some(values::domain_name(value)?),
+            "hostedZoneId" => domain.hosted_zone_id = Some(values::hosted_zone_id(value)?),
+            "logDays" => self.log_days = values::log_days(value)?,
+            "logLevel" => self.log_level = values::log_level(value)?,
+            "memoryMb" => self.memory_mb = keys::MEMORY_MB.read(value)?,
+            "pointInTimeRecovery" => {
+                self.point_in_time_recovery = values::flag(&keys::POINT_IN_TIME_RECOVERY, value)?;
             }
-            "tokenKeyVersion" => {
-                let meaning = "the token key's version, to be raised with every new key";
-                self.token_key_version = whole_number("tokenKeyVersion", value, &TOKEN_KEY_VERSIONS, meaning)?;
-            }
-            "tokenAlgorithm" => self.tokens.algorithm = token_algorithm(value)?,
-            "tokenJwksUrl" => self.tokens.jwks_url = jwks_url(value)?,
-            "tokenIssuer" => self.tokens.issuer = value,
+            "senderMemoryMb" => self.sender_memory_mb = keys::SENDER_MEMORY_MB.read(value)?,
+            "tokenAlgorithm" => self.tokens.algorithm = values::token_algorithm(value)?,
             "tokenAudience" => self.tokens.audience = value,
-            "defaultCapabilities" => self.tokens.default_capabilities = default_capabilities(value)?,
-            TOKEN_KEY => check_token_key(&value)?,
+            "tokenIssuer" => self.tokens.issuer = value,
+            "tokenJwksUrl" => self.tokens.jwks_url = values::jwks_url(value)?,
+            "tokenKeyVersion" => self.token_key_version = keys::TOKEN_KEY_VERSION.read(value)?,
+            "tracing" => self.tracing = values::flag(&keys::TRACING, value)?,
+            TOKEN_KEY => values::check_token_key(&value)?,
             _ => return Err(SettingsError::Unknown(format!("{PROJECT}:{key}"))),
         }
         Ok(())
@@ -275,117 +307,10 @@ impl Settings {
     }
 }
 
-/// A whole number in its range. Pulumi may have made a float of it, which is taken if it is whole.
-fn whole_number(
-    key: &'static str,
-    value: String,
-    range: &RangeInclusive<u64>,
-    meaning: &'static str,
-) -> Result<u64, SettingsError> {
-    let whole = value.parse().ok().or_else(|| whole_float(&value));
-    whole.filter(|number| range.contains(number)).ok_or_else(|| SettingsError::OutOfRange {
-        key,
-        value,
-        min: *range.start(),
-        max: *range.end(),
-        meaning,
-    })
-}
-
-fn whole_float(value: &str) -> Option<u64> {
-    let number: f64 = value.parse().ok()?;
-    // Printed without a fraction, a float below 2^53 is exact; everything that a setting allows is.
-    format!("{number}").parse().ok()
-}
-
-fn log_level(value: String) -> Result<String, SettingsError> {
-    let is_filter = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-:=,".contains(c));
-    if is_filter {
-        Ok(value)
-    } else {
-        let expected = "a filter such as `info` or `info,hubbub_core=debug`";
-        Err(SettingsError::Malformed { key: "hubbub:logLevel", value, expected })
-    }
-}
-
-fn flag(key: &'static str, value: String) -> Result<bool, SettingsError> {
-    value.parse().map_err(|_| SettingsError::Malformed { key, value, expected: "`true` or `false`" })
-}
-
-fn architecture(value: String) -> Result<Architecture, SettingsError> {
-    [Architecture::Arm64, Architecture::X86_64]
-        .into_iter()
-        .find(|architecture| architecture.name() == value)
-        .ok_or(SettingsError::Malformed { key: "hubbub:architecture", value, expected: "`arm64` or `x86_64`" })
-}
-
-fn token_algorithm(value: String) -> Result<TokenAlgorithm, SettingsError> {
-    let found = TokenAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == value);
-    let expected = TokenAlgorithm::EXPECTED;
-    found.ok_or(SettingsError::Malformed { key: "hubbub:tokenAlgorithm", value, expected })
-}
-
-fn jwks_url(value: String) -> Result<String, SettingsError> {
-    let is_url = value.strip_prefix("https://").is_some_and(|rest| {
-        !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c))
-    });
-    if is_url {
-        Ok(value)
-    } else {
-        let expected = "an address such as `https://example.com/.well-known/jwks.json`";
-        Err(SettingsError::Malformed { key: "hubbub:tokenJwksUrl", value, expected })
-    }
-}
-
-fn default_capabilities(value: String) -> Result<String, SettingsError> {
-    match Capabilities::parse(&value) {
-        // Written anew, so that the same capabilities are the same program.
-        Ok(capabilities) => Ok(serde_json::json!(capabilities).to_string()),
-        Err(_) => {
-            let expected = r#"an object of lists of patterns such as `{"join": ["lobby", "team-*"]}`"#;
-            Err(SettingsError::Malformed { key: "hubbub:defaultCapabilities", value, expected })
-        }
-    }
-}
-
-/// Whether there is such an address, only its owner's answer to SNS's first e-mail can tell.
-fn alarm_email(value: String) -> Result<String, SettingsError> {
-    let is_address = value.split_once('@').is_some_and(|(name, domain)| {
-        let is_part = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#%&'*+-/=?^_`{|}~.".contains(c))
-        };
-        is_part(name) && is_part(domain) && domain.contains('.')
-    });
-    if is_address {
-        Ok(value)
-    } else {
-        let expected = "an address such as `ops@example.com`";
-        Err(SettingsError::Malformed { key: "hubbub:alarmEmail", value, expected })
-    }
-}
-
-fn aws_endpoint(value: String) -> Result<String, SettingsError> {
-    let address = value.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-    let is_plain = |address: &str| {
-        !address.is_empty() && address.chars().all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c))
-    };
-    match address.filter(|address| is_plain(address)) {
-        Some(address) => Ok(format!("http://{address}")),
-        None => {
-            let expected = "an address such as `http://127.0.0.1:4566`";
-            Err(SettingsError::Malformed { key: "hubbub:awsEndpoint", value, expected })
-        }
-    }
-}
-
-fn check_token_key(value: &str) -> Result<(), SettingsError> {
-    let is_weak = value.chars().count() < TOKEN_KEY_CHARACTERS || value.parse::<f64>().is_ok();
-    if is_weak { Err(SettingsError::WeakTokenKey) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use hubbub_core::names::env;
+    use serde_json::json;
 
     use super::*;
 
@@ -432,7 +357,7 @@ mod tests {
         for value in ["", "many", "1.5", "-1", "1e9", "NaN", "inf"] {
             assert!(refusal("hubbub:inlineLimit", value).contains("from 0 to 10000"), "{value}");
         }
-        for (key, _) in NUMBERS {
+        for (key, _) in OF_FUNCTIONS {
             assert!(refusal(&format!("hubbub:{key}"), "999999999").contains(key), "{key}");
         }
         assert!(refusal("hubbub:tokenKeyVersion", "0").contains("from 1 to 2147483647"));
@@ -484,6 +409,77 @@ mod tests {
         assert!(refusal("hubbub:defaultCapabilities", r#"{"join": "*"}"#).contains("an object of lists of patterns"));
         let some = read(r#"{"hubbub:defaultCapabilities": "{\"join\": [\"lobby\"]}"}"#).unwrap();
         assert_eq!(some.default_capabilities, r#"{"join":["lobby"]}"#);
+    }
+
+    #[test]
+    fn a_domain_is_whole_or_not_there() {
+        const ARN: &str = "arn:aws:acm:eu-west-1:123456789012:certificate/0c1d";
+        let read = |config: Value| Settings::read(Some(&config.to_string()));
+        let refused = |config: Value| read(config).unwrap_err().to_string();
+        let name = "chat.example.com";
+        let domain = read(json!({"hubbub:domainName": name, "hubbub:certificateArn": ARN})).unwrap().domain.unwrap();
+        assert_eq!((domain.name.as_str(), domain.certificate_arn.as_str(), domain.hosted_zone_id), (name, ARN, None));
+        for half in [json!({"hubbub:domainName": name}), json!({"hubbub:certificateArn": ARN})] {
+            assert_eq!(read(half), Err(SettingsError::HalfADomain));
+        }
+        assert!(refused(json!({"hubbub:hostedZoneId": "Z0123456789"})).contains("`hubbub:domainName`"));
+        let local = json!({
+            "hubbub:domainName": name, "hubbub:certificateArn": ARN, "hubbub:awsEndpoint": "http://127.0.0.1:4566",
+        });
+        assert_eq!(read(local), Err(SettingsError::LocalDomain));
+        for bad in ["", "localhost", "https://chat.example.com", "chat..example.com", "-chat.example.com", "${x}.org"] {
+            assert!(refusal("hubbub:domainName", bad).contains("hubbub:domainName"), "{bad}");
+        }
+        assert!(
+            refusal("hubbub:certificateArn", "arn:aws:iam::123456789012:role/x").contains("AWS Certificate Manager")
+        );
+        assert!(refusal("hubbub:hostedZoneId", "/hostedzone/Z1").contains("`Z0123456789ABCDEFGHIJ`"));
+    }
+
+    #[test]
+    fn what_protects_production_is_off_or_cheap_by_default_and_can_be_set() {
+        let defaults = Settings::default();
+        assert!(!defaults.tracing && !defaults.deletion_protection && defaults.point_in_time_recovery);
+        assert!(read("hubbub:tracing", "true").unwrap().tracing);
+        assert!(read("hubbub:deletionProtection", "true").unwrap().deletion_protection);
+        assert!(!read("hubbub:pointInTimeRecovery", "false").unwrap().point_in_time_recovery);
+        assert_eq!(read("hubbub:logDays", "365").unwrap().log_days, 365);
+        assert_eq!(
+            refusal("hubbub:logDays", "100"),
+            "config key `hubbub:logDays` is `100`, which is not 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, \
+             1096, 1827, 2192, 2557, 2922, 3288 or 3653"
+        );
+        assert!(refusal("hubbub:memoryMb", "127").contains("from 128 to 10240"));
+        assert!(refusal("hubbub:deletionProtection", "yes").contains("`true` or `false`"));
+    }
+
+    #[test]
+    fn every_key_that_is_documented_is_read_and_no_other() {
+        for row in keys::all() {
+            let known = !matches!(read(&format!("hubbub:{}", row.name), "?"), Err(SettingsError::Unknown(_)));
+            assert!(known, "{}", row.name);
+        }
+        let names: Vec<_> = keys::all().into_iter().map(|row| row.name).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        let code = include_str!("settings.rs");
+        for line in code.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>")) {
+            assert!(names.contains(&line.0) || ["region", "profile"].contains(&line.0), "{} is not documented", line.0);
+        }
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_defaults() {
+        for row in keys::all().into_iter().filter(|row| !row.default.is_empty() && row.name != "defaultCapabilities") {
+            let settings = read(&format!("hubbub:{}", row.name), &row.default).unwrap();
+            assert_eq!(settings, Settings::default(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_page_with_all_keys_is_the_one_that_is_published() {
+        let published = include_str!("../../../docs/settings.md");
+        let command = "cargo run -q -p hubbub-infra -- --settings > docs/settings.md";
+        assert!(published == keys::page(), "docs/settings.md is not of these keys: write it anew with `{command}`");
     }
 
     #[test]

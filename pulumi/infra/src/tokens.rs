@@ -2,7 +2,8 @@
 
 use crate::model::{ConfigKey, Name, Program, Resource};
 use crate::names;
-use crate::settings::{Settings, TOKEN_KEY};
+use crate::settings::Settings;
+use crate::settings::keys::TOKEN_KEY;
 
 /// The parameter that holds the key.
 pub const TOKEN_KEY_PARAMETER: Name = Name::of("tokenKeyParameter");

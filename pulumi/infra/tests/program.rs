@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const LOCAL: &str = r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566", "hubbub:architecture": "x86_64"}"#;
 
 /// The only resource types that the local stack knows.
-const TYPES: [&str; 21] = [
+const TYPES: [&str; 22] = [
     "aws:apigatewayv2:Api",
     "aws:apigatewayv2:Authorizer",
     "aws:apigatewayv2:Deployment",
@@ -35,6 +35,7 @@ const TYPES: [&str; 21] = [
     "aws:cloudwatch:LogGroup",
     "aws:cloudwatch:MetricAlarm",
     "aws:dynamodb:Table",
+    "aws:iam:Policy",
     "aws:iam:Role",
     "aws:iam:RolePolicy",
     "aws:lambda:EventSourceMapping",
@@ -471,4 +472,59 @@ fn the_access_log_is_asked_for_and_has_nothing_that_a_client_says() {
     for secret in ["querystring", "Querystring", "path", "header", "body", "authorizer", "sourceIp", "userAgent"] {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+#[test]
+fn a_protected_stack_keeps_what_cannot_be_made_again() {
+    let protected = |program: &Value| -> Vec<String> {
+        let protected = resources(program).filter(|(_, resource)| resource["options"]["protect"] == true);
+        protected.map(|(name, _)| name.to_owned()).collect()
+    };
+    let prod = program(Some(r#"{"hubbub:deletionProtection": "true"}"#));
+    assert_eq!(protected(&prod), ["api", "deadLetterQueue", "publishQueue", "table"]);
+    assert_eq!(properties(&prod, "table")["deletionProtectionEnabled"], true);
+    let dev = program(Some(r#"{"hubbub:pointInTimeRecovery": "false"}"#));
+    assert_eq!(protected(&dev), Vec::<String>::new());
+    assert_eq!(properties(&dev, "table")["pointInTimeRecovery"]["enabled"], false);
+}
+
+#[test]
+fn what_is_traced_may_send_its_traces() {
+    const PERMISSION: &str = "xray:PutTraceSegments";
+    let is_traced = |program: &Value, name: &str| {
+        let inputs = properties(program, name);
+        inputs["tracingConfig"]["mode"] == "Active" || inputs["tracingConfiguration"]["enabled"] == true
+    };
+    for (program, expected) in [(program(Some(r#"{"hubbub:tracing": "true"}"#)), true), (program(None), false)] {
+        let owners = Function::ALL.map(|function| function.name().as_str().to_owned());
+        for owner in owners.iter().map(String::as_str).chain(["broadcast"]) {
+            let may = statements(&program, owner).iter().flat_map(actions).any(|action| action == PERMISSION);
+            assert_eq!((is_traced(&program, owner), may), (expected, expected), "{owner}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_publishes_may_do_nothing_else() {
+    let statements = statements(&program(None), "publish").clone();
+    assert_eq!(
+        statements,
+        [json!({"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": ["${publishQueue.arn}"]})]
+    );
+}
+
+#[test]
+fn clients_come_by_the_operators_domain_and_posts_go_by_the_apis_address() {
+    let mut config = json!({
+        "hubbub:domainName": "chat.example.com",
+        "hubbub:certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0c1d",
+    });
+    let without_zone = program(Some(&config.to_string()));
+    assert_eq!(without_zone["outputs"]["webSocketUrl"], "wss://chat.example.com");
+    assert_eq!(without_zone["outputs"]["callbackUrl"], program(None)["outputs"]["callbackUrl"]);
+    assert_eq!(without_zone["outputs"]["domainTarget"], "${domain.domainNameConfiguration.targetDomainName}");
+    assert_eq!(of_type(&without_zone, "aws:route53:Record").count(), 0);
+    config["hubbub:hostedZoneId"] = "Z0123456789ABCDEFGHIJ".into();
+    let record = &program(Some(&config.to_string()))["resources"]["domainRecord"]["properties"];
+    assert_eq!((&record["zoneId"], &record["name"]), (&json!("Z0123456789ABCDEFGHIJ"), &json!("chat.example.com")));
 }

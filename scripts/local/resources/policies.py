@@ -39,3 +39,19 @@ def put_role_policy(aws: Aws, given: Given) -> Outputs:
     role, name = given.need("role"), given.get("name", given.name)
     aws("iam").put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=given.json_text("policy"))
     return {"id": f"{role}:{name}", "name": name}
+
+
+@handles(
+    "aws:iam:Policy",
+    applied={"name": LEAF, "policy": LEAF, "description": LEAF, "path": LEAF},
+    ignored=UNREAD_TAGS,
+    outputs=("id", "arn"),
+)
+def create_policy(aws: Aws, given: Given) -> Outputs:
+    """Creates a policy that others attach to their roles."""
+    policy = aws("iam").create_policy(
+        PolicyName=given.need("name"),
+        PolicyDocument=given.json_text("policy"),
+        **present(Description=given.get("description"), Path=given.get("path")),
+    )["Policy"]
+    return {"id": policy["Arn"], "arn": policy["Arn"]}

@@ -12,6 +12,7 @@ _UNCHECKED = "the emulator accepts every credential, and the local stack's clien
     "pulumi:providers:aws",
     applied={"region": LEAF, "endpoints": [LEAF], "accessKey": LEAF, "secretKey": LEAF},
     ignored={
+        "defaultTags": "nothing in the local stack reads tags",
         "skipCredentialsValidation": _UNCHECKED,
         "skipMetadataApiCheck": _UNCHECKED,
         "skipRequestingAccountId": _UNCHECKED,

@@ -5,7 +5,8 @@ import unittest
 from pathlib import Path
 from unittest.mock import patch
 
-from .. import stack
+from .. import build, stack
+from ..aws import REGION
 from ..cli import _options, _parser, _split
 from ..errors import LocalError
 from ..stack import Options
@@ -31,6 +32,11 @@ class Configuration(unittest.TestCase):
         config = self.config(Options(inline_limit=50, settings={"pageMembers": "7", "aws:region": "eu-north-1"}))
         self.assertEqual(config["hubbub:pageMembers"], "7")
         self.assertEqual(config["aws:region"], "eu-north-1")
+
+    def test_the_stacks_file_is_where_it_begins(self) -> None:
+        config, file = self.config(Options()), build.stack_config("local")
+        self.assertEqual(config.keys() - file.keys(), {"hubbub:tokenKey"})
+        self.assertEqual(config["aws:region"], REGION)
 
     def test_each_stack_has_a_key_of_its_own(self) -> None:
         first, second = self.config(Options()), self.config(Options())

@@ -84,6 +84,9 @@ pub struct Options {
     /// References to what it waits for.
     #[serde(default)]
     pub depends_on: Vec<String>,
+    /// Whether it must not be deleted or replaced.
+    #[serde(default)]
+    pub protect: bool,
 }
 
 impl Program {

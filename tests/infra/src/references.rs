@@ -99,13 +99,25 @@ pub fn resolve(reference: &Reference, program: &Program, schema: &Schema) -> Res
 
 fn output_of(root: &str, output: &str, program: &Program, schema: &Schema) -> Result<Type, String> {
     let resource = program.resources.get(root).ok_or_else(|| format!("leads nowhere{}", nearest(root, program)))?;
-    match schema.resources.get(&resource.r#type) {
-        // An unknown type is reported by the check of the shape.
-        None => Ok(Type::Any),
-        Some(signature) => signature.outputs.get(output).cloned().ok_or_else(|| {
-            let hint = did_you_mean(output, signature.outputs.keys().map(String::as_str));
-            format!("asks for an output that `{}` doesn't have{hint}", resource.r#type)
-        }),
+    // An unknown type is reported by the check of the shape.
+    let Some(signature) = schema.resources.get(&resource.r#type) else { return Ok(Type::Any) };
+    let none = |name: &str, names: Vec<&String>| {
+        let hint = did_you_mean(name, names.into_iter().map(String::as_str));
+        format!("asks for an output that `{}` doesn't have{hint}", resource.r#type)
+    };
+    let (output, inner) = output.split_once('.').map_or((output, None), |(output, inner)| (output, Some(inner)));
+    let found = signature.outputs.get(output).ok_or_else(|| none(output, signature.outputs.keys().collect()))?;
+    // The provider's types say what is in an object only where it goes in.
+    let object = signature.inputs.get(output).and_then(|input| match &input.r#type {
+        Type::Object(name) => schema.types.get(name),
+        _ => None,
+    });
+    match (inner, object) {
+        (None, _) => Ok(found.clone()),
+        (Some(inner), Some(fields)) => {
+            fields.get(inner).map(|field| field.r#type.clone()).ok_or_else(|| none(inner, fields.keys().collect()))
+        }
+        (Some(inner), None) => Err(none(inner, Vec::new())),
     }
 }
 

@@ -105,10 +105,11 @@ impl Printer<'_> {
 fn options(resource: &Resource, provider: Option<&str>) -> Result<Vec<String>, String> {
     let version = resource.options.version.iter().map(|version| Ok(format!("version: {}", quoted(version))));
     let provider = provider.iter().map(|provider| Ok(format!("provider: {provider}")));
+    let protect = resource.options.protect.then(|| Ok("protect: true".to_owned()));
     let awaited = resource.options.depends_on.iter().map(|target| string(target));
     let awaited = awaited.collect::<Result<Vec<_>, _>>()?;
     let awaited = Ok(format!("dependsOn: [{}]", awaited.join(", ")));
-    version.chain(provider).chain([awaited]).collect()
+    version.chain(provider).chain(protect).chain([awaited]).collect()
 }
 
 fn expression(value: &Value) -> Result<String, String> {

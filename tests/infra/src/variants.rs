@@ -1,4 +1,4 @@
-//! The configurations that the program is checked with: each way that its structure can go, and its numbers at both ends.
+//! The configurations that the program is checked with: the stacks' own, each way that its structure can go, and its numbers at both ends.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -12,13 +12,29 @@ pub struct Variant {
     pub config: Option<String>,
 }
 
+/// The stacks whose files come with the program.
+const STACKS: [(&str, &str); 3] = [
+    ("dev", include_str!("../../../pulumi/Pulumi.dev.yaml")),
+    ("prod", include_str!("../../../pulumi/Pulumi.prod.yaml")),
+    ("local", include_str!("../../../pulumi/Pulumi.local.yaml")),
+];
+
 /// All configurations.
 #[must_use]
 pub fn all() -> Vec<Variant> {
+    let stacks = STACKS.map(|(name, file)| Variant { name, config: Some(config(file).to_string()) });
     let variant = |name, config: Value| Variant { name, config: Some(config.to_string()) };
-    vec![
+    let others = [
         Variant { name: "cloud", config: None },
-        variant("local", json!({"hubbub:awsEndpoint": "http://127.0.0.1:4566", "hubbub:architecture": "x86_64"})),
+        variant(
+            "everything",
+            json!({
+                "hubbub:accessLog": "true", "hubbub:alarmEmail": "ops@example.com", "hubbub:deletionProtection": "true",
+                "hubbub:domainName": "chat.example.com", "hubbub:hostedZoneId": "Z0123456789ABCDEFGHIJ",
+                "hubbub:certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0c1d",
+                "hubbub:tracing": "true",
+            }),
+        ),
         variant(
             "public-keys",
             json!({
@@ -41,7 +57,14 @@ pub fn all() -> Vec<Variant> {
                 "hubbub:pageMembers": "100000",
             }),
         ),
-    ]
+    ];
+    others.into_iter().chain(stacks).collect()
+}
+
+/// What a stack's file sets: lines of `  key: value` behind `config:`, which is all of YAML that these files have.
+fn config(file: &str) -> Value {
+    let lines = file.lines().skip_while(|line| *line != "config:").skip(1);
+    lines.filter_map(|line| line.trim().split_once(": ")).map(|(key, value)| (key, value.trim_matches('"'))).collect()
 }
 
 impl Variant {

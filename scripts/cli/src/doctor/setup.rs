@@ -217,7 +217,9 @@ async fn machine(visit: &Visit<'_>) -> Vec<Finding> {
         "ACTIVE" => Finding::ok(CHECK, format!("`{}` is there", arn.rsplit(':').next().unwrap_or(arn))),
         status => Finding::fault(CHECK, format!("its status is `{status}`"), place, DEPLOY),
     }];
-    findings.push(role(visit, "state machine's permissions", &setup.role, &policies::of_broadcast()).await);
+    findings.push(
+        role(visit, "state machine's permissions", &setup.role, &policies::of_broadcast(&settings(visit.stack))).await,
+    );
     findings
 }
 
