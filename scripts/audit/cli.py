@@ -15,9 +15,10 @@ from local.program import Program, parse_program
 
 from . import logs, policies, privileges
 
-# The configurations that the program is rendered with: the cloud's, one with public keys, and the local stack's.
+# The configurations that the program is rendered with: the cloud's, also with traces and with public keys, and the local stack's.
 _CONFIGURATIONS = {
     "cloud": {},
+    "cloud with tracing": {"hubbub:tracing": "true"},
     "cloud with public keys": {
         "hubbub:tokenAlgorithm": "ES256",
         "hubbub:tokenJwksUrl": "https://example.com/.well-known/jwks.json",

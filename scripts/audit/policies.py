@@ -26,6 +26,11 @@ WILDCARDS = {
     "arn:aws:execute-api:*/v1/DELETE/@connections/[*]": "API Gateway names connections, each as it opens",
 }
 
+# Actions that AWS knows no resources for: they are allowed on `*` or not at all.
+_WITHOUT_RESOURCES = frozenset(
+    {"xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+)
+
 # What references in policies become, so that resources fit the actions: ARNs of the form that the service has.
 _PLACE = "us-east-1:123456789012"
 _SAMPLES: dict[str, dict[str, str]] = {
@@ -40,6 +45,7 @@ _VARIABLES = {"region": "us-east-1", "accountId": "123456789012", "pulumi": {"st
 
 # Where documents stand: the property of each resource type. Any other type with such a property is an error.
 _DOCUMENTS = {
+    "aws:iam:Policy": "policy",
     "aws:iam:Role": "assumeRolePolicy",
     "aws:iam:RolePolicy": "policy",
     "aws:sqs:QueuePolicy": "policy",
@@ -128,7 +134,8 @@ def _wildcards(document: Document, used: set[str]) -> Iterator[str]:
         for action in _list(statement.get("Action")):
             if "*" in action or "?" in action:
                 yield f"{document.where}: the action `{action}` has a wildcard"
-        for resource in _list(statement.get("Resource")):
+        on_all = {"*"} if _WITHOUT_RESOURCES.issuperset(_list(statement.get("Action"))) else set()
+        for resource in sorted(set(_list(statement.get("Resource"))) - on_all):
             reasons = {pattern for pattern in WILDCARDS if fnmatchcase(resource, pattern)}
             used |= reasons
             if not reasons and ("*" in resource or "?" in resource):

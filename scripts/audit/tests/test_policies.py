@@ -50,6 +50,10 @@ class Finding(unittest.TestCase):
         self.check("a wildcard without a reason", Resource=["${table.arn}/*"])
         self.check("allows all that it doesn't name", NotAction=["dynamodb:GetItem"])
 
+    def test_an_action_without_resources_may_be_allowed_on_all_but_by_itself_alone(self) -> None:
+        self.assertEqual(self.findings(Action=["xray:PutTraceSegments"], Resource=["*"]), [])
+        self.check("the resource `*` has", Action=["xray:PutTraceSegments", "dynamodb:PutItem"], Resource=["*"])
+
     def test_a_reason_that_explains_nothing_is_found(self) -> None:
         with patch.object(policies, "WILDCARDS", {"arn:aws:dynamodb:*[*]": "why"}):
             self.check("its reason is to be taken out")
@@ -77,7 +81,7 @@ class Finding(unittest.TestCase):
 
     def test_a_policy_in_another_place_stops_the_audit(self) -> None:
         with self.assertRaisesRegex(LocalError, "doesn't know this place for a policy"):
-            self.findings(kind="aws:iam:Policy")
+            self.findings(kind="aws:iam:GroupPolicy")
 
     def test_a_program_without_policies_is_not_taken_for_a_good_one(self) -> None:
         empty = parse_program(json.dumps({"name": "hubbub", "resources": {"table": TABLE}}))
