@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::future;
 use serde::{Deserialize, Serialize};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
 use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
@@ -120,13 +120,17 @@ pub enum Event {
 pub struct Events(mpsc::UnboundedReceiver<Event>);
 
 impl Events {
+    pub(crate) const fn new(events: mpsc::UnboundedReceiver<Event>) -> Self {
+        Self(events)
+    }
+
     /// The next event, or nothing when the connection has ended and all have been read.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }
 }
 
-/// A connected client. Clones share the connection, which is closed with the last of them.
+/// A connected client, which ends with its socket; a [`Session`](crate::session::Session) doesn't. Clones share the connection, which is closed with the last of them.
 #[derive(Clone)]
 pub struct Client(Arc<Shared>);
 
@@ -142,6 +146,15 @@ impl Client {
     /// # Errors
     /// Fails as [`Connection::open`], and as [`Client::join`] for the channels to follow.
     pub async fn connect(options: Options) -> Result<(Self, Events), Error> {
+        let (client, events, follow) = Self::open(options).await?;
+        for (_, joined) in client.follow(follow).await {
+            joined?;
+        }
+        Ok((client, events))
+    }
+
+    /// Connects, and holds back what comes in the channels of [`Options::follow`], which are to be joined next.
+    pub(crate) async fn open(options: Options) -> Result<(Self, Events, Vec<(Channel, Start)>), Error> {
         let (events, events_queue) = mpsc::unbounded_channel();
         let book = Arc::new(Mutex::new(Book { channels: BTreeMap::new(), events }));
         for (channel, start) in &options.follow {
@@ -156,9 +169,16 @@ impl Client {
             turns: Mutex::new(BTreeMap::new()),
         });
         tokio::spawn(pump(Arc::downgrade(&shared), book, inbox, options.keep_alive));
-        let client = Self(shared);
-        future::try_join_all(options.follow.into_iter().map(|(channel, start)| client.join(channel, start))).await?;
-        Ok((client, Events(events_queue)))
+        Ok((Self(shared), Events(events_queue), options.follow))
+    }
+
+    /// Joins channels, and says of each what came of it.
+    pub(crate) async fn follow(&self, channels: Vec<(Channel, Start)>) -> Vec<(Channel, Result<Caught, Error>)> {
+        let joins = channels.into_iter().map(|(channel, start)| async move {
+            let joined = self.join(channel.clone(), start).await;
+            (channel, joined)
+        });
+        future::join_all(joins).await
     }
 
     /// Connects, and goes on in each channel of `state` from where it was left.
@@ -279,16 +299,11 @@ impl Client {
         receipt: bool,
     ) -> Result<Accepted, Error> {
         let body = to_raw_value(body).map_err(Error::Body)?;
-        let id = id.map(str::to_owned);
-        let request = match channel {
-            Channel::Room(room) => Request::Publish { room: room.clone(), body, id, receipt },
-            Channel::User(to) => Request::Direct { to: to.clone(), body, id, receipt },
-            Channel::Everyone => return Err(Error::ServicesOnly),
-        };
+        let request = request_of(channel, body, id.map(str::to_owned), receipt)?;
         self.send(channel, &request).await
     }
 
-    async fn send(&self, channel: &Channel, request: &Request) -> Result<Accepted, Error> {
+    pub(crate) async fn send(&self, channel: &Channel, request: &Request) -> Result<Accepted, Error> {
         let _turn = self.0.turn(channel, Turn::Publishing).await;
         loop {
             match self.0.connection.request(request).await {
@@ -344,6 +359,21 @@ impl Client {
         self.0.connection.raw(text).await
     }
 
+    /// Follows a channel no longer, because it can't be joined, and says so.
+    pub(crate) fn drop_channel(&self, channel: &Channel, error: Error) {
+        lock(&self.0.book).give_up(channel, error);
+    }
+
+    /// Follows a channel no longer, because the server has said that it is over.
+    pub(crate) fn forget(&self, channel: &Channel) {
+        lock(&self.0.book).leave(channel);
+    }
+
+    /// Drops the connection, which is of no use any more.
+    pub(crate) async fn give_up(&self, why: &str) {
+        self.0.connection.give_up(why).await;
+    }
+
     /// Closes the connection, and waits until it is closed.
     pub async fn close(&self) {
         self.0.connection.close().await;
@@ -352,6 +382,20 @@ impl Client {
     /// Drops the TCP connection without a goodbye; for tests.
     pub async fn cut(&self) {
         self.0.connection.cut().await;
+    }
+}
+
+/// The request that sends a body to a channel.
+pub(crate) fn request_of(
+    channel: &Channel,
+    body: Box<RawValue>,
+    id: Option<String>,
+    receipt: bool,
+) -> Result<Request, Error> {
+    match channel {
+        Channel::Room(room) => Ok(Request::Publish { room: room.clone(), body, id, receipt }),
+        Channel::User(to) => Ok(Request::Direct { to: to.clone(), body, id, receipt }),
+        Channel::Everyone => Err(Error::ServicesOnly),
     }
 }
 
@@ -517,11 +561,14 @@ async fn keep_awake(shared: Arc<Shared>) {
     let state = lock(&shared.book).state();
     if let Err(error) = shared.ping(state).await {
         tracing::debug!(%error, "a ping failed");
+        if matches!(error, Error::Timeout { .. }) {
+            shared.connection.give_up("a ping was not answered").await;
+        }
     }
 }
 
 /// A panic while the lock was held is a bug that its own task reports; the state behind it is whole, for nothing in it awaits.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

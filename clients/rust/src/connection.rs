@@ -114,6 +114,7 @@ enum Command {
     AskRaw { text: String, answer: Answer },
     Close,
     Cut,
+    GiveUp(String),
 }
 
 /// What the references of this client begin with: an answer that has one of these but no question comes too late.
@@ -210,6 +211,11 @@ impl Connection {
         self.end(Command::Cut).await;
     }
 
+    /// Drops the TCP connection, because nothing comes from it any more.
+    pub(crate) async fn give_up(&self, why: &str) {
+        self.end(Command::GiveUp(why.to_owned())).await;
+    }
+
     async fn end(&self, command: Command) {
         // Both fail only where the connection has already ended.
         let _ = self.commands.send(command);
@@ -277,6 +283,7 @@ impl Driver {
                 self.send(text).await
             }
             Some(Command::Cut) => Some(CloseReason::Cut),
+            Some(Command::GiveUp(why)) => Some(CloseReason::Lost(why)),
             Some(Command::Close) | None => {
                 // A server that doesn't answer the close frame doesn't change that this side has closed.
                 let _ = timeout(GOODBYE, self.say_goodbye()).await;

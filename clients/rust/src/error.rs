@@ -57,6 +57,20 @@ pub enum Error {
     /// Only services publish to everyone, by the queue.
     #[error("only services publish to everyone")]
     ServicesOnly,
+    /// A token could not be fetched.
+    #[error("the token could not be fetched: {0}")]
+    Token(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The answer to a message was lost, and it is too late to send it again: it may be in the log, or not.
+    #[error(
+        "it is not known whether `{id}` was accepted: its answer was lost, and the server may have forgotten the id meanwhile"
+    )]
+    InDoubt {
+        /// The message's id.
+        id: String,
+    },
+    /// The session is over.
+    #[error("the session is over: {0}")]
+    Ended(String),
     /// The body can't be written as JSON.
     #[error("the body can't be written as JSON: {0}")]
     Body(#[source] serde_json::Error),
@@ -67,13 +81,15 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Timeout { .. } | Self::Closed(_) => true,
+            Self::Connect(_) | Self::Timeout { .. } | Self::Closed(_) | Self::Token(_) => true,
             Self::Refused { status, .. } => *status == 429 || *status >= 500,
             Self::Server(error) => error.code == ServerError::UNAVAILABLE,
             Self::InvalidUrl { .. }
             | Self::InvalidToken
             | Self::Unexpected { .. }
             | Self::ServicesOnly
+            | Self::InDoubt { .. }
+            | Self::Ended(_)
             | Self::Body(_) => false,
         }
     }

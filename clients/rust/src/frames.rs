@@ -86,6 +86,11 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether it is a message whose receipt was asked for.
+    pub(crate) const fn wants_receipt(&self) -> bool {
+        matches!(self, Self::Publish { receipt: true, .. } | Self::Direct { receipt: true, .. })
+    }
+
     /// The action's name, as on the wire.
     #[must_use]
     pub const fn action(&self) -> &'static str {
@@ -296,6 +301,11 @@ pub struct Closing {
     pub reconnect: bool,
 }
 
+impl Closing {
+    /// The code that says that the socket's token has expired.
+    pub const TOKEN_EXPIRED: &str = "token_expired";
+}
+
 /// A page of a channel's log.
 #[derive(Clone, Debug, Deserialize)]
 pub struct History {
@@ -369,6 +379,8 @@ pub struct ServerError {
 impl ServerError {
     /// The code that asks for another try.
     pub const UNAVAILABLE: &str = "unavailable";
+    /// The code that says that who publishes is no member.
+    pub const NOT_A_MEMBER: &str = "not_a_member";
     /// The code that says that a user publishes too fast.
     pub const TOO_FAST: &str = "too_fast";
 }

@@ -1,11 +1,4 @@
 //! A server on loopback that says what the test tells it to.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::result_large_err,
-    reason = "this is test code, and the large error is the WebSocket library's"
-)]
 
 use std::time::Duration;
 

@@ -1,10 +1,8 @@
 //! The client against a server on loopback that says what each test tells it to.
 
-mod fake;
-
 use std::time::Duration;
 
-use fake::{Server, messages, next_message, next_seqs, soon};
+use crate::fake::{Server, messages, next_message, next_seqs, soon};
 use hubbub_client::{Channel, Client, CloseReason, Error, Event, Options, Position, ServerFrame, Start, State};
 use serde_json::json;
 

@@ -1,0 +1,222 @@
+//! A client that outlives its sockets.
+//!
+//! A [`Session`] keeps a [`Client`](crate::client::Client) connected: after a cut it comes back after a random pause and goes on in each
+//! channel where it was, and before API Gateway cuts a socket for its age, or its token ends, it moves to a fresh one, of which the
+//! application sees nothing. Calls wait while it is offline. Each message has one id however often it is sent, and the next one of its
+//! channel waits for it, so that it is in the log once and in order.
+
+mod keeper;
+mod line;
+mod options;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
+
+use self::keeper::keep;
+use self::line::{Line, Live, Shared, send};
+pub use self::options::{SessionOptions, Tokens};
+use crate::channel::Channel;
+use crate::client::{Caught, Events, State, lock, request_of};
+use crate::error::Error;
+use crate::frames::{Accepted, History, Left, Members};
+use crate::state::Start;
+
+/// Where a session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It has not been connected yet.
+    Connecting,
+    /// It is connected and a member of all that it follows.
+    Live,
+    /// It is connected again, and fetches what was missed.
+    Recovering,
+    /// It isn't connected, and tries again; says why.
+    Offline(String),
+    /// It is over; says why.
+    Closed(String),
+}
+
+/// A client that outlives its sockets. Clones share it; with the last of them it ends.
+#[derive(Clone, Debug)]
+pub struct Session(Arc<Handle>);
+
+/// Ends the session's task with the last session.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Session {
+    /// Begins a session, which connects by itself; calls wait until it has.
+    #[must_use]
+    pub fn open(options: SessionOptions) -> (Self, Events) {
+        let (sender, events) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let known = options.state.clone();
+        let mut followed: BTreeMap<_, _> = known.0.keys().map(|channel| (channel.clone(), Start::Known)).collect();
+        followed.extend(options.socket.follow.iter().cloned());
+        let shared = Arc::new(Shared {
+            options,
+            line: watch::channel(Line::Down).0,
+            status: watch::channel(Status::Connecting).0,
+            followed: Mutex::new(followed),
+            known: Mutex::new(known),
+            membership: AsyncMutex::new(()),
+            lanes: Mutex::default(),
+        });
+        tokio::spawn(keep(Arc::clone(&shared), sender, stopped));
+        (Self(Arc::new(Handle { shared, stop })), Events::new(events))
+    }
+
+    /// Where it stands now, and whenever that changes.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.0.shared.status.subscribe()
+    }
+
+    /// How far it has come in each channel that it follows.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.shared.state()
+    }
+
+    /// Joins a channel, and gets all of what was missed; it is followed across sockets from here on.
+    ///
+    /// # Errors
+    /// Fails as [`Client::join`], except for what passes, and with [`Error::Ended`].
+    pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
+        let shared = &self.0.shared;
+        let act = |live: Arc<Live>| {
+            let (shared, channel, start) = (Arc::clone(shared), channel.clone(), start.clone());
+            async move {
+                let _changes = shared.membership.lock().await;
+                if start != Start::Known {
+                    // What was handed out before may come once more.
+                    lock(&live.floor).0.remove(&channel);
+                }
+                let caught = live.client.join(channel.clone(), start.clone()).await?;
+                lock(&shared.followed).insert(channel, start);
+                Ok(caught)
+            }
+        };
+        shared.try_until(act).await
+    }
+
+    /// Leaves a room.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn leave(&self, room: &str) -> Result<Left, Error> {
+        let shared = &self.0.shared;
+        let act = |live: Arc<Live>| {
+            let (shared, room) = (Arc::clone(shared), room.to_owned());
+            async move {
+                let _changes = shared.membership.lock().await;
+                let left = live.client.leave(&room).await?;
+                lock(&shared.followed).remove(&Channel::Room(room));
+                Ok(left)
+            }
+        };
+        shared.try_until(act).await
+    }
+
+    /// Publishes to a room, and waits until the message is durable, however long the session is offline. Messages to one room are sent one
+    /// after the other, in the order of the calls. Without an `id`, one is made.
+    ///
+    /// # Errors
+    /// As [`Session::join`], and with [`Error::InDoubt`] if an answer was lost and it is too late to ask again.
+    pub async fn publish<B: Serialize + ?Sized>(
+        &self,
+        room: &str,
+        body: &B,
+        id: Option<&str>,
+    ) -> Result<Accepted, Error> {
+        self.send(Channel::room(room), body, id, false).await
+    }
+
+    /// Sends a direct message; otherwise as [`Session::publish`].
+    ///
+    /// # Errors
+    /// As [`Session::publish`].
+    pub async fn direct<B: Serialize + ?Sized>(&self, to: &str, body: &B, id: Option<&str>) -> Result<Accepted, Error> {
+        self.send(Channel::user(to), body, id, false).await
+    }
+
+    /// Publishes and asks for a receipt, which comes unless the socket is cut meanwhile; otherwise as [`Session::publish`].
+    ///
+    /// # Errors
+    /// As [`Session::publish`]; clients can't publish to everyone.
+    pub async fn publish_for_receipt<B: Serialize + ?Sized>(
+        &self,
+        channel: Channel,
+        body: &B,
+        id: Option<&str>,
+    ) -> Result<Accepted, Error> {
+        self.send(channel, body, id, true).await
+    }
+
+    async fn send<B: Serialize + ?Sized>(
+        &self,
+        channel: Channel,
+        body: &B,
+        id: Option<&str>,
+        receipt: bool,
+    ) -> Result<Accepted, Error> {
+        let body = to_raw_value(body).map_err(Error::Body)?;
+        let id = id.map_or_else(|| format!("{:032x}", fastrand::u128(..)), str::to_owned);
+        let request = request_of(&channel, body, Some(id.clone()), receipt)?;
+        // A task of its own, so that a caller who stops waiting doesn't let the next message overtake this one.
+        let sending = tokio::spawn(send(Arc::clone(&self.0.shared), channel, request, id));
+        sending.await.unwrap_or_else(|error| Err(Error::Ended(error.to_string())))
+    }
+
+    /// A page of a channel's log, as [`Client::history`].
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn history(&self, channel: Channel, before: Option<u64>, limit: Option<u32>) -> Result<History, Error> {
+        let act = |live: Arc<Live>| {
+            let channel = channel.clone();
+            async move { live.client.history(channel, before, limit).await }
+        };
+        self.0.shared.try_until(act).await
+    }
+
+    /// Who is a member of a room.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn who(&self, room: &str) -> Result<Members, Error> {
+        let act = |live: Arc<Live>| {
+            let room = room.to_owned();
+            async move { live.client.who(&room).await }
+        };
+        self.0.shared.try_until(act).await
+    }
+
+    /// Drops the TCP connection without a goodbye, if there is one; the session comes back by itself. For tests.
+    pub async fn cut(&self) {
+        let line = self.0.shared.line.borrow().clone();
+        if let Line::Up(live) = line {
+            live.client.cut().await;
+        }
+    }
+
+    /// Closes the socket and ends the session; the events end when all have been read.
+    pub async fn close(&self) {
+        self.0.stop.send_replace(true);
+        // Fails only where the task has ended already.
+        let _ = self.0.shared.line.subscribe().wait_for(|line| matches!(line, Line::Over(_))).await;
+    }
+}

@@ -1,0 +1,248 @@
+//! The task that owns a session's socket: it dials, hands the events on, and decides when to dial again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, watch};
+use tokio::task::unconstrained;
+use tokio::time::{sleep, timeout};
+
+use super::Status;
+use super::line::{Dialled, Line, Live, Shared};
+use crate::channel::Channel;
+use crate::client::{Event, Events, State, lock};
+use crate::connection::CloseReason;
+use crate::error::Error;
+use crate::frames::{Closing, Content, FrameKind, ServerFrame};
+use crate::state::Position;
+
+/// A socket that lived so long was a good one: the pauses begin at their shortest again.
+const STABLE: Duration = Duration::from_secs(10);
+/// How often it is looked whether a socket that was moved away from has anything left to do.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How a socket's use ends.
+enum End {
+    /// It is gone.
+    Lost(String),
+    /// Another one takes its place.
+    Moved(Dialled),
+    /// The session is over.
+    Over(String),
+}
+
+/// Keeps the session connected until it is closed, or the server says not to come back.
+pub(super) async fn keep(shared: Arc<Shared>, events: mpsc::UnboundedSender<Event>, stop: watch::Receiver<bool>) {
+    let why = stay_connected(&shared, &events, stop).await;
+    shared.line.send_replace(Line::Over(why.clone()));
+    shared.say(Status::Closed(why.clone()));
+    // Fails only where nobody reads the events.
+    let _ = events.send(Event::Closed(CloseReason::Lost(why)));
+}
+
+/// Gives the reason when it is over.
+async fn stay_connected(
+    shared: &Arc<Shared>,
+    events: &mpsc::UnboundedSender<Event>,
+    mut stop: watch::Receiver<bool>,
+) -> String {
+    let mut tries = 0;
+    let mut next: Option<Dialled> = None;
+    loop {
+        let state = lock(&shared.known).clone();
+        let dialled = match next.take() {
+            Some(dialled) => Ok(dialled),
+            None => tokio::select! {
+                dialled = shared.dial(state) => dialled,
+                () = stopped(&mut stop) => return CloseReason::ByApplication.to_string(),
+            },
+        };
+        let why = match dialled {
+            Ok(dialled) => {
+                let born = Instant::now();
+                let end = use_socket(shared, events, &mut stop, dialled).await;
+                if born.elapsed() >= STABLE {
+                    tries = 0;
+                }
+                match end {
+                    End::Moved(dialled) => {
+                        next = Some(dialled);
+                        continue;
+                    }
+                    End::Lost(why) => why,
+                    End::Over(why) => return why,
+                }
+            }
+            Err(error) if shared.is_hopeless(&error) => return error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        shared.say(Status::Offline(why));
+        tokio::select! {
+            () = sleep(shared.options.pause(tries)) => tries = tries.saturating_add(1),
+            () = stopped(&mut stop) => return CloseReason::ByApplication.to_string(),
+        }
+    }
+}
+
+/// Waits until the session is closed, or dropped.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Fails only where the last session is gone.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Hands on what a socket brings, until it ends or another one takes its place.
+async fn use_socket(
+    shared: &Arc<Shared>,
+    out: &mpsc::UnboundedSender<Event>,
+    stop: &mut watch::Receiver<bool>,
+    Dialled { live, mut events, lifetime }: Dialled,
+) -> End {
+    shared.line.send_replace(Line::Up(Arc::clone(&live)));
+    shared.say(Status::Live);
+    let mut hand = Hand { shared, live: &live, out, seen: State::default(), over: None };
+    let mut moving: Option<BoxFuture<'_, Result<Dialled, Error>>> = None;
+    let mut move_at = Box::pin(sleep(lifetime));
+    let mut failed_moves = 0;
+    let mut lost: Option<String> = None;
+    loop {
+        let may_move = moving.is_none() && lost.is_none() && hand.over.is_none();
+        let next = async {
+            match &mut moving {
+                Some(moving) => moving.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            event = events.next(), if lost.is_none() => match event {
+                Some(Event::Closed(reason)) => lost = Some(reason.to_string()),
+                Some(event) => hand.on(event),
+                None => lost = Some("its task has ended".to_owned()),
+            },
+            next = next => {
+                moving = None;
+                match next {
+                    Ok(next) if hand.over.is_none() => {
+                        // What has come by now goes first, and the rest comes on the next socket too.
+                        while let Some(Some(event)) = unconstrained(events.next()).now_or_never() {
+                            hand.on(event);
+                        }
+                        *lock(&next.live.floor) = std::mem::take(&mut hand.seen);
+                        let patience = shared.options.socket.connection.request_timeout;
+                        tokio::spawn(retire(live, events, out.clone(), patience));
+                        return End::Moved(next);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "a move to a fresh socket failed");
+                        move_at.set(sleep(shared.options.pause(failed_moves)));
+                        failed_moves = failed_moves.saturating_add(1);
+                    }
+                }
+            }
+            () = &mut move_at, if may_move => {
+                let state = shared.only_followed(live.client.state());
+                moving = Some(async move { shared.dial(state).await }.boxed());
+            }
+            () = stopped(stop), if hand.over.is_none() => hand.end(CloseReason::ByApplication.to_string()),
+        }
+        if let Some(why) = &lost
+            && moving.is_none()
+        {
+            *lock(&shared.known) = shared.only_followed(live.client.state());
+            shared.line.send_replace(Line::Down);
+            return hand.over.map_or_else(|| End::Lost(why.clone()), End::Over);
+        }
+    }
+}
+
+/// Hands events on, each message once.
+struct Hand<'a> {
+    shared: &'a Shared,
+    live: &'a Arc<Live>,
+    out: &'a mpsc::UnboundedSender<Event>,
+    /// How far the application has come by this socket.
+    seen: State,
+    /// Why the session ends with this socket.
+    over: Option<String>,
+}
+
+impl Hand<'_> {
+    fn on(&mut self, event: Event) {
+        match &event {
+            Event::Message(delivery) => {
+                let position = Position { epoch: delivery.epoch.clone(), seq: delivery.message.seq };
+                let floor = lock(&self.live.floor).0.get(&delivery.channel).cloned();
+                if floor.is_some_and(|floor| floor.epoch == position.epoch && floor.seq >= position.seq) {
+                    return;
+                }
+                self.seen.0.insert(delivery.channel.clone(), position);
+                // One that a join has brought is of a room that could be joined again.
+                if matches!(delivery.message.content, Content::Closed(_)) && delivery.arrival.frame != FrameKind::Joined
+                {
+                    self.forget(&delivery.channel);
+                }
+            }
+            Event::Reset { channel, .. } => {
+                self.seen.0.remove(channel);
+                lock(&self.live.floor).0.remove(channel);
+            }
+            Event::Dropped { channel, .. } => self.forget(channel),
+            Event::Receipt(_) => self.live.paid(),
+            Event::Unexpected(ServerFrame::Left(left)) => self.forget(&left.channel),
+            Event::Unexpected(ServerFrame::Closing(closing)) => self.take_leave(closing),
+            Event::Unexpected(_) | Event::Closed(_) => {}
+        }
+        // Fails only where nobody reads the events.
+        let _ = self.out.send(event);
+    }
+
+    /// A channel is followed no longer.
+    fn forget(&self, channel: &Channel) {
+        lock(&self.shared.followed).remove(channel);
+        self.live.client.forget(channel);
+    }
+
+    /// The server closes the socket. A fixed token that has expired would be refused each time.
+    fn take_leave(&mut self, Closing { code, message, reconnect }: &Closing) {
+        let is_over = !reconnect || (self.shared.options.tokens.is_fixed && code == Closing::TOKEN_EXPIRED);
+        if is_over {
+            self.over = Some(message.clone());
+        }
+        let (live, message) = (Arc::clone(self.live), message.clone());
+        tokio::spawn(async move { live.client.give_up(&message).await });
+    }
+
+    /// The application closes the session: what has come by then is still handed on.
+    fn end(&mut self, why: String) {
+        self.over = Some(why);
+        let live = Arc::clone(self.live);
+        tokio::spawn(async move { live.client.close().await });
+    }
+}
+
+/// Closes a socket that was moved away from, as soon as nothing is expected of it: no call uses it, and no receipt comes on it.
+async fn retire(live: Arc<Live>, mut events: Events, out: mpsc::UnboundedSender<Event>, patience: Duration) {
+    let done = async {
+        while Arc::strong_count(&live) > 1 || live.owed.load(Ordering::Relaxed) > 0 {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event @ Event::Receipt(_)) => {
+                        live.paid();
+                        // Fails only where nobody reads the events.
+                        let _ = out.send(event);
+                    }
+                    Some(Event::Closed(_)) | None => return,
+                    Some(_) => {}
+                },
+                () = sleep(LOOK) => {}
+            }
+        }
+    };
+    // What is still expected then won't come.
+    let _ = timeout(patience, done).await;
+    live.client.close().await;
+}

@@ -1,0 +1,13 @@
+//! The client and the session, against a server on loopback that says what the test tells it to.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    reason = "a test fails by panicking, in its helpers too, and the large error is the WebSocket library's"
+)]
+
+mod client;
+mod fake;
+mod session;

@@ -1,0 +1,271 @@
+//! A session, against a server on loopback that says what the test tells it to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::fake::{Server, Socket, messages, next_message, next_seqs, soon};
+use hubbub_client::{Channel, Error, Event, Events, Session, SessionOptions, Start, Status, Tokens};
+use serde_json::{Value, json};
+
+fn options(server: &Server, tokens: Tokens) -> SessionOptions {
+    let mut options = SessionOptions::new(server.options().connection.url, "ana", tokens);
+    options.first_pause = Duration::from_millis(5);
+    options.longest_pause = Duration::from_millis(20);
+    options
+}
+
+fn open(server: &Server) -> (Session, Events) {
+    Session::open(options(server, Tokens::fixed("secret")))
+}
+
+/// Answers the next frame, which must be a join, with what was missed; gives the join.
+async fn answer_join(socket: &mut Socket, room: &str, head: u64, missed: &[u64]) -> Value {
+    let join = socket.next().await;
+    assert_eq!((&join["action"], &join["room"]), (&json!("join"), &json!(room)));
+    let recovered = if join["since"].is_null() { "" } else { r#""recovered":true,"# };
+    let missed = messages(missed);
+    let fields = format!(
+        r#""type":"joined","channel":"room:{room}","epoch":"E","head":{head},{recovered}"messages":[{missed}],"more":false"#
+    );
+    socket.answer(&join, &fields).await;
+    join
+}
+
+/// A session in a room, and its socket.
+async fn in_room(server: &Server, session: &Session) -> Socket {
+    let serve = async {
+        let mut socket = server.accept().await;
+        answer_join(&mut socket, "a", 0, &[]).await;
+        socket
+    };
+    let (socket, joined) = tokio::join!(serve, session.join(Channel::room("a"), Start::Now));
+    joined.unwrap();
+    socket
+}
+
+async fn accept_message(socket: &mut Socket) -> Value {
+    let publish = socket.next().await;
+    assert_eq!(publish["action"], "publish");
+    let id = publish["id"].as_str().unwrap();
+    socket.answer(&publish, &format!(r#""type":"accepted","id":"{id}","channel":"room:a""#)).await;
+    publish
+}
+
+async fn until(session: &Session, wanted: impl Fn(&Status) -> bool) -> Status {
+    let mut status = session.status();
+    let status = soon(status.wait_for(wanted)).await.unwrap();
+    status.clone()
+}
+
+#[tokio::test]
+async fn after_a_cut_it_comes_back_and_what_was_missed_comes_first() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    assert_eq!(*session.status().borrow(), Status::Live);
+    socket.post("a", "E", &[1, 2]).await;
+    assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
+    drop(socket);
+    let mut socket = server.accept().await;
+    until(&session, |status| *status == Status::Recovering).await;
+    socket.post("a", "E", &[5]).await;
+    let join = answer_join(&mut socket, "a", 4, &[3, 4]).await;
+    assert_eq!((&join["since"], &join["epoch"]), (&json!(2), &json!("E")));
+    assert_eq!(next_seqs(&mut events, 3).await, [3, 4, 5]);
+    until(&session, |status| *status == Status::Live).await;
+    assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({"room:a": {"epoch": "E", "seq": 5}}));
+}
+
+#[tokio::test]
+async fn a_message_whose_answer_was_lost_is_sent_again_with_its_id_and_the_next_one_waits_for_it() {
+    let server = Server::start().await;
+    let (session, _events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    let publish = |body: u32| {
+        let session = session.clone();
+        tokio::spawn(async move { session.publish("a", &body, None).await })
+    };
+    let first = publish(1);
+    let lost = socket.next().await;
+    let second = publish(2);
+    drop(socket);
+    let mut socket = server.accept().await;
+    answer_join(&mut socket, "a", 0, &[]).await;
+    let again = accept_message(&mut socket).await;
+    assert_eq!((&again["id"], &again["body"]), (&lost["id"], &json!(1)));
+    assert_eq!(accept_message(&mut socket).await["body"], 2);
+    assert_eq!(soon(first).await.unwrap().unwrap().id, lost["id"].as_str().unwrap());
+    soon(second).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn it_moves_to_a_fresh_socket_and_each_message_comes_once() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
+    let (session, mut events) = Session::open(options);
+    let mut old = in_room(&server, &session).await;
+    old.post("a", "E", &[1]).await;
+    assert_eq!(next_seqs(&mut events, 1).await, [1]);
+    let mut new = server.accept().await;
+    let join = new.next().await;
+    assert_eq!(join["since"], 1);
+    // Both sockets bring what comes during the move.
+    old.post("a", "E", &[2]).await;
+    assert_eq!(next_seqs(&mut events, 1).await, [2]);
+    let missed = messages(&[2]);
+    let fields =
+        format!(r#""type":"joined","channel":"room:a","epoch":"E","head":2,"recovered":true,"messages":[{missed}]"#);
+    new.answer(&join, &fields).await;
+    new.post("a", "E", &[3]).await;
+    assert_eq!(next_seqs(&mut events, 1).await, [3]);
+    assert!(old.ends_with_goodbye().await);
+    assert_eq!(*session.status().borrow(), Status::Live, "a move is nobody's business");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_under_way_keeps_the_old_socket_open() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(100)..=Duration::from_millis(100);
+    let (session, _events) = Session::open(options);
+    let mut old = in_room(&server, &session).await;
+    let asking = tokio::spawn({
+        let session = session.clone();
+        async move { session.who("a").await }
+    });
+    let who = old.next().await;
+    let mut new = server.accept().await;
+    answer_join(&mut new, "a", 0, &[]).await;
+    old.answer(&who, r#""type":"members","channel":"room:a","count":1,"users":["ana"]"#).await;
+    assert_eq!(soon(asking).await.unwrap().unwrap().count, 1);
+    assert!(old.ends_with_goodbye().await);
+}
+
+#[tokio::test]
+async fn whoever_is_told_not_to_come_back_does_not() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    let waiting = tokio::spawn({
+        let session = session.clone();
+        async move { session.publish("a", &1, None).await }
+    });
+    socket.next().await;
+    socket.send(r#"{"type":"closing","code":"banned","message":"banned by root","reconnect":false}"#).await;
+    let status = until(&session, |status| matches!(status, Status::Closed(_))).await;
+    assert_eq!(status, Status::Closed("banned by root".to_owned()));
+    assert_eq!(soon(waiting).await.unwrap().unwrap_err().to_string(), "the session is over: banned by root");
+    assert!(matches!(soon(events.next()).await, Some(Event::Unexpected(_))));
+    assert!(matches!(soon(events.next()).await, Some(Event::Closed(_))));
+    assert!(soon(events.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_fixed_token_that_is_refused_ends_the_session_and_a_fetched_one_is_fetched_again() {
+    let server = Server::start().await;
+    let (session, _events) = open(&server);
+    server.refuse(403, "no").await;
+    let Status::Closed(why) = until(&session, |status| matches!(status, Status::Closed(_))).await else { panic!() };
+    assert_eq!(why, "the connection was refused with HTTP status 403: `no`");
+    assert!(matches!(session.who("a").await, Err(Error::Ended(_))));
+
+    let tries = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&tries);
+    let tokens = Tokens::fetch(move || {
+        let number = counted.fetch_add(1, Ordering::Relaxed);
+        async move { if number == 0 { Err("the login is down".into()) } else { Ok(format!("token-{number}")) } }
+    });
+    let (session, _events) = Session::open(options(&server, tokens));
+    let offline = until(&session, |status| matches!(status, Status::Offline(_))).await;
+    assert_eq!(offline, Status::Offline("the token could not be fetched: the login is down".to_owned()));
+    server.refuse(401, "expired").await;
+    assert_eq!(server.accept().await.authorization.as_deref(), Some("Bearer token-2"));
+}
+
+#[tokio::test]
+async fn what_the_user_was_expelled_from_is_not_joined_again() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    socket.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
+    assert!(matches!(soon(events.next()).await, Some(Event::Unexpected(_))));
+    assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({}));
+    drop(socket);
+    let mut socket = server.accept().await;
+    let asking = tokio::spawn({
+        let session = session.clone();
+        async move { session.who("a").await }
+    });
+    assert_eq!(socket.next().await["action"], "who");
+    asking.abort();
+}
+
+#[tokio::test]
+async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_the_others_go_on() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options = options.follow(Channel::room("a"), Start::Now).follow(Channel::room("b"), Start::Beginning);
+    let (session, mut events) = Session::open(options);
+    let mut socket = server.accept().await;
+    for _ in 0..2 {
+        let join = socket.next().await;
+        if join["room"] == "a" {
+            socket.answer(&join, r#""type":"error","code":"forbidden","message":"not yours""#).await;
+        } else {
+            assert_eq!(join["since"], 0);
+            let missed = messages(&[1]);
+            let fields = format!(
+                r#""type":"joined","channel":"room:b","epoch":"E","head":1,"recovered":true,"messages":[{missed}]"#
+            );
+            socket.answer(&join, &fields).await;
+        }
+    }
+    until(&session, |status| *status == Status::Live).await;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        match soon(events.next()).await {
+            Some(Event::Dropped { channel, .. }) => seen.push(format!("dropped {channel}")),
+            Some(Event::Message(delivery)) => seen.push(format!("message in {}", delivery.channel)),
+            other => panic!("{other:?}"),
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["dropped room:a", "message in room:b"]);
+}
+
+#[tokio::test]
+async fn a_member_whom_the_server_has_forgotten_joins_again_and_publishes() {
+    let server = Server::start().await;
+    let (session, _events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    let serve = async {
+        let publish = socket.next().await;
+        socket.answer(&publish, r#""type":"error","code":"not_a_member","message":"join first""#).await;
+        answer_join(&mut socket, "a", 0, &[]).await;
+        assert_eq!(accept_message(&mut socket).await["id"], publish["id"]);
+    };
+    let (published, ()) = tokio::join!(session.publish("a", &1, None), serve);
+    published.unwrap();
+}
+
+#[tokio::test]
+async fn closing_hands_on_what_has_come_and_says_goodbye() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    socket.post("a", "E", &[1]).await;
+    assert_eq!(next_message(&mut events).await, (Channel::room("a"), 1));
+    let (goodbye, ()) = tokio::join!(socket.ends_with_goodbye(), session.close());
+    assert!(goodbye);
+    assert!(matches!(soon(events.next()).await, Some(Event::Closed(_))));
+    assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({"room:a": {"epoch": "E", "seq": 1}}));
+    assert!(matches!(session.publish("a", &2, None).await, Err(Error::Ended(_))));
+
+    let (session, _events) = open(&server);
+    let mut socket = server.accept().await;
+    until(&session, |status| *status == Status::Live).await;
+    drop(session);
+    assert!(socket.ends_with_goodbye().await, "the last handle is gone");
+}
