@@ -1,24 +1,23 @@
 //! `hubbub tail`: a channel's messages as they come, over a socket.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::future::{pending, ready};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hubbub_aws::system::System;
 use hubbub_client::{
-    Channel, Client, Closure, Content, Delivery, Event, FrameKind, Message, Options, Position, ServerFrame, Start,
-    State,
+    Channel, Closure, Content, Delivery, Event, Events, FrameKind, Message, Position, ServerFrame, Session,
+    SessionOptions, Start, Status, Tokens,
 };
 use hubbub_core::id::UserId;
 use hubbub_core::ports::{Ids, Log};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::console::{Console, WrongCall};
 use crate::moment::utc;
-use crate::stack::{SigningKey, Stack};
-
-/// How long to wait before connecting again, at first and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+use crate::stack::Stack;
 
 /// The arguments of `hubbub tail`.
 #[derive(Debug, clap::Args)]
@@ -50,77 +49,50 @@ fn read_channel(text: &str) -> Result<Channel, String> {
     text.parse::<Channel>().map_err(|error| error.to_string())
 }
 
-/// How the socket is opened, each time anew.
-struct Door {
-    url: String,
-    user: UserId,
-    key: Result<SigningKey, String>,
-    grant: Value,
-}
-
-impl Door {
-    async fn of(stack: &Stack, arguments: &Arguments) -> anyhow::Result<Self> {
-        let (user, grant) = match &arguments.channel {
-            Channel::User(id) => (UserId::parse(id)?, json!({})),
-            Channel::Room(id) => (UserId::parse(&format!("tail-{}", System.fresh()))?, json!({"join": [id]})),
-            Channel::Everyone => (UserId::parse(&format!("tail-{}", System.fresh()))?, json!({})),
-        };
-        let key = match &arguments.token {
-            Some(token) => Err(token.clone()),
-            None => Ok(stack.signing_key().await?),
-        };
-        Ok(Self { url: stack.web_socket_url()?.to_owned(), user, key, grant })
-    }
-
-    fn options(&self) -> anyhow::Result<Options> {
-        let token = match &self.key {
-            Ok(key) => key.sign_briefly(&self.user, self.grant.clone())?,
-            Err(token) => token.clone(),
-        };
-        Ok(Options::new(&self.url, self.user.as_str(), token))
-    }
-}
-
-/// How a socket ended.
-enum End {
-    Enough,
-    Lost(String),
-    Refused(String),
+/// How the channel is followed: as whom, and with which token for each socket.
+async fn options(stack: &Stack, arguments: &Arguments) -> anyhow::Result<SessionOptions> {
+    let (user, grant) = match &arguments.channel {
+        Channel::User(id) => (UserId::parse(id)?, json!({})),
+        Channel::Room(id) => (UserId::parse(&format!("tail-{}", System.fresh()))?, json!({"join": [id]})),
+        Channel::Everyone => (UserId::parse(&format!("tail-{}", System.fresh()))?, json!({})),
+    };
+    let tokens = match &arguments.token {
+        Some(token) => Tokens::fixed(token),
+        None => {
+            let (key, user) = (stack.signing_key().await?, user.clone());
+            Tokens::fetch(move || ready(key.sign_briefly(&user, grant.clone()).map_err(Into::into)))
+        }
+    };
+    let options = SessionOptions::new(stack.web_socket_url()?, user.as_str(), tokens);
+    Ok(options.follow(arguments.channel.clone(), start(stack, arguments).await?))
 }
 
 pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -> anyhow::Result<()> {
-    let door = Door::of(stack, &arguments).await?;
-    let start = start(stack, &arguments).await?;
-    let options = door.options()?.follow(arguments.channel.clone(), start);
-    let mut left = arguments.count.unwrap_or(u64::MAX);
-    let mut connected = Client::connect(options).await.context("the channel can't be followed")?;
-    eprintln!("following `{}`; Ctrl-C ends it", arguments.channel);
-    let mut pause = PAUSES.0;
-    loop {
-        let (client, mut events) = connected;
-        let end = follow(console, &mut events, &mut left).await?;
-        let state: State = client.state();
-        match end {
-            End::Enough => {
-                client.close().await;
-                return Ok(());
-            }
-            End::Refused(why) => bail!("{why}"),
-            End::Lost(why) => eprintln!("{why}: connecting again"),
-        }
-        connected = loop {
-            match Client::resume(door.options()?, state.clone()).await {
-                Ok(connected) => break connected,
-                Err(error) if error.is_retryable() => {
-                    eprintln!("{error}: trying again in {pause:?}");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
-                }
-                Err(error) => return Err(error).context("the channel can't be followed any more"),
-            }
-        };
-        pause = PAUSES.0;
+    let (session, mut events) = Session::open(options(stack, &arguments).await?);
+    let mut status = session.status();
+    status.wait_for(|status| *status != Status::Connecting).await?;
+    if let Status::Offline(why) | Status::Closed(why) = &*status.borrow_and_update() {
+        bail!("the channel can't be followed: {why}");
     }
+    eprintln!("following `{}`; Ctrl-C ends it", arguments.channel);
+    tokio::select! {
+        end = follow(console, &mut events, arguments.count.unwrap_or(u64::MAX)) => end?,
+        never = tell(status) => match never {},
+    }
+    session.close().await;
+    Ok(())
+}
+
+/// Says when the connection is lost and when it is back.
+async fn tell(mut status: watch::Receiver<Status>) -> Infallible {
+    while status.changed().await.is_ok() {
+        match &*status.borrow_and_update() {
+            Status::Offline(why) => eprintln!("{why}: connecting again"),
+            Status::Recovering => eprintln!("connected again: fetching what was missed"),
+            Status::Connecting | Status::Live | Status::Closed(_) => {}
+        }
+    }
+    pending().await
 }
 
 /// From where the channel is followed. A sequence without an epoch is one of the log as it is now.
@@ -139,36 +111,34 @@ async fn start(stack: &Stack, arguments: &Arguments) -> anyhow::Result<Start> {
     }
 }
 
-async fn follow(console: Console, events: &mut hubbub_client::Events, left: &mut u64) -> anyhow::Result<End> {
-    let mut farewell = None;
-    while *left > 0 {
+/// Shows so many messages, or those until the channel can't be followed any more, which is an error.
+async fn follow(console: Console, events: &mut Events, count: u64) -> anyhow::Result<()> {
+    let mut left = count;
+    while left > 0 {
         match events.next().await {
             Some(Event::Message(delivery)) => {
                 show(console, &delivery)?;
-                *left -= 1;
+                left -= 1;
+                // One that a join has brought is of a room that was opened again.
+                if matches!(delivery.message.content, Content::Closed(_)) && delivery.arrival.frame != FrameKind::Joined
+                {
+                    bail!("`{}` was closed", delivery.channel);
+                }
             }
             Some(Event::Reset { channel, head, .. }) => {
                 eprintln!("what came in `{channel}` before {head} is not kept any more");
             }
-            Some(Event::Dropped { channel, error }) => {
-                return Ok(End::Refused(format!("`{channel}` can't be followed any more: {error}")));
-            }
+            Some(Event::Dropped { channel, error }) => bail!("`{channel}` can't be followed any more: {error}"),
             Some(Event::Unexpected(ServerFrame::Left(left))) => {
                 let reason = left.reason.unwrap_or_else(|| "left".to_owned());
-                return Ok(End::Refused(format!("not a member of `{}` any more: {reason}", left.channel)));
-            }
-            Some(Event::Unexpected(ServerFrame::Closing(closing))) => {
-                if !closing.reconnect {
-                    return Ok(End::Refused(closing.message));
-                }
-                farewell = Some(closing.message);
+                bail!("not a member of `{}` any more: {reason}", left.channel);
             }
             Some(Event::Receipt(_) | Event::Unexpected(_)) => {}
-            Some(Event::Closed(reason)) => return Ok(End::Lost(farewell.unwrap_or_else(|| reason.to_string()))),
-            None => return Ok(End::Lost("the connection has ended".to_owned())),
+            Some(Event::Closed(reason)) => bail!("the channel can't be followed any more: {reason}"),
+            None => bail!("the channel can't be followed any more"),
         }
     }
-    Ok(End::Enough)
+    Ok(())
 }
 
 fn show(console: Console, delivery: &Delivery) -> anyhow::Result<()> {

@@ -1,6 +1,8 @@
 //! What a client says, and what it is answered.
 
-use hubbub_client::{Channel, Error, Start};
+use std::time::Duration;
+
+use hubbub_client::{Channel, Error, Event, Session, SessionOptions, Start, Tokens};
 use hubbub_core::names::routes;
 use hubbub_tests::scene::{Scene, eventually};
 use serde_json::json;
@@ -115,4 +117,50 @@ async fn who_comes_back_gets_what_was_missed_and_then_what_is_new() {
     assert_eq!(after.next_ids(3).await, ["missed-1", "missed-2", "new"]);
     let caught = after.client.join(Channel::room(&room), Start::Known).await.unwrap();
     assert_eq!(caught.recovered, Some(true));
+}
+
+/// A session that moves to a fresh socket every few seconds, and pauses briefly.
+fn restless(scene: &Scene, user: &str) -> SessionOptions {
+    let url = &scene.stack.outputs.web_socket_url;
+    let mut options = SessionOptions::new(url, user, Tokens::fixed(scene.tokens.sign(user).unwrap()));
+    options.first_pause = Duration::from_millis(100);
+    options.longest_pause = Duration::from_secs(1);
+    options.move_after = Duration::from_secs(1)..=Duration::from_secs(3);
+    options
+}
+
+#[tokio::test]
+async fn sessions_that_are_cut_and_that_move_lose_nothing_and_repeat_nothing() {
+    const MESSAGES: u32 = 40;
+    let scene = Scene::set().await;
+    let room = scene.own("room");
+    let (reader, mut events) = Session::open(restless(&scene, &scene.own("reader")));
+    let (writer, _) = Session::open(restless(&scene, &scene.own("writer")));
+    for session in [&reader, &writer] {
+        session.join(Channel::room(&room), Start::Now).await.unwrap();
+    }
+    let write = async {
+        for number in 0..MESSAGES {
+            match number % 10 {
+                3 => reader.cut().await,
+                6 => writer.cut().await,
+                _ => {}
+            }
+            writer.publish(&room, &number, None).await.unwrap();
+        }
+    };
+    let read = async {
+        let mut bodies = Vec::new();
+        while bodies.len() < MESSAGES as usize {
+            match events.next().await.unwrap() {
+                Event::Message(delivery) => bodies.push(delivery.message.body().unwrap().parse::<u32>().unwrap()),
+                other => panic!("{other:?}"),
+            }
+        }
+        bodies
+    };
+    let ((), bodies) = tokio::join!(write, read);
+    assert_eq!(bodies, (0..MESSAGES).collect::<Vec<_>>());
+    let log = reader.history(Channel::room(&room), None, Some(200)).await.unwrap();
+    assert_eq!(log.messages.len(), MESSAGES as usize, "each message is in the log once");
 }
