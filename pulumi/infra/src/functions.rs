@@ -15,6 +15,9 @@ use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
 use crate::{ProgramError, names, policies};
 
+/// Where the functions' zips are, in [`Settings::zip_folder`], from the repository's folder.
+pub const ZIPS: &str = "target/lambda";
+
 /// How long logs are kept.
 pub(crate) const LOG_DAYS: u64 = 14;
 
@@ -69,6 +72,12 @@ impl Function {
             Self::PlanBroadcast => Name::of("planBroadcast"),
             Self::DeliverPage => Name::of("deliverPage"),
         }
+    }
+
+    /// Its zip in one of the folders of [`ZIPS`], from the folder of `Pulumi.yaml`.
+    #[must_use]
+    pub fn zip(self, folder: &str) -> String {
+        format!("../{ZIPS}/{folder}/{}.zip", self.crate_name())
     }
 
     /// Its role's name in the program.
@@ -157,7 +166,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .with("runtime", "provided.al2023")
         .with("handler", "bootstrap")
         .with("architectures", Value::list([settings.architecture.name()]))
-        .with("code", Value::Archive(format!("../target/lambda/{}.zip", function.crate_name())))
+        .with("code", Value::Archive(function.zip(settings.zip_folder())))
         .with("memorySize", function.memory_mb())
         .with("timeout", function.timeout_seconds(settings))
         .with("role", function.role_name().get("arn"))

@@ -59,6 +59,9 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// Both of them, the default first.
+    pub const ALL: [Self; 2] = [Self::Arm64, Self::X86_64];
+
     /// The name that AWS has for it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -223,6 +226,13 @@ impl Settings {
         Budget::of(self.number(env::CALLBACK_RPS).unwrap_or(settings::CALLBACK_RPS.default))
     }
 
+    /// The folder of the functions' zips. Each architecture has its own, and so have the local stack's quick builds: what is deployed can't be
+    /// another by accident.
+    #[must_use]
+    pub fn zip_folder(&self) -> &'static str {
+        if self.aws_endpoint.is_some() { "local" } else { self.architecture.name() }
+    }
+
     fn set(&mut self, key: &str, value: String) -> Result<(), SettingsError> {
         if let Some((key, setting)) = NUMBERS.iter().find(|(name, _)| *name == key) {
             self.numbers.insert(setting.variable, whole_number(key, value, &setting.range, setting.meaning)?);
@@ -303,10 +313,11 @@ fn flag(key: &'static str, value: String) -> Result<bool, SettingsError> {
 }
 
 fn architecture(value: String) -> Result<Architecture, SettingsError> {
-    [Architecture::Arm64, Architecture::X86_64]
-        .into_iter()
-        .find(|architecture| architecture.name() == value)
-        .ok_or(SettingsError::Malformed { key: "hubbub:architecture", value, expected: "`arm64` or `x86_64`" })
+    Architecture::ALL.into_iter().find(|architecture| architecture.name() == value).ok_or(SettingsError::Malformed {
+        key: "hubbub:architecture",
+        value,
+        expected: "`arm64` or `x86_64`",
+    })
 }
 
 fn token_algorithm(value: String) -> Result<TokenAlgorithm, SettingsError> {
