@@ -140,14 +140,13 @@ pub(crate) fn build(
         // The profile in Cargo.toml has them, and the target was looked for.
         .args(["--disable-optimizations", "--skip-target-check"])
         .arg(format!("--target={}.{GLIBC}", target(architecture)))
-        .arg("--target-dir")
-        .arg(&places.target_folder)
         .arg("--lambda-dir")
         .arg(places.own(architecture.name()))
         .current_dir(&places.root)
         // What cargo-lambda says is for people, and standard output is for the result.
         .stdout(std::io::stderr())
         .env("CARGO_ENCODED_RUSTFLAGS", flags(places, compiler, architecture)?.join(BETWEEN_FLAGS))
+        .env("CARGO_TARGET_DIR", &places.target_folder)
         .env("CARGO_ZIGBUILD_PYTHON_PATH", places.python())
         .env("CARGO_ZIGBUILD_CACHE_DIR", places.own("zigbuild"))
         .env("ZIG_GLOBAL_CACHE_DIR", places.own("zig"));

@@ -59,6 +59,7 @@ struct Packaged {
     binary_bytes: usize,
     zip_bytes: usize,
     sha256: String,
+    rustc: String,
 }
 
 fn main() -> ExitCode {
@@ -86,7 +87,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     say(&format!("building the functions for {name} by {} ...", compiler.version));
     build::build(&places, &compiler, architecture, quiet)?;
     say("packing them ...");
-    let packaged = pack(&places, architecture)?;
+    let packaged = pack(&places, &compiler, architecture)?;
     report(&packaged, json)?;
     say(&format!("the functions are in {ZIPS}/{name}, where `pulumi up` takes them from"));
     if architecture != Architecture::default() {
@@ -118,7 +119,7 @@ fn choose(wanted: Option<Architecture>, has: impl Fn(Architecture) -> bool) -> a
 }
 
 /// Packs all functions, and puts the zips in their place when all of them are good.
-fn pack(places: &Places, architecture: Architecture) -> anyhow::Result<Vec<Packaged>> {
+fn pack(places: &Places, compiler: &Compiler, architecture: Architecture) -> anyhow::Result<Vec<Packaged>> {
     let folder = Path::new(ZIPS).join(architecture.name());
     let mut packed = Vec::new();
     for function in Function::ALL {
@@ -132,6 +133,7 @@ fn pack(places: &Places, architecture: Architecture) -> anyhow::Result<Vec<Packa
             binary_bytes: binary.len(),
             zip_bytes: zip.len(),
             sha256: Sha256::digest(&zip).iter().map(|byte| format!("{byte:02x}")).collect(),
+            rustc: compiler.version.clone(),
         };
         packed.push((packaged, zip));
     }
