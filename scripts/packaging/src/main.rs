@@ -26,21 +26,24 @@ const MAX_BINARY_BYTES: usize = 250 * MIB;
 
 /// Builds the seven functions by cargo-lambda and packs each into a zip, where `pulumi up` looks for it.
 ///
-/// The zips go to `target/lambda/ARCHITECTURE`, and the Pulumi program takes those of its setting `architecture`. The same sources give the same
-/// bytes, wherever they are, by the same rustc, so that `pulumi up` updates only what has changed; RUSTFLAGS are left out for that. The first build
-/// takes ten minutes or more. cargo-lambda and zig are installed below `target`, at the versions in `scripts/packaging/requirements.txt`.
+/// The zips go to `target/lambda/ARCHITECTURE`, and the Pulumi program takes those of its setting `architecture`.
+/// The same sources give the same bytes by the same rustc, in whatever folder, so that `pulumi up` updates only the
+/// functions that have changed; your own RUSTFLAGS are left out for that. The first build takes ten minutes or more.
+/// cargo-lambda and zig are installed below `target`, at the versions in `scripts/packaging/requirements.txt`.
 #[derive(Debug, Parser)]
 #[command(
     name = "scripts/package",
-    after_help = "Results go to standard output, everything else to standard error. The status is 0 when all zips are made, 1 when \
-                  something failed and the zips are as they were, and 2 when the call was wrong.\n\n\
+    override_usage = "scripts/package [--architecture arm64|x86_64] [--json] [--quiet]",
+    verbatim_doc_comment,
+    after_help = "Results go to standard output, everything else to standard error. The status is 0 when all zips are made, 1\n\
+                  when something failed and the zips are as they were, and 2 when the call was wrong.\n\n\
                   Example: scripts/package && pulumi -C pulumi up"
 )]
 struct Arguments {
     #[command(flatten)]
     places: Places,
-    /// What the functions are to run on: arm64 or x86_64. Without it arm64, or x86_64 where Rust has no standard library for arm64.
-    #[arg(long, value_parser = parse_architecture)]
+    /// What the functions are to run on [default: arm64, or x86_64 where Rust has no standard library for arm64].
+    #[arg(long, value_name = "arm64|x86_64", value_parser = parse_architecture)]
     architecture: Option<Architecture>,
     /// Write a JSON object for each function.
     #[arg(long)]
@@ -81,16 +84,20 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     let compiler = Compiler::find(&places.root)?;
-    let architecture = choose(architecture, |architecture| compiler.has(architecture))?;
-    let name = architecture.name();
+    let chosen = choose(architecture, |architecture| compiler.has(architecture))?;
+    let name = chosen.name();
+    let default = Architecture::default();
+    if architecture.is_none() && chosen != default {
+        say(&format!("taking {name}: {}", missing(default)));
+    }
     build::install_tools(&places)?;
     say(&format!("building the functions for {name} by {} ...", compiler.version));
-    build::build(&places, &compiler, architecture, quiet)?;
+    build::build(&places, &compiler, chosen, quiet)?;
     say("packing them ...");
-    let packaged = pack(&places, &compiler, architecture)?;
+    let packaged = pack(&places, &compiler, chosen)?;
     report(&packaged, json)?;
     say(&format!("the functions are in {ZIPS}/{name}, where `pulumi up` takes them from"));
-    if architecture != Architecture::default() {
+    if chosen != default {
         say(&format!("for {name} the stack needs, once: `pulumi config set hubbub:architecture {name}`"));
     }
     Ok(())
@@ -105,10 +112,7 @@ fn parse_architecture(text: &str) -> Result<Architecture, String> {
 fn choose(wanted: Option<Architecture>, has: impl Fn(Architecture) -> bool) -> anyhow::Result<Architecture> {
     match wanted {
         Some(wanted) if has(wanted) => Ok(wanted),
-        Some(wanted) => {
-            let (name, target) = (wanted.name(), target(wanted));
-            bail!("Rust's standard library for {name} isn't installed; install it by `rustup target add {target}`")
-        }
+        Some(wanted) => bail!(missing(wanted)),
         None => Architecture::ALL.into_iter().find(|&architecture| has(architecture)).with_context(|| {
             let targets = Architecture::ALL.map(target).join(" or ");
             format!(
@@ -116,6 +120,12 @@ fn choose(wanted: Option<Architecture>, has: impl Fn(Architecture) -> bool) -> a
             )
         }),
     }
+}
+
+/// What is missing for an architecture, and what to do.
+fn missing(architecture: Architecture) -> String {
+    let (name, target) = (architecture.name(), target(architecture));
+    format!("Rust's standard library for {name} isn't installed; `rustup target add {target}` installs it")
 }
 
 /// Packs all functions, and puts the zips in their place when all of them are good.
@@ -206,7 +216,7 @@ mod tests {
     fn what_can_not_be_built_is_refused_with_what_to_install() {
         let refusal = |wanted, has: fn(Architecture) -> bool| choose(wanted, has).unwrap_err().to_string();
         let asked_for = refusal(Some(Architecture::Arm64), |architecture| architecture == Architecture::X86_64);
-        assert!(asked_for.ends_with("`rustup target add aarch64-unknown-linux-gnu`"), "{asked_for}");
+        assert!(asked_for.contains("`rustup target add aarch64-unknown-linux-gnu`"), "{asked_for}");
         let neither = refusal(None, |_| false);
         assert!(neither.contains("aarch64-unknown-linux-gnu or x86_64-unknown-linux-gnu"), "{neither}");
     }
