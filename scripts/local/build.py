@@ -95,10 +95,7 @@ def take_packaged(folder: Path, local: Path = LOCAL_ZIPS) -> None:
         try:
             shutil.copyfile(zipped, unfinished)
         except FileNotFoundError as error:
-            architecture = host_architecture()
-            raise LocalError(
-                f"`{zipped}` isn't there; run `scripts/package --architecture {architecture}` first"
-            ) from error
+            raise LocalError(f"`{zipped}` isn't there; run `scripts/package --architecture {folder.name}` first") from error
         unfinished.replace(local / f"{function}.zip")
 
 
