@@ -134,6 +134,11 @@ pub(crate) fn build(
     architecture: Architecture,
     quiet: bool,
 ) -> anyhow::Result<()> {
+    let binaries = places.own(architecture.name());
+    // What an earlier build has left can't be packed in the place of this one's.
+    if binaries.exists() {
+        std::fs::remove_dir_all(&binaries).with_context(|| format!("`{}` can't be removed", binaries.display()))?;
+    }
     let mut command = Command::new(places.tools().join("bin/cargo-lambda"));
     command
         .args(["lambda", "build", "--release", "--locked"])
@@ -141,7 +146,7 @@ pub(crate) fn build(
         .args(["--disable-optimizations", "--skip-target-check"])
         .arg(format!("--target={}.{GLIBC}", target(architecture)))
         .arg("--lambda-dir")
-        .arg(places.own(architecture.name()))
+        .arg(&binaries)
         .current_dir(&places.root)
         // What cargo-lambda says is for people, and standard output is for the result.
         .stdout(std::io::stderr())
