@@ -67,7 +67,8 @@ def _find_in_policies(parsed: argparse.Namespace) -> Iterator[str]:
 
 
 def _render(renderer: Path, config: dict[str, str]) -> Program:
-    environment = {**os.environ, "PULUMI_CONFIG": json.dumps(config)}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+    environment["PULUMI_CONFIG"] = json.dumps(config)
     rendered = subprocess.run([renderer], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if rendered.returncode != 0:
         raise LocalError(f"rendering the program has failed with status {rendered.returncode}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from .errors import LocalError
 ROOT = Path(__file__).resolve().parent.parent.parent
 PULUMI = ROOT / "pulumi"
 ZIPS = ROOT / "target" / "lambda"
+# What the Pulumi program takes on the local stack. What `scripts/package` makes is beside it, by architecture.
+LOCAL_ZIPS = ZIPS / "local"
 
 FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
 PROGRAM = "hubbub-infra"
@@ -84,8 +87,24 @@ def _cargo_build(arguments: list[str], quiet: bool) -> list[dict[str, Any]]:
 
 def pack_functions(binaries: Mapping[str, Path]) -> int:
     """Packs each function whose binary has changed; returns how many had."""
-    ZIPS.mkdir(parents=True, exist_ok=True)
-    return sum(pack(binaries[function], ZIPS / f"{function}.zip") for function in FUNCTIONS)
+    LOCAL_ZIPS.mkdir(parents=True, exist_ok=True)
+    return sum(pack(binaries[function], LOCAL_ZIPS / f"{function}.zip") for function in FUNCTIONS)
+
+
+def take_packaged(folder: Path, local: Path = LOCAL_ZIPS) -> None:
+    """Takes the zips that are deployed from a folder in the place of the local stack's own.
+
+    Raises:
+        LocalError: one of them isn't there.
+    """
+    local.mkdir(parents=True, exist_ok=True)
+    for function in FUNCTIONS:
+        zipped, unfinished = folder / f"{function}.zip", local / f"{function}.{os.getpid()}"
+        try:
+            shutil.copyfile(zipped, unfinished)
+        except FileNotFoundError as error:
+            raise LocalError(f"`{zipped}` isn't there; run `scripts/package --architecture {folder.name}` first") from error
+        unfinished.replace(local / f"{function}.zip")
 
 
 def pack(binary: Path, zipped: Path) -> bool:

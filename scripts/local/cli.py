@@ -75,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         help="write what each function has called, and what its policy grants, to calls.json and policies.json; takes "
         "--enforce-policies, without which all functions have one access key",
     )
+    common.add_argument(
+        "--packaged",
+        action="store_true",
+        help="run what scripts/package has made, which is what is deployed, in the place of a quick build",
+    )
     common.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
     parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this machine, with no AWS account.")
@@ -136,6 +141,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         settings=dict(parsed.set),
         enforce_policies=parsed.enforce_policies,
         record_calls=parsed.record_calls,
+        packaged=parsed.packaged,
     )
 
 

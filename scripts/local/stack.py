@@ -51,7 +51,8 @@ class Options:
     Without a port it takes a free one. Without a folder it takes `target/local`, or a folder of its own beside it while
     another stack has that. `settings` are configuration values of the Pulumi program. With `enforce_policies` each
     function may do what its policy says and nothing else, as on AWS. With `record_calls`, which takes that, what each
-    function called and what its policy grants is written when the stack is taken down.
+    function called and what its policy grants is written when the stack is taken down. With `packaged` the functions are
+    those that `scripts/package` has made.
     """
 
     port: int | None = None
@@ -60,6 +61,7 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)
     enforce_policies: bool = False
     record_calls: bool = False
+    packaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
     check_port(port)
     recorder_or_none = recording(port) if options.record_calls else nullcontext()
     with _locked_folder(options.folder, port) as (folder, lock), recorder_or_none as recorder:
-        renderer = _build(console)
+        renderer = _build(options, console)
         emulator = MiniStack(port, folder, lock, enforce_policies=options.enforce_policies)
         surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
         program = _render(renderer, surroundings, console)
@@ -112,12 +114,17 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
                     recorder.save(folder)
 
 
-def _build(console: Console) -> Path:
-    """Builds and packs the functions, and returns what renders the Pulumi program."""
+def _build(options: Options, console: Console) -> Path:
+    """Builds and packs the functions, or takes the packaged ones, and returns what renders the Pulumi program."""
     with console.step("build the functions and the Pulumi program", chatty=True):
         binaries = build.build_binaries(console.quiet)
-    with console.step("pack the functions"):
-        build.pack_functions(binaries)
+    if options.packaged:
+        folder = build.ZIPS / build.host_architecture()
+        with console.step(f"take the functions in {folder}"):
+            build.take_packaged(folder)
+    else:
+        with console.step("pack the functions"):
+            build.pack_functions(binaries)
     return binaries[build.PROGRAM]
 
 

@@ -15,6 +15,9 @@ use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
 use crate::{ProgramError, names, policies};
 
+/// Where the functions' zips are, in [`Settings::zip_folder`], from the repository's folder.
+pub const ZIPS: &str = "target/lambda";
+
 /// A function; [`Function::ALL`] has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "DESIGN.md and each function's crate say what it does")]
@@ -66,6 +69,12 @@ impl Function {
             Self::PlanBroadcast => Name::of("planBroadcast"),
             Self::DeliverPage => Name::of("deliverPage"),
         }
+    }
+
+    /// Its zip in one of the folders of [`ZIPS`], from the folder of `Pulumi.yaml`.
+    #[must_use]
+    pub fn zip(self, folder: &str) -> String {
+        format!("../{ZIPS}/{folder}/{}.zip", self.crate_name())
     }
 
     /// Its role's name in the program.
@@ -156,7 +165,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
         .with("runtime", "provided.al2023")
         .with("handler", "bootstrap")
         .with("architectures", Value::list([settings.architecture.name()]))
-        .with("code", Value::Archive(format!("../target/lambda/{}.zip", function.crate_name())))
+        .with("code", Value::Archive(function.zip(settings.zip_folder())))
         .with("memorySize", function.memory_mb(settings))
         .with("timeout", function.timeout_seconds(settings))
         .with("role", function.role_name().get("arn"))

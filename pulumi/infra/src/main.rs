@@ -6,6 +6,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use hubbub_infra::functions::Function;
+use hubbub_infra::settings::{Architecture, Settings};
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -33,8 +36,32 @@ fn main() -> ExitCode {
 )]
 fn print() -> Result<(), Box<dyn std::error::Error>> {
     let config = std::env::var_os("PULUMI_CONFIG").map(|config| config.to_string_lossy().into_owned());
-    println!("{}", hubbub_infra::render(config.as_deref())?);
+    let program = hubbub_infra::render(config.as_deref())?;
+    // Without a stack, Pulumi asks which packages the program needs, or somebody else looks at it: nothing is deployed.
+    if config.is_some() && std::env::var_os("PULUMI_STACK").is_some() {
+        check_zips(&Settings::read(config.as_deref())?)?;
+    }
+    println!("{program}");
     Ok(())
+}
+
+/// Whether the functions are there that the program deploys: Pulumi would say which file is missing, and not what to do. The local stack sees
+/// to its own.
+fn check_zips(settings: &Settings) -> Result<(), String> {
+    if settings.aws_endpoint.is_some() {
+        return Ok(());
+    }
+    let missing = |folder: &str| {
+        Function::ALL.into_iter().map(|function| function.zip(folder)).find(|zip| !Path::new(zip).is_file())
+    };
+    let wanted = settings.zip_folder();
+    let Some(zip) = missing(wanted) else { return Ok(()) };
+    let there = Architecture::ALL.into_iter().map(Architecture::name).find(|folder| missing(folder).is_none());
+    let or = there.map(|name| format!(", or `pulumi config set hubbub:architecture {name}`, for which they are there"));
+    Err(format!(
+        "the functions are to run on {wanted}, but aren't packaged for it: `{zip}` isn't there. Run `scripts/package --architecture {wanted}`{}",
+        or.unwrap_or_default()
+    ))
 }
 
 fn check(file: &Path) -> Result<(), Box<dyn std::error::Error>> {

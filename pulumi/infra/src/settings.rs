@@ -35,6 +35,9 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// Both of them, the default first.
+    pub const ALL: [Self; 2] = [Self::Arm64, Self::X86_64];
+
     /// The name that AWS has for it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -257,6 +260,13 @@ impl Settings {
     #[must_use]
     pub fn callback_rps(&self) -> u64 {
         self.number(env::CALLBACK_RPS).unwrap_or(settings::CALLBACK_RPS.default)
+    }
+
+    /// The folder of the functions' zips. Each architecture has its own, and so have the local stack's quick builds: what is deployed can't be
+    /// another by accident.
+    #[must_use]
+    pub fn zip_folder(&self) -> &'static str {
+        if self.aws_endpoint.is_some() { "local" } else { self.architecture.name() }
     }
 
     fn set(&mut self, key: &str, value: String, domain: &mut values::DomainKeys) -> Result<(), SettingsError> {

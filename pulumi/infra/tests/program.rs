@@ -181,8 +181,14 @@ fn every_function_has_a_crate_of_its_name() {
     for function in Function::ALL {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lambdas").join(function.crate_name());
         assert!(manifest.join("Cargo.toml").is_file(), "{function:?}");
-        let code = format!("../target/lambda/{}.zip", function.crate_name());
-        assert_eq!(properties(&program(None), function.name().as_str())["code"]["fn::fileArchive"], code);
+        for (config, folder) in
+            [(None, "arm64"), (Some(r#"{"hubbub:architecture": "x86_64"}"#), "x86_64"), (Some(LOCAL), "local")]
+        {
+            let program = program(config);
+            let properties = properties(&program, function.name().as_str());
+            let zip = format!("../target/lambda/{folder}/{}.zip", function.crate_name());
+            assert_eq!(properties["code"]["fn::fileArchive"], zip);
+        }
     }
 }
 

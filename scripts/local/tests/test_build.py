@@ -6,7 +6,8 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from ..build import pack
+from ..build import FUNCTIONS, pack, take_packaged
+from ..errors import LocalError
 
 
 class Packing(unittest.TestCase):
@@ -50,3 +51,27 @@ class Packing(unittest.TestCase):
         self.zipped.write_bytes(b"no zip")
         os.utime(self.zipped, ns=(times.st_atime_ns, times.st_mtime_ns))
         self.assertTrue(pack(self.binary, self.zipped))
+
+
+class Taking(unittest.TestCase):
+    """The functions that are deployed, in the place of the local stack's own."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.packaged, self.local = Path(folder.name) / "x86_64", Path(folder.name) / "local"
+        self.packaged.mkdir()
+        self.local.mkdir()
+        for function in FUNCTIONS:
+            (self.packaged / f"{function}.zip").write_text(f"packaged {function}")
+            (self.local / f"{function}.zip").write_text("quick")
+
+    def test_every_function_is_the_packaged_one(self) -> None:
+        take_packaged(self.packaged, self.local)
+        taken = {zipped.name: zipped.read_text() for zipped in self.local.iterdir()}
+        self.assertEqual(taken, {f"{function}.zip": f"packaged {function}" for function in FUNCTIONS})
+
+    def test_one_that_is_missing_is_named_with_what_to_do(self) -> None:
+        (self.packaged / "deliver.zip").unlink()
+        with self.assertRaisesRegex(LocalError, r"x86_64/deliver\.zip` isn't there; run `scripts/package --architecture"):
+            take_packaged(self.packaged, self.local)

@@ -63,7 +63,7 @@ pub(super) fn flag(key: &Key, value: String) -> Result<bool, SettingsError> {
 }
 
 pub(super) fn architecture(value: String) -> Result<Architecture, SettingsError> {
-    [Architecture::Arm64, Architecture::X86_64]
+    Architecture::ALL
         .into_iter()
         .find(|architecture| architecture.name() == value)
         .ok_or_else(|| keys::ARCHITECTURE.malformed(value))

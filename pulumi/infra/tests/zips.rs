@@ -1,0 +1,75 @@
+//! The compiler, as Pulumi runs it: it prints a program only of functions that are there.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, which leaves out the helpers that tests share"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hubbub_infra::functions::{Function, ZIPS};
+
+/// A repository with nothing in it but packaged functions.
+struct Repository(PathBuf);
+
+impl Repository {
+    fn new(name: &str, packaged: &[&str]) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("pulumi")).unwrap();
+        for folder in packaged {
+            let folder = root.join(ZIPS).join(folder);
+            fs::create_dir_all(&folder).unwrap();
+            for function in Function::ALL {
+                fs::write(folder.join(format!("{}.zip", function.crate_name())), "").unwrap();
+            }
+        }
+        Self(root)
+    }
+
+    /// The program, or what the compiler says against it.
+    fn compile(&self, config: Option<&str>) -> Result<String, String> {
+        let mut compiler = Command::new(env!("CARGO_BIN_EXE_hubbub-infra"));
+        compiler.current_dir(self.0.join("pulumi")).env_remove("PULUMI_CONFIG").env("PULUMI_STACK", "dev");
+        if let Some(config) = config {
+            compiler.env("PULUMI_CONFIG", config);
+        }
+        let output = compiler.output().unwrap();
+        let [said, complained] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        if output.status.success() { Ok(said) } else { Err(complained) }
+    }
+}
+
+const X86_64: &str = r#"{"hubbub:architecture": "x86_64"}"#;
+
+#[test]
+fn functions_that_are_packaged_are_deployed() {
+    let repository = Repository::new("packaged", &["x86_64"]);
+    assert!(repository.compile(Some(X86_64)).unwrap().contains("../target/lambda/x86_64/connect.zip"));
+}
+
+#[test]
+fn an_architecture_that_was_not_packaged_is_refused_with_what_to_do() {
+    let nothing = Repository::new("nothing", &[]).compile(Some("{}")).unwrap_err();
+    assert_eq!(
+        nothing,
+        "the functions are to run on arm64, but aren't packaged for it: `../target/lambda/arm64/authorize.zip` isn't there. Run \
+         `scripts/package --architecture arm64`\n"
+    );
+    let other = Repository::new("other", &["x86_64"]).compile(Some("{}")).unwrap_err();
+    assert!(other.ends_with(
+        "`scripts/package --architecture arm64`, or `pulumi config set hubbub:architecture x86_64`, for which they are there\n"
+    ));
+    let repository = Repository::new("one", &["arm64"]);
+    fs::remove_file(repository.0.join(ZIPS).join("arm64/receive.zip")).unwrap();
+    assert!(repository.compile(Some("{}")).unwrap_err().contains("`../target/lambda/arm64/receive.zip` isn't there"));
+}
+
+#[test]
+fn pulumi_may_ask_without_a_configuration_and_the_local_stack_packs_for_itself() {
+    let repository = Repository::new("unasked", &[]);
+    assert!(repository.compile(None).is_ok());
+    assert!(repository.compile(Some(r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566"}"#)).is_ok());
+}
