@@ -628,6 +628,7 @@ class Session {
     #tries = 0;
     #dialTimer;
     #timers = new Set();
+    #sleepers = new Set();
     #feeds = new Map();
     #change = defer();
     ended = null;
@@ -670,8 +671,13 @@ class Session {
             this.#clock.clearTimeout(timer);
     }
     async sleep(ms) {
-        if (ms > 0)
-            await new Promise((resolve) => this.after(ms, () => resolve(undefined)));
+        if (ms <= 0 || this.ended)
+            return;
+        const { promise, resolve } = (defer());
+        this.#sleepers.add(resolve);
+        this.after(ms, resolve);
+        await promise;
+        this.#sleepers.delete(resolve);
     }
     #backoff(tries) {
         const { backoffBase, backoffCap } = this.options;
@@ -735,9 +741,9 @@ class Session {
         if (!wire.isOpen)
             return this.lost(wire, "closed at once");
         this.#dialIn(lifetime);
-        const knows = this.status !== "connecting" || [...this.#feeds.values()].some((feed) => feed.wasMember);
-        if (knows && this.status !== "live")
-            this.#setStatus("recovering");
+        const hasMissed = [...this.#feeds.values()].some((feed) => feed.wasMember);
+        if (this.status !== "live")
+            this.#setStatus(hasMissed ? "recovering" : "connecting");
         this.#attendAll();
         this.#changed();
     }
@@ -1086,6 +1092,8 @@ class Session {
         for (const timer of this.#timers)
             this.#clock.clearTimeout(timer);
         this.#timers.clear();
+        for (const wakeUp of this.#sleepers)
+            wakeUp();
         (globalThis).removeEventListener?.("online", this.#wake);
         for (const wire of [this.#wire, ...this.#old])
             wire?.kill(this.ended);

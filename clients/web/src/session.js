@@ -71,6 +71,8 @@ export class Session {
   #dialTimer;
   /** @type {Set<unknown>} */
   #timers = new Set();
+  /** Those who sleep; the end wakes them. @type {Set<() => void>} */
+  #sleepers = new Set();
   /** @type {Map<string, Feed>} */
   #feeds = new Map();
   /** Resolved and renewed when something that is waited for may have changed. */
@@ -127,7 +129,12 @@ export class Session {
 
   /** @param {number} ms @returns {Promise<void>} */
   async sleep(ms) {
-    if (ms > 0) await new Promise((resolve) => this.after(ms, () => resolve(undefined)));
+    if (ms <= 0 || this.ended) return;
+    const { promise, resolve } = /** @type {ReturnType<typeof defer<void>>} */ (defer());
+    this.#sleepers.add(resolve);
+    this.after(ms, resolve);
+    await promise;
+    this.#sleepers.delete(resolve);
   }
 
   /** Full jitter. @param {number} tries */
@@ -195,8 +202,8 @@ export class Session {
     this.#wire = wire;
     if (!wire.isOpen) return this.lost(wire, "closed at once");
     this.#dialIn(lifetime);
-    const knows = this.status !== "connecting" || [...this.#feeds.values()].some((feed) => feed.wasMember);
-    if (knows && this.status !== "live") this.#setStatus("recovering");
+    const hasMissed = [...this.#feeds.values()].some((feed) => feed.wasMember);
+    if (this.status !== "live") this.#setStatus(hasMissed ? "recovering" : "connecting");
     this.#attendAll();
     this.#changed();
   }
@@ -576,6 +583,7 @@ export class Session {
     this.ended = error ?? new HubbubError("closed", "the client is closed: connect anew");
     for (const timer of this.#timers) this.#clock.clearTimeout(timer);
     this.#timers.clear();
+    for (const wakeUp of this.#sleepers) wakeUp();
     /** @type {any} */ (globalThis).removeEventListener?.("online", this.#wake);
     for (const wire of [this.#wire, ...this.#old]) wire?.kill(this.ended);
     this.#wire = null;
