@@ -28,6 +28,17 @@ prepare_python() {
     make_venv "$root/.venv" "$root/scripts/local/requirements.txt" "local stack"
 }
 
+# Installs what an npm package's lock file names, if it has changed.
+#
+# Usage: npm_install FOLDER
+npm_install() {
+    if ! cmp -s "$1/package-lock.json" "$1/node_modules/installed.json"; then
+        npm ci --prefix "$1" --silent --no-audit --no-fund --ignore-scripts
+        # Copied last: an installation that was broken off is done again.
+        cp "$1/package-lock.json" "$1/node_modules/installed.json"
+    fi
+}
+
 # Runs the local stack's tool in place of the script, so that signals reach it. `local_stack --help` says what it takes.
 local_stack() {
     prepare_python

@@ -5,8 +5,8 @@ closes, because the tool is done or because it was killed, the emulator is asked
 group is killed, the guard with it. The emulator starts functions as children in that group and may leave them behind;
 nothing else is in it.
 
-Where it is to restart the emulator, it does so whenever that has stopped without an error, and writes each one's process
-id to a file. Functions that are at work then live on, as they would without the gateway.
+Where it is to restart the emulator, it does so whenever that has stopped without an error, and writes each one's
+process id to a file. Functions that are at work then live on, as they would without the gateway.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Guard:
     def _start(self) -> None:
         self._emulator = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, preexec_fn=_heed_signals)
         if self._pid_file is not None:
-            self._pid_file.write_text(f"{self._emulator.pid}\n")
+            unfinished = self._pid_file.with_suffix(".tmp")
+            unfinished.write_text(f"{self._emulator.pid}\n")
+            unfinished.replace(self._pid_file)
 
     def _restart(self) -> bool:
         with self._starting:

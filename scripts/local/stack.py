@@ -51,8 +51,8 @@ class Options:
     Without a port it takes a free one. Without a folder it takes `target/local`, or a folder of its own beside it while
     another stack has that. `settings` are configuration values of the Pulumi program. With `enforce_policies` each
     function may do what its policy says and nothing else, as on AWS. With `record_calls`, which takes that, what each
-    function called and what its policy grants is written when the stack is taken down. With `restarts` the emulator may be
-    stopped from outside, and comes back.
+    function called and what its policy grants is written when the stack is taken down. With `restarts` the emulator may
+    be stopped from outside, and comes back.
     """
 
     port: int | None = None
