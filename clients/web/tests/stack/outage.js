@@ -27,8 +27,8 @@ The exit code is 0 only if the books balance, 1 if they don't, and 2 after a wro
 `;
 
 const SECOND = 1_000;
-/** How long anything may take to come right, on a busy machine: the queue's and the lease's timeouts are a part of it. */
-const PATIENCE = 180 * SECOND;
+/** How long nothing may get better before it is given up: the queue's and the lease's timeouts, and the longest pauses, on a busy machine. */
+const PATIENCE = 120 * SECOND;
 const PAGE = 200;
 
 /** How often a client asks if it is behind: a message that is lost without a gap behind it is found by that alone. */
@@ -97,12 +97,14 @@ class Progress {
 
 const progress = new Progress();
 
-/** Waits until all are done, or gives up. @param {string} step @param {() => number} done @param {number} total */
-async function reach(step, done, total) {
-  const deadline = Date.now() + PATIENCE;
-  for (;;) {
-    progress.tell(step, done(), total);
-    if (done() >= total) return true;
+/** Waits until all are done; false if it comes to a standstill. @param {() => number} done @param {number} total @param {string} [step] */
+async function reach(done, total, step) {
+  let best = -1;
+  for (let deadline = 0; ; ) {
+    const count = done();
+    if (step) progress.tell(step, count, total);
+    if (count >= total) return true;
+    if (count > best) [best, deadline] = [count, Date.now() + PATIENCE];
     if (Date.now() > deadline) return false;
     await sleep(50);
   }
@@ -114,8 +116,7 @@ async function breakDown(stack, people, { seconds, outages }) {
   for (let outage = 1; outage <= outages; outage += 1) {
     await sleep(begin + (seconds * SECOND * outage) / (outages + 1) - Date.now());
     await stack.restartGateway();
-    const deadline = Date.now() + PATIENCE;
-    while (countLive(people) < people.length && Date.now() < deadline) await sleep(50);
+    await reach(() => countLive(people), people.length);
   }
 }
 
@@ -209,16 +210,16 @@ async function run(stack, options) {
   try {
     // From the beginning, so that everyone is owed the whole log.
     const joining = Promise.all(people.map(({ room }) => room.join({ since: 0 })));
-    if (!(await reach("connect and join, clients live", () => countLive(people), people.length))) {
+    if (!(await reach(() => countLive(people), people.length, "connect and join, clients live"))) {
       throw new Error("not all clients came to be live: is the stack well?");
     }
     await joining;
     const attempts = await talk(stack, people, options);
-    await reach("messages accepted", () => attempts.filter(({ accepted, error }) => accepted || error).length, attempts.length);
+    await reach(() => attempts.filter(({ accepted, error }) => accepted || error).length, attempts.length, "messages accepted");
     const members = (name) => people.filter(({ channels }) => channels.some((channel) => channel.name === name)).length;
     const owed = sum(attempts.filter(({ accepted }) => accepted).map(({ channel }) => members(channel)));
     const received = () => sum(people.flatMap((person) => [...person.received.values()].map(({ length }) => length)));
-    await reach("messages received", received, owed);
+    await reach(received, owed, "messages received");
 
     const logs = new Map([[people[0].room.name, await readLog(people[0].room)]]);
     for (const { client } of people) logs.set(client.inbox.name, await readLog(client.inbox));
