@@ -29,6 +29,7 @@ The exit code is 0 only if the books balance, 1 if they don't, and 2 after a wro
 const SECOND = 1_000;
 /** How long nothing may get better before it is given up: the queue's and the lease's timeouts, and the longest pauses, on a busy machine. */
 const PATIENCE = 120 * SECOND;
+/** The most messages in a page of a log. */
 const PAGE = 200;
 
 /** How often a client asks if it is behind: a message that is lost without a gap behind it is found by that alone. */
@@ -37,7 +38,6 @@ const PING_EVERY = 10 * SECOND;
 /** One of those who talk, and what has come to them. */
 class Person {
   sent = 0;
-  live = [];
   resets = 0;
   longestOffline = 0;
   #lostAt = 0;
@@ -205,8 +205,8 @@ function balance(people, attempts, logs, { outages }) {
 
 async function run(stack, options) {
   // Names of its own, so that it can run twice on one stack.
-  const run = randomUUID().slice(0, 8);
-  const people = Array.from({ length: options.clients }, (_, number) => new Person(stack, `p${number}-${run}`, `square-${run}`, options));
+  const tag = randomUUID().slice(0, 8);
+  const people = Array.from({ length: options.clients }, (_, number) => new Person(stack, `p${number}-${tag}`, `square-${tag}`, options));
   try {
     // From the beginning, so that everyone is owed the whole log.
     const joining = Promise.all(people.map(({ room }) => room.join({ since: 0 })));

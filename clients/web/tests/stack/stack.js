@@ -90,6 +90,8 @@ async function readKey({ awsEndpoint, region, tokenKeyParameter }) {
       authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${region}/ssm/aws4_request, SignedHeaders=host, Signature=none`,
     },
     body: JSON.stringify({ Name: tokenKeyParameter, WithDecryption: true }),
+  }).catch((cause) => {
+    throw new Error(`the stack at ${awsEndpoint} doesn't answer: is it still up?`, { cause });
   });
   const { Parameter: parameter } = await answer.json();
   if (!parameter) throw new Error(`the stack at ${awsEndpoint} has no parameter \`${tokenKeyParameter}\`: HTTP ${answer.status}`);
