@@ -131,18 +131,17 @@ class Machine:
     def _broadcast(self, execution: Mapping[str, Any]) -> dict[str, Any]:
         arn = execution["executionArn"]
         steps = self._aws("stepfunctions")
-        rounds = pages = 0
-        for part in steps.get_paginator("get_execution_history").paginate(executionArn=arn):
-            for event in part["events"]:
-                rounds += event["type"] == "MapStateEntered"
-                pages += event["type"] == "MapIterationSucceeded"
+        parts = steps.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for part in parts for event in part["events"]]
+        # A round's plan goes into the Map. Its iterations themselves are not in the emulator's history.
+        plans = [event["stateEnteredEventDetails"]["input"] for event in events if event["type"] == "MapStateEntered"]
         stopped = execution.get("stopDate")
         return {
             "id": arn,
             "channel": json.loads(steps.describe_execution(executionArn=arn)["input"]).get("channel"),
             "status": execution["status"],
-            "rounds": rounds,
-            "pages": pages,
+            "rounds": len(plans),
+            "pages": sum(len(json.loads(plan)["pages"]) for plan in plans),
             "startedAt": round(execution["startDate"].timestamp() * 1_000),
             "stoppedAt": round(stopped.timestamp() * 1_000) if stopped else None,
         }

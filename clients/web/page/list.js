@@ -3,6 +3,7 @@
  *
  * Rows have the heights that they have: a row is measured when it is first drawn, and before that an average is taken for it. Whoever reads
  * something keeps it under their eyes, whatever is put in above or below; whoever is at the end stays at the end.
+ * The scroller has no padding: where a row is, is the sum of the heights above it.
  */
 
 /** Pixels above and below what is seen that are drawn too. */

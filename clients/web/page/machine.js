@@ -79,7 +79,7 @@ export class MachineView {
         h("section", {}, this.#broadcasts.element),
       ]
       : [h("p", { class: "lead" }, "This page can’t see the machine: on AWS, it is on the stack’s CloudWatch dashboard.")];
-    this.element = h("main", { class: "machine" },
+    this.element = h("main", { id: "main", class: "machine" },
       h("header", { class: "talk-head" },
         h("a", { class: "icon-button back", href: "#/" }, icon("back"), h("span", { class: "unseen" }, "All conversations")),
         h("div", { class: "talk-title" }, this.#title)),

@@ -70,7 +70,7 @@ class Window {
     this.#chat = chat;
     this.#stack = stack;
     this.#sidebar = new Sidebar(chat, leave);
-    root.replaceChildren(h("a", { class: "skip", href: "#composer", onclick: skip }, "Skip to the message box"), this.#sidebar.element, this.#stage);
+    root.replaceChildren(h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to what is open"), this.#sidebar.element, this.#stage);
     chat.addEventListener("status", () => this.#statusChanged());
     chat.addEventListener("list", () => this.#listChanged());
     chat.addEventListener("conversation", () => this.#listChanged());
@@ -86,11 +86,10 @@ class Window {
     const [, kind, id = ""] = decodeURIComponent(location.hash).match(/^#\/(room|direct|everyone|machine)(?:\/(.*))?$/) ?? [];
     this.#view?.end();
     this.#view = this.#makeView(kind, id);
-    this.#stage.replaceChildren(...(this.#view ? [this.#view.element] : []));
-    document.body.dataset.pane = this.#view ? "stage" : "list";
+    this.#stage.replaceChildren(this.#view.element);
+    document.body.dataset.pane = kind ? "stage" : "list";
     this.#listChanged();
-    if (!this.#isFirst || kind !== "machine") this.#view?.focus();
-    if (!this.#view && !this.#isFirst) /** @type {HTMLElement | null} */ (this.#sidebar.element.querySelector("a.nav-link"))?.focus();
+    if (!this.#isFirst || kind !== "machine") this.#view.focus();
     this.#isFirst = false;
   }
 
@@ -100,7 +99,7 @@ class Window {
     if (kind === "machine") return new MachineView(this.#chat, this.#stack);
     if (kind === "everyone") return new Talk(this.#chat, this.#chat.open("everyone", "everyone"), announcer);
     if ((kind === "room" || kind === "direct") && complainAboutId(id) === "") return new Talk(this.#chat, this.#chat.open(kind, id), announcer);
-    return null;
+    return welcome();
   }
 
   #statusChanged() {
@@ -133,10 +132,17 @@ class Window {
   }
 }
 
+/** Where nothing is open. On a phone, the list of conversations is all that is seen then. */
+function welcome() {
+  const title = h("h1", { tabIndex: -1 }, "Nothing is open");
+  const element = h("main", { id: "main", class: "welcome" }, title, h("p", { class: "hint" }, "Choose a room or somebody to write to."));
+  return { element, focus: () => title.focus(), end: () => {} };
+}
+
 /** @param {Event} event */
 function skip(event) {
   event.preventDefault();
-  (document.getElementById("composer") ?? document.querySelector("h1"))?.focus();
+  (document.querySelector("#composer:enabled") ?? document.querySelector("main h1"))?.focus();
 }
 
 const remembered = readJson(sessionStorage, REMEMBERED);

@@ -59,7 +59,7 @@ export class Talk {
     const send = h("button", { class: "send", type: "submit" }, icon("send"), h("span", { class: "unseen" }, "Send"));
     this.#composer.append(h("div", { class: "composer-box" }, this.#box, send), this.#hint);
     this.element = h("div", { class: "talk" },
-      h("main", { class: "talk-main" },
+      h("main", { id: "main", class: "talk-main" },
         h("header", { class: "talk-head" },
           h("a", { class: "icon-button back", href: "#/" }, icon("back"), h("span", { class: "unseen" }, "All conversations")),
           h("div", { class: "talk-title" }, this.#title, this.#subtitle),
