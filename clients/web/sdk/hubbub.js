@@ -965,7 +965,7 @@ class Session {
         if (code === "not_connected")
             wire.kill("the server doesn't know this connection any more");
         if (code === "connection_lost" || code === "not_connected")
-            return 0;
+            return wire.isOpen ? this.link.backoff(failures) : 0;
         if (code === "too_fast")
             return retryMs ?? this.link.backoff(failures);
         return code === "unavailable" || code === "timeout" ? this.link.backoff(failures) : undefined;

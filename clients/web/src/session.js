@@ -277,7 +277,8 @@ export class Session {
    */
   retryPause({ code, retryMs }, wire, failures) {
     if (code === "not_connected") wire.kill("the server doesn't know this connection any more");
-    if (code === "connection_lost" || code === "not_connected") return 0;
+    // Where the connection is still there, an answer has come that makes no sense, and another may do so too.
+    if (code === "connection_lost" || code === "not_connected") return wire.isOpen ? this.link.backoff(failures) : 0;
     if (code === "too_fast") return retryMs ?? this.link.backoff(failures);
     return code === "unavailable" || code === "timeout" ? this.link.backoff(failures) : undefined;
   }

@@ -1,13 +1,15 @@
-/** The README's first lines do what they say. */
+/** The README is true: its first lines do what they say, and the size is what it says. */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import WebSocket from "ws";
 import { connect } from "hubbub-client";
 import { FakeServer } from "./fake-server.js";
 import { token, until } from "./support.js";
 
+const read = (path) => readFile(new URL(`../${path}`, import.meta.url), "utf8");
 const AsyncFunction = (async () => {}).constructor;
 
 test("the README's example connects, joins, publishes and listens", async (t) => {
@@ -18,8 +20,7 @@ test("the README's example connects, joins, publishes and listens", async (t) =>
     for (const client of clients) client.close();
     await server.stop();
   });
-  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
-  const [, example] = /```js\n([^]*?)```/.exec(readme);
+  const [, example] = /```js\n([^]*?)```/.exec(await read("README.md"));
   // All but the address, the token and what is imported is as it stands there.
   const code = example.replace(/^import .*$/m, "").replace("wss://…", server.url);
   assert.ok(code.includes(server.url));
@@ -36,4 +37,11 @@ test("the README's example connects, joins, publishes and listens", async (t) =>
   await until(() => lines.length >= 3);
   assert.deepEqual(lines, [["live"], ["alice", { text: "hello" }], ["for me", "bob", { text: "psst too" }]]);
   assert.deepEqual(server.sent("direct").map(({ to, body }) => [to, body]), [["bob", { text: "psst" }]]);
+});
+
+test("the size that the README states is the size, but for what one gzip has over another", async () => {
+  const [, stated] = /([\d,]+) bytes with gzip/.exec(await read("README.md"));
+  const size = gzipSync(await read("sdk/hubbub.js"), { level: 9 }).length;
+  const difference = Math.abs(Number(stated.replaceAll(",", "")) / size - 1);
+  assert.ok(difference < 0.01, `it says ${stated}, and \`npm run size\` says about ${size}`);
 });
