@@ -112,7 +112,8 @@ class Desk:
 
     def refusals(self, query: Mapping[str, list[str]]) -> dict[str, Any]:
         """Why sockets were refused lately."""
-        return {"reasons": self._machine.refusals(_moment(query) or 0)}
+        since = _moment(query) or 0
+        return {"reasons": self._machine.refusals(since)}
 
 
 class _Server(ThreadingHTTPServer):

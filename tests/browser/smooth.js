@@ -1,9 +1,8 @@
 /**
  * Measures how smooth the page is in a busy room: `npm run smooth -- [--members 2000] [--rate 100] [--seconds 30] [--json]`.
  *
- * The page is served by a local stack's own server. The messages come from a source that speaks the protocol over a real socket, because the
- * emulator can't post to thousands of sockets and leave the processors to the browser. What is measured is Chromium's, on this machine: frames,
- * long tasks, and the processor time of the page's process.
+ * The messages come from a source that speaks the protocol over a real socket, because the emulator can't post to thousands of sockets and
+ * leave the processors to the browser. What is measured is Chromium's, on this machine: frames, long tasks, and how busy the main thread is.
  */
 
 import { spawn } from "node:child_process";
@@ -100,8 +99,8 @@ function watch() {
 
 async function measure(person, source, devtools, act) {
   await person.page.evaluate(watch);
-  const processorTime = async () => (await devtools.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value;
-  const [begun, before, sent] = [performance.now(), await processorTime(), source.sent];
+  const busyTime = async () => (await devtools.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value;
+  const [begun, before, sent] = [performance.now(), await busyTime(), source.sent];
   const timer = setInterval(() => {
     // However late a timer is, the rate is kept.
     for (let due = ((performance.now() - begun) / 1_000) * rate; source.sent - sent < due; ) source.send();
@@ -111,7 +110,7 @@ async function measure(person, source, devtools, act) {
   clearInterval(timer);
   clearInterval(acting);
   const took = (performance.now() - begun) / 1_000;
-  const busy = (await processorTime()) - before;
+  const busy = (await busyTime()) - before;
   const { frames, longTasks } = await person.page.evaluate(() => globalThis.seen);
   const sorted = frames.slice(1).sort((one, other) => one - other);
   const share = (part) => Number(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))].toFixed(1));

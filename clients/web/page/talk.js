@@ -12,6 +12,8 @@ import { explain, formatDay, formatDuration, formatFullTime, formatNumber, forma
 /** Messages of one author within this time stand together. */
 const TOGETHER = 5 * 60_000;
 const LOOK_EVERY = 10_000;
+/** So many names the server gives at most. */
+const MOST_NAMES = 100;
 const NEAR_BEGIN = 800;
 /** What the server takes as a body, less what JSON adds. */
 const MOST_BYTES = 24_000;
@@ -365,14 +367,14 @@ export class Talk {
     if (kind === "everyone") return setText(this.#subtitle, "Announcements to all who are connected");
     if (!people) return;
     const { count, users } = people;
-    setText(this.#subtitle, `${plural(count, "connection")} · room of ${users.length < 100 ? plural(users.length, "person", "people") : "100 people and more"}`);
+    setText(this.#subtitle, `${plural(count, "connection")} · ${users.length < MOST_NAMES ? plural(users.length, "person", "people") : "a hundred people or more"}`);
     const me = this.#chat.user;
     const sorted = [...users].sort((one, other) => Number(other === me) - Number(one === me) || one.localeCompare(other));
     const focused = document.activeElement?.closest(".people li")?.getAttribute("data-user");
     this.#people.replaceChildren(
       h("h2", {}, "Here now ", h("span", { class: "count" }, formatNumber(count))),
       h("ul", { "aria-label": `People in ${id}` }, ...sorted.map((user) => this.#drawPerson(user))),
-      count > users.length && users.length >= 100 && h("p", { class: "hint" }, "The first hundred are shown."),
+      h("p", { class: "hint", hidden: users.length < MOST_NAMES }, "The first hundred are shown."),
     );
     if (focused) this.#people.querySelector(`[data-user="${CSS.escape(focused)}"] a`)?.focus();
   }
