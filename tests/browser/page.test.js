@@ -267,7 +267,7 @@ scene("axe finds nothing to object to, on a desktop and on a phone, light and da
 scene("the server is restarted: the page finds the new one, and says what can't be recovered", async (come) => {
   const quin = await come("quin", { hash: "#/room/lasting" });
   await quin.say("before the end");
-  await quin.reads("before the end");
+  await quin.message("before the end").locator(".receipt").waitFor();
   await stack.down();
   await quin.sees("offline");
   await quin.page.locator(".banner").getByText("does not answer").waitFor();

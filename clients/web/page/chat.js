@@ -308,6 +308,7 @@ export class Chat extends EventTarget {
       : [this.#conversationOf(channel, "")];
     for (const conversation of affected) {
       if (!conversation) continue;
+      conversation.giveUpAccepted();
       const text = "Something may be missing here: the server can no longer give what came while you were away. What it still has follows.";
       conversation.recovery = conversation.note("reset", text);
       if (conversation.kind === "direct") continue;

@@ -10,7 +10,7 @@
  * @property {any} [body]
  * @property {number} [seq]
  * @property {string} [epoch]
- * @property {"waiting" | "accepted" | "failed" | "sent"} [state] of one's own messages
+ * @property {"waiting" | "accepted" | "failed" | "sent" | "unknown"} [state] of one's own messages
  * @property {any} [error] why it failed
  * @property {boolean} [isDeleted]
  * @property {string} [deletedBy]
@@ -94,10 +94,26 @@ export class Conversation {
     const known = new Set(this.log.slice(this.begin).filter(({ seq }) => seq !== undefined).map(({ seq }) => seq));
     const fresh = page.filter(({ seq }) => !known.has(seq));
     const first = this.log.slice(this.begin).find(({ kind }) => kind === "message");
+    for (const { id } of fresh) this.#forgetUnknown(id);
     const before = fresh.filter((item) => !first || item.rank < first.rank);
     this.log.splice(this.begin, 0, ...before);
     for (const item of fresh) if (!before.includes(item)) this.insert(item);
     return fresh.length;
+  }
+
+  /** What was accepted and hasn't come back takes its place in the log: nobody will tell what became of it. */
+  giveUpAccepted() {
+    const given = this.waiting.filter(({ state }) => state === "accepted");
+    this.waiting = this.waiting.filter((item) => !given.includes(item));
+    for (const item of given) this.log.push(Object.assign(item, { state: "unknown", rank: this.log.at(-1)?.rank ?? 0 }));
+  }
+
+  /** What nobody knew of is there after all. @param {string} id */
+  #forgetUnknown(id) {
+    const place = this.log.findIndex((item) => item.state === "unknown" && item.id === id);
+    if (place < 0) return;
+    this.log.splice(place, 1);
+    if (place < this.begin) this.begin -= 1;
   }
 
   /** @param {Item["notice"]} notice @param {string} text @param {Partial<Item>} [more] @returns {Item} */

@@ -51,10 +51,14 @@ export class VirtualList {
     return { first: this.#first, last: this.#last };
   }
 
-  /** @param {readonly Item[]} items other or more items; those that were there before are known again */
-  show(items) {
+  /**
+   * @param {readonly Item[]} items other or more items; those that were there before are known again
+   * @param {Iterable<Item>} changed those that have to be drawn again
+   */
+  show(items, changed) {
     this.#anchor = this.#findAnchor();
     this.#items = items;
+    for (const item of changed) this.#redraw(item);
     this.#render();
   }
 
@@ -68,8 +72,8 @@ export class VirtualList {
     this.#render();
   }
 
-  /** Draws an item again. @param {Item} item */
-  redraw(item) {
+  /** @param {Item} item */
+  #redraw(item) {
     this.#heights.delete(item);
     const row = this.#rows.get(item);
     if (!row) return;

@@ -146,7 +146,7 @@ export class Talk {
   // The list.
 
   #open() {
-    this.#items = this.#conversation.items;
+    this.#items = [...this.#conversation.items];
     this.#firstItem = this.#items[0];
     this.#list.reset(this.#items);
     const { newFrom } = this.#conversation;
@@ -182,21 +182,21 @@ export class Talk {
     if (this.#list.isAtEnd && conversation.trim()) this.#firstItem = undefined;
     const before = this.#firstItem;
     this.#items = [...conversation.items];
-    for (const item of this.#changed) this.#list.redraw(item);
-    this.#changed.clear();
-    if (conversation.recovery) this.#list.redraw(conversation.recovery);
-    if (this.#newFrom && this.#newFrom !== conversation.newFrom) this.#list.redraw(this.#newFrom);
+    const changed = this.#changed;
+    this.#changed = new Set();
+    if (conversation.recovery) changed.add(conversation.recovery);
+    if (this.#newFrom && this.#newFrom !== conversation.newFrom) changed.add(this.#newFrom);
     this.#newFrom = conversation.newFrom;
     // What was the first has others before it now, and may stand together with them.
-    if (before && this.#items[0] !== before) this.#list.redraw(before);
-    if (this.#hadEarlier !== conversation.hasEarlier && this.#items[0]) this.#list.redraw(this.#items[0]);
+    if (before && this.#items[0] !== before) changed.add(before);
+    if (this.#hadEarlier !== conversation.hasEarlier && this.#items[0]) changed.add(this.#items[0]);
     this.#hadEarlier = conversation.hasEarlier;
     this.#firstItem = this.#items[0];
     if (wasSent) {
       this.#list.isAtEnd = true;
       this.#missed = 0;
     }
-    this.#list.show(this.#items);
+    this.#list.show(this.#items, changed);
     this.#showEdges();
     this.#seeWhetherMoreIsWanted();
   }
@@ -291,6 +291,7 @@ export class Talk {
     }
     if (state === "waiting") return h("p", { class: "state" }, this.#chat.status === "live" ? "Sending …" : "Waits for the connection");
     if (state === "accepted") return h("p", { class: "state" }, "Accepted");
+    if (state === "unknown") return h("p", { class: "state" }, "Accepted, but it isn’t known whether anybody got it");
     return null;
   }
 
