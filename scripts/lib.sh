@@ -28,6 +28,31 @@ prepare_python() {
     make_venv "$root/.venv" "$root/scripts/local/requirements.txt" "local stack"
 }
 
+# Installs what an npm package's lock file names, if it has changed.
+#
+# Usage: npm_install FOLDER
+npm_install() {
+    if ! cmp -s "$1/package-lock.json" "$1/node_modules/installed.json"; then
+        npm ci --prefix "$1" --silent --no-audit --no-fund --ignore-scripts
+        # Copied last: an installation that was broken off is done again.
+        cp "$1/package-lock.json" "$1/node_modules/installed.json"
+    fi
+}
+
+# Finds Chromium, or installs Debian's where that is possible, and what drives it. Without it, it says so and fails.
+prepare_browser() {
+    export HUBBUB_CHROMIUM=${HUBBUB_CHROMIUM:-$(command -v chromium || true)}
+    if [[ -z $HUBBUB_CHROMIUM ]] && ((EUID == 0)) && command -v apt-get >/dev/null; then
+        echo "installing Chromium ..." >&2
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null && HUBBUB_CHROMIUM=$(command -v chromium)
+    fi
+    if [[ -z $HUBBUB_CHROMIUM ]]; then
+        echo "there is no Chromium: install the package \`chromium\`, or give the path of one as HUBBUB_CHROMIUM" >&2
+        return 1
+    fi
+    npm_install "$root/tests/browser"
+}
+
 # Runs the local stack's tool in place of the script, so that signals reach it. `local_stack --help` says what it takes.
 local_stack() {
     prepare_python

@@ -16,6 +16,8 @@ from .aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from .build import ROOT
 from .console import Console
 from .errors import LocalError
+from .ministack import check_port
+from .page import serving_page
 from .signals import Interrupted, check_interrupted, raise_on_signals
 from .stack import DEFAULT_FOLDER, Options, Stack, running_stack
 
@@ -80,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run what scripts/package has made, which is what is deployed, in the place of a quick build",
     )
+    common.add_argument(
+        "--restarts",
+        action="store_true",
+        help="when the emulator is stopped (kill FOLDER/ministack.pid's process by SIGTERM), start it again with all "
+        "that it had stored; its sockets are lost, as those of a gateway that dies",
+    )
     common.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
     parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this machine, with no AWS account.")
@@ -87,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", parents=[common], help="keep a stack running until Ctrl-C")
     up.add_argument("--port", type=_port, default=UP_PORT, help="where it listens (%(default)s)")
+    up.add_argument("--page-port", type=_port, metavar="P", help="where the page is (the port behind that)")
     up.set_defaults(act=_up)
 
     run = commands.add_parser(
@@ -142,13 +151,16 @@ def _options(parsed: argparse.Namespace) -> Options:
         enforce_policies=parsed.enforce_policies,
         record_calls=parsed.record_calls,
         packaged=parsed.packaged,
+        restarts=parsed.restarts,
     )
 
 
 def _up(parsed: argparse.Namespace, console: Console) -> int:
     """Keeps a stack running until it is interrupted, which is how it ends well."""
-    with running_stack(_options(parsed), console) as stack:
-        print(_introduction(stack), flush=True)
+    page_port = parsed.page_port or parsed.port + 1
+    check_port(page_port, "--page-port")
+    with running_stack(_options(parsed), console) as stack, serving_page(page_port, stack.outputs) as page:
+        print(_introduction(stack, page), flush=True)
         try:
             while True:
                 check_interrupted()
@@ -211,7 +223,7 @@ def _exit_code(status: int) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _introduction(stack: Stack) -> str:
+def _introduction(stack: Stack, page: str) -> str:
     """What an operator needs to try the stack by hand."""
     outputs = stack.outputs
     envelope = {"v": 1, "channel": "room:lobby", "id": "order-17", "from": "orders", "body": {"text": "hello"}}
@@ -231,7 +243,11 @@ def _introduction(stack: Stack) -> str:
         token = f"HUBBUB_OUTPUTS={shlex.quote(str(stack.outputs_file))} {token}"
     lines = " \\\n    ".join(shlex.join(part) for part in send)
     return f"""
-Hubbub is up. Ctrl-C takes it down.
+Hubbub is up. Ctrl-C takes it down. Open the page in two windows, and talk:
+
+  {page}
+
+Beneath it:
 
   WebSocket      {outputs["webSocketUrl"]}
   publish queue  {outputs["publishQueueUrl"]}

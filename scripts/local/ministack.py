@@ -37,8 +37,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def check_port(port: int) -> None:
-    """Stops if a port is taken.
+def check_port(port: int, option: str = "--port") -> None:
+    """Stops if a port is taken, which another could be given for by an option.
 
     Raises:
         LocalError: it is.
@@ -48,22 +48,25 @@ def check_port(port: int) -> None:
         try:
             listener.bind((HOST, port))
         except OSError as error:
-            raise LocalError(f"port {port} is taken; stop what listens there, or choose another by `--port`") from error
+            raise LocalError(f"port {port} is taken; stop what listens there, or choose another by `{option}`") from error
 
 
 class MiniStack:
     """One emulator, its files in a folder, and its log in that folder's `ministack.log`.
 
     Only if it enforces policies does it hold a function to its role and check signatures; otherwise everyone may do
-    everything.
+    everything. If it restarts, it comes back whenever it was asked to stop (SIGTERM to the process in the folder's
+    `ministack.pid`), with all that it had stored and without a socket.
     """
 
-    def __init__(self, port: int, folder: Path, lock: int, *, enforce_policies: bool) -> None:
+    def __init__(self, port: int, folder: Path, lock: int, *, enforce_policies: bool, restarts: bool) -> None:
         self.endpoint = f"http://{HOST}:{port}"
         self.log = folder / "ministack.log"
         self._port = port
         self._data = folder / "data"
         self._lock = lock
+        self._restarts = restarts
+        self._pid_file = folder / "ministack.pid"
         self._enforce_policies = enforce_policies
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +81,7 @@ class MiniStack:
             (self._data / name).mkdir(parents=True)
         with self.log.open("wb") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", str(_GUARD), str(_STOP_SECONDS), sys.executable, "-m", "ministack"],
+                [sys.executable, "-I", str(_GUARD), *self._guard_options(), "--", sys.executable, "-m", "ministack"],
                 # Python looks for modules in its working folder first, and there mustn't be any.
                 cwd=self._data,
                 stdin=subprocess.PIPE,
@@ -123,6 +126,10 @@ class MiniStack:
             guard.wait()
         self._forget_data()
 
+    def _guard_options(self) -> list[str]:
+        restarts = ["--restarts", str(self._pid_file)] if self._restarts else []
+        return ["--grace", str(_STOP_SECONDS), *restarts]
+
     def _environment(self) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         return {
@@ -137,6 +144,7 @@ class MiniStack:
             "SERVICES": _SERVICES,
             "LAMBDA_EXECUTOR": "local",
             "AUTH": "true" if self._enforce_policies else "false",
+            "PERSIST_STATE": "1" if self._restarts else "0",
             # These two open ports of their own, which a second stack couldn't open again.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
@@ -154,3 +162,4 @@ class MiniStack:
 
     def _forget_data(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
+        self._pid_file.unlink(missing_ok=True)

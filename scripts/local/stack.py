@@ -52,7 +52,7 @@ class Options:
     another stack has that. `settings` are configuration values of the Pulumi program. With `enforce_policies` each
     function may do what its policy says and nothing else, as on AWS. With `record_calls`, which takes that, what each
     function called and what its policy grants is written when the stack is taken down. With `packaged` the functions are
-    those that `scripts/package` has made.
+    those that `scripts/package` has made. With `restarts` the emulator may be stopped from outside, and comes back.
     """
 
     port: int | None = None
@@ -62,6 +62,7 @@ class Options:
     enforce_policies: bool = False
     record_calls: bool = False
     packaged: bool = False
+    restarts: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
     recorder_or_none = recording(port) if options.record_calls else nullcontext()
     with _locked_folder(options.folder, port) as (folder, lock), recorder_or_none as recorder:
         renderer = _build(options, console)
-        emulator = MiniStack(port, folder, lock, enforce_policies=options.enforce_policies)
+        emulator = MiniStack(
+            port, folder, lock, enforce_policies=options.enforce_policies, restarts=options.restarts
+        )
         surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
         program = _render(renderer, surroundings, console)
         outputs_file = folder / "outputs.json"

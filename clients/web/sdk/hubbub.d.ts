@@ -1,6 +1,6 @@
 /** Where the connection stands. */
 export type Status =
-  /** The first socket is on its way. */
+  /** The first socket is on its way, or what is followed is being joined for the first time. */
   | "connecting"
   /** All that is followed is joined and complete. */
   | "live"

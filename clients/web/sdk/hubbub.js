@@ -297,6 +297,47 @@ function toMessage(channel, epoch, entry) {
     const message = { channel, epoch, seq, id, from, at };
     return "body" in entry ? { ...message, body: entry.body } : { ...message, deleted: true };
 }
+class Time {
+    #clock;
+    #isOver = false;
+    #timers = new Set();
+    #sleepers = new Set();
+    constructor(clock) {
+        this.#clock = clock;
+    }
+    now() {
+        return this.#clock.now();
+    }
+    after(ms, run) {
+        const timer = this.#clock.setTimeout(() => {
+            this.#timers.delete(timer);
+            run();
+        }, ms);
+        this.#timers.add(timer);
+        return timer;
+    }
+    cancel(timer) {
+        if (this.#timers.delete(timer))
+            this.#clock.clearTimeout(timer);
+    }
+    async sleep(ms) {
+        if (ms <= 0 || this.#isOver)
+            return;
+        const { promise, resolve } = (defer());
+        this.#sleepers.add(resolve);
+        this.after(ms, resolve);
+        await promise;
+        this.#sleepers.delete(resolve);
+    }
+    end() {
+        this.#isOver = true;
+        for (const timer of this.#timers)
+            this.#clock.clearTimeout(timer);
+        this.#timers.clear();
+        for (const wakeUp of this.#sleepers)
+            wakeUp();
+    }
+}
 class Wire {
     members = new Set();
     owed = new Set();
@@ -310,7 +351,7 @@ class Wire {
     constructor(socket, session) {
         this.#socket = socket;
         this.#session = session;
-        this.openedAt = this.#heardAt = session.now();
+        this.openedAt = this.#heardAt = session.time.now();
         socket.onmessage = (event) => this.#hear(event.data);
         socket.onclose = (event) => this.#end(`closed with code ${event.code}${event.reason ? `: \`${event.reason}\`` : ""}`);
         socket.onerror = () => { };
@@ -325,8 +366,8 @@ class Wire {
             reject(connectionLost(fields));
             return promise;
         }
-        const sentAt = this.#session.now();
-        const timer = this.#session.after(this.#session.options.requestTimeout, () => {
+        const sentAt = this.#session.time.now();
+        const timer = this.#session.time.after(this.#session.options.requestTimeout, () => {
             this.#questions.delete(ref);
             reject(new HubbubError("timeout", `\`${fields.action}\` was not answered in time: try again`));
             if (this.#heardAt <= sentAt)
@@ -353,15 +394,15 @@ class Wire {
         if (!this.isOpen)
             return;
         this.isOpen = false;
-        this.#session.lost(this, why);
+        this.#session.link.lost(this, why);
         for (const { reject, timer } of this.#questions.values()) {
-            this.#session.cancel(timer);
+            this.#session.time.cancel(timer);
             reject(why);
         }
         this.#questions.clear();
     }
     #hear(data) {
-        this.#heardAt = this.#session.now();
+        this.#heardAt = this.#session.time.now();
         const frame = parse(data);
         if (!frame)
             return;
@@ -372,12 +413,12 @@ class Wire {
             return;
         }
         this.#questions.delete(frame.ref);
-        this.#session.cancel(question.timer);
+        this.#session.time.cancel(question.timer);
         if (frame.type === "error")
             question.reject(serverError(frame));
         else
             question.resolve(frame);
-        this.#session.dismissIfDone(this);
+        this.#session.link.dismissIfDone(this);
     }
 }
 function frameText(fields, body) {
@@ -463,15 +504,122 @@ class Dialer {
     }
     #within(ms, what, promise) {
         const { promise: late, reject } = defer();
-        const timer = this.#session.after(ms, () => reject(new HubbubError("timeout", `${what} within ${ms} ms`)));
-        return Promise.race([promise, (late)]).finally(() => this.#session.cancel(timer));
+        const timer = this.#session.time.after(ms, () => reject(new HubbubError("timeout", `${what} within ${ms} ms`)));
+        return Promise.race([promise, (late)]).finally(() => this.#session.time.cancel(timer));
     }
     #lifetime(exp) {
         const [from, to] = this.#session.options.moveAfter;
         const byAge = from + this.#session.random() * (to - from);
-        const rest = exp * SECOND - this.#session.now();
+        const rest = exp * SECOND - this.#session.time.now();
         const byToken = this.#session.options.getToken && rest > MINUTE ? rest * (0.8 + 0.15 * this.#session.random()) : Infinity;
         return Math.min(byAge, byToken);
+    }
+}
+const STABLE_AFTER = 10 * SECOND;
+class Link {
+    wire = null;
+    #session;
+    #dialer;
+    #old = new Set();
+    #isDialing = false;
+    #tries = 0;
+    #dialTimer;
+    constructor(session, options) {
+        this.#session = session;
+        this.#dialer = new Dialer(session, options);
+    }
+    get user() {
+        return this.#dialer.user;
+    }
+    get wires() {
+        return this.wire ? [this.wire, ...this.#old] : [...this.#old];
+    }
+    backoff(tries) {
+        const { random, options } = this.#session;
+        return random() * Math.min(options.backoffCap, options.backoffBase * 2 ** tries);
+    }
+    hurry() {
+        this.#tries = 0;
+        this.dial();
+    }
+    async dial() {
+        const session = this.#session;
+        if (this.#isDialing || session.ended)
+            return;
+        this.#isDialing = true;
+        session.time.cancel(this.#dialTimer);
+        try {
+            const { wire, lifetime } = await this.#dialer.open();
+            this.#isDialing = false;
+            if (session.ended)
+                wire.kill(session.ended);
+            else
+                this.#adopt(wire, lifetime);
+        }
+        catch (error) {
+            this.#isDialing = false;
+            if (session.ended)
+                return;
+            if (error instanceof HubbubError && (error.code === "invalid_token" || error.code === "wrong_user"))
+                return session.end(error);
+            if (!this.wire)
+                session.setStatus("offline", asHubbubError(error));
+            this.#dialIn(this.backoff(this.#tries++));
+        }
+    }
+    #dialIn(ms) {
+        this.#session.time.cancel(this.#dialTimer);
+        this.#dialTimer = this.#session.time.after(ms, () => this.dial());
+    }
+    #adopt(wire, lifetime) {
+        if (this.wire)
+            this.#old.add(this.wire);
+        this.wire = wire;
+        if (!wire.isOpen)
+            return this.lost(wire, "closed at once");
+        this.#dialIn(lifetime);
+        this.#session.arrived();
+    }
+    lost(wire, why) {
+        const session = this.#session;
+        if (this.#old.delete(wire) || wire !== this.wire || session.ended)
+            return;
+        if (session.time.now() - wire.openedAt >= STABLE_AFTER)
+            this.#tries = 0;
+        this.wire = [...this.#old].find((old) => !old.isLeaving) ?? null;
+        if (this.wire)
+            this.#old.delete(this.wire);
+        if (!this.#isDialing)
+            this.#dialIn(this.backoff(this.#tries++));
+        session.departed(why);
+    }
+    closing(wire, { code, message, reconnect }) {
+        const session = this.#session;
+        if (!reconnect)
+            return session.end(new HubbubError(code, message));
+        if (code === "token_expired" && !session.options.getToken && wire === this.wire) {
+            return session.end(new HubbubError(code, "the token has expired: give `getToken` instead of `token`, so that a fresh one can be fetched"));
+        }
+        wire.kill(message);
+    }
+    letGo() {
+        for (const old of [...this.#old]) {
+            if (old.isLeaving)
+                continue;
+            old.isLeaving = true;
+            this.#session.time.after(this.#session.options.requestTimeout, () => old.kill("moved"));
+            this.dismissIfDone(old);
+        }
+    }
+    dismissIfDone(wire) {
+        if (wire.isLeaving && !wire.isBusy)
+            wire.kill("moved");
+    }
+    end(why) {
+        for (const wire of this.wires)
+            wire.kill(why);
+        this.wire = null;
+        this.#old.clear();
     }
 }
 const SAME_ID_FOR = 4.5 * MINUTE;
@@ -535,9 +683,9 @@ class Outbox {
             const wire = await this.#session.ready(lane.feed);
             if (item.isSeen)
                 return { id: item.id, channel: lane.name };
-            if (item.doubtSince !== undefined && this.#session.now() - item.doubtSince > SAME_ID_FOR)
+            if (item.doubtSince !== undefined && this.#session.time.now() - item.doubtSince > SAME_ID_FOR)
                 throw inDoubt(item.id);
-            const sentAt = this.#session.now();
+            const sentAt = this.#session.time.now();
             try {
                 if (item.receipt)
                     wire.owed.add(item.id);
@@ -556,7 +704,7 @@ class Outbox {
                 }
                 if (pause === undefined)
                     throw error;
-                await this.#session.sleep(pause);
+                await this.#session.time.sleep(pause);
             }
         }
     }
@@ -596,7 +744,6 @@ function inDoubt(id) {
     const message = `it is not known if \`${id}\` was accepted: its answer was lost, and the server may have forgotten the id meanwhile`;
     return new HubbubError("in_doubt", message, { id });
 }
-const STABLE_AFTER = 10 * SECOND;
 const IDLE_PAUSE = 100;
 const MAX_SEEN = 100;
 class Feed {
@@ -618,16 +765,8 @@ class Feed {
 class Session {
     status = "connecting";
     #client;
-    #clock;
-    #dialer;
     #outbox = new Outbox(this);
     #state;
-    #wire = null;
-    #old = new Set();
-    #isDialing = false;
-    #tries = 0;
-    #dialTimer;
-    #timers = new Set();
     #feeds = new Map();
     #change = defer();
     ended = null;
@@ -636,9 +775,9 @@ class Session {
         checkUrl(options);
         this.options = ({ ...DEFAULTS, ...withoutUndefined(options) });
         this.#client = client;
-        this.#clock = options.clock ?? HOST_CLOCK;
+        this.time = new Time(options.clock ?? HOST_CLOCK);
         this.random = options.random ?? Math.random;
-        this.#dialer = new Dialer(this, options);
+        this.link = new Link(this, options);
         this.#state = checkState(options.state ?? {});
         this.inbox = new Feed("user:", this.#newLog());
         this.everyone = this.feed("everyone");
@@ -647,35 +786,12 @@ class Session {
         for (const name of Object.keys(this.#state))
             if (name.startsWith("room:"))
                 this.feed(name);
-        queueMicrotask(() => this.#dial());
+        queueMicrotask(() => this.link.dial());
         this.#beat();
         (globalThis).addEventListener?.("online", this.#wake);
     }
     get user() {
-        return this.#dialer.user;
-    }
-    now() {
-        return this.#clock.now();
-    }
-    after(ms, run) {
-        const timer = this.#clock.setTimeout(() => {
-            this.#timers.delete(timer);
-            run();
-        }, ms);
-        this.#timers.add(timer);
-        return timer;
-    }
-    cancel(timer) {
-        if (this.#timers.delete(timer))
-            this.#clock.clearTimeout(timer);
-    }
-    async sleep(ms) {
-        if (ms > 0)
-            await new Promise((resolve) => this.after(ms, () => resolve(undefined)));
-    }
-    #backoff(tries) {
-        const { backoffBase, backoffCap } = this.options;
-        return this.random() * Math.min(backoffCap, backoffBase * 2 ** tries);
+        return this.link.user;
     }
     #changed() {
         this.#change.resolve(undefined);
@@ -684,41 +800,10 @@ class Session {
     wake() {
         if (this.ended)
             return;
-        if (this.#wire) {
-            this.#ping(this.#wire);
-        }
-        else {
-            this.#tries = 0;
-            this.#dial();
-        }
-    }
-    #dialIn(ms) {
-        this.cancel(this.#dialTimer);
-        this.#dialTimer = this.after(ms, () => this.#dial());
-    }
-    async #dial() {
-        if (this.#isDialing || this.ended)
-            return;
-        this.#isDialing = true;
-        this.cancel(this.#dialTimer);
-        try {
-            const { wire, lifetime } = await this.#dialer.open();
-            this.#isDialing = false;
-            if (this.ended)
-                wire.kill(this.ended);
-            else
-                this.#adopt(wire, lifetime);
-        }
-        catch (error) {
-            this.#isDialing = false;
-            if (this.ended)
-                return;
-            if (error instanceof HubbubError && (error.code === "invalid_token" || error.code === "wrong_user"))
-                return this.end(error);
-            if (!this.#wire)
-                this.#setStatus("offline", asHubbubError(error));
-            this.#dialIn(this.#backoff(this.#tries++));
-        }
+        if (this.link.wire)
+            this.#ping(this.link.wire);
+        else
+            this.link.hurry();
     }
     introduce(user) {
         this.inbox.name = `user:${user}`;
@@ -728,39 +813,19 @@ class Session {
             this.#resume(this.inbox, position);
         this.#state = {};
     }
-    #adopt(wire, lifetime) {
-        if (this.#wire)
-            this.#old.add(this.#wire);
-        this.#wire = wire;
-        if (!wire.isOpen)
-            return this.lost(wire, "closed at once");
-        this.#dialIn(lifetime);
-        const knows = this.status !== "connecting" || [...this.#feeds.values()].some((feed) => feed.wasMember);
-        if (knows && this.status !== "live")
-            this.#setStatus("recovering");
+    arrived() {
+        const hasMissed = [...this.#feeds.values()].some((feed) => feed.wasMember);
+        if (this.status !== "live")
+            this.setStatus(hasMissed ? "recovering" : "connecting");
         this.#attendAll();
         this.#changed();
     }
-    lost(wire, why) {
-        if (this.#old.delete(wire) || wire !== this.#wire || this.ended)
-            return;
-        if (this.now() - wire.openedAt >= STABLE_AFTER)
-            this.#tries = 0;
-        this.#wire = [...this.#old].find((old) => !old.isLeaving) ?? null;
-        if (this.#wire) {
-            this.#old.delete(this.#wire);
+    departed(why) {
+        if (this.link.wire)
             this.#attendAll();
-        }
-        else {
-            this.#setStatus("offline", new HubbubError("connection_lost", `the connection was lost: ${why}`));
-        }
-        if (!this.#isDialing)
-            this.#dialIn(this.#backoff(this.#tries++));
+        else
+            this.setStatus("offline", new HubbubError("connection_lost", `the connection was lost: ${why}`));
         this.#changed();
-    }
-    dismissIfDone(wire) {
-        if (wire.isLeaving && !wire.isBusy)
-            wire.kill("moved");
     }
     take(wire, frame) {
         if (frame.type === "message")
@@ -770,28 +835,19 @@ class Session {
         else if (frame.type === "left")
             this.#expelled(wire, frame);
         else if (frame.type === "closing")
-            this.#closing(wire, frame);
+            this.link.closing(wire, frame);
         else if (frame.type === "receipt") {
             const { type, ref, ...receipt } = frame;
             wire.owed.delete(frame.id);
             this.#tell(this.#feeds.get(frame.channel), "receipt", receipt);
-            this.dismissIfDone(wire);
+            this.link.dismissIfDone(wire);
         }
-    }
-    #closing(wire, { code, message, reconnect }) {
-        if (!reconnect)
-            return this.end(new HubbubError(code, message));
-        if (code === "token_expired" && !this.options.getToken && wire === this.#wire) {
-            return this.end(new HubbubError(code, "the token has expired: give `getToken` instead of `token`, so that a fresh one can be fetched"));
-        }
-        wire.kill(message);
     }
     #beat() {
-        this.after(this.options.pingEvery, () => {
+        this.time.after(this.options.pingEvery, () => {
             this.#beat();
-            for (const wire of [this.#wire, ...this.#old])
-                if (wire)
-                    this.#ping(wire);
+            for (const wire of this.link.wires)
+                this.#ping(wire);
         });
     }
     #ping(wire) {
@@ -855,7 +911,7 @@ class Session {
     async leave(feed) {
         this.#unfollow(feed, new HubbubError("not_a_member", `\`${feed.name}\` was left: join it first`));
         this.#attend(feed);
-        while (!feed.isFollowed && this.#wire?.members.has(feed.name))
+        while (!feed.isFollowed && this.link.wire?.members.has(feed.name))
             await this.#change.promise;
     }
     #unfollow(feed, why) {
@@ -879,7 +935,7 @@ class Session {
             return;
         feed.isAttended = true;
         let failures = 0;
-        for (let wire; (wire = this.#wire) && !this.ended;) {
+        for (let wire; (wire = this.link.wire) && !this.ended;) {
             const isMember = wire.members.has(feed.name);
             const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
             const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin);
@@ -894,7 +950,7 @@ class Session {
                     break;
                 const pause = this.retryPause(asHubbubError(error), wire, failures++);
                 if (pause !== undefined)
-                    await this.sleep(pause);
+                    await this.time.sleep(pause);
                 else if (mustJoin)
                     this.#giveUp(feed, asHubbubError(error));
                 else
@@ -909,10 +965,10 @@ class Session {
         if (code === "not_connected")
             wire.kill("the server doesn't know this connection any more");
         if (code === "connection_lost" || code === "not_connected")
-            return 0;
+            return wire.isOpen ? this.link.backoff(failures) : 0;
         if (code === "too_fast")
-            return retryMs ?? this.#backoff(failures);
-        return code === "unavailable" || code === "timeout" ? this.#backoff(failures) : undefined;
+            return retryMs ?? this.link.backoff(failures);
+        return code === "unavailable" || code === "timeout" ? this.link.backoff(failures) : undefined;
     }
     async #join(feed, wire) {
         const { log, start } = feed;
@@ -932,7 +988,7 @@ class Session {
         this.#handOut(feed);
         this.#changed();
         if (log.idleJoins > 0)
-            await this.sleep(IDLE_PAUSE * log.idleJoins);
+            await this.time.sleep(IDLE_PAUSE * log.idleJoins);
     }
     async #leave(feed, wire) {
         await wire.ask({ action: "leave", room: roomOf(feed.name) });
@@ -945,7 +1001,7 @@ class Session {
             this.#tell(feed, "left", { channel: feed.name, reason: error.code, position: log.position, error });
     }
     #settle(feed) {
-        const wire = this.#wire;
+        const wire = this.link.wire;
         if (!wire)
             return;
         const isSettled = (one) => wire.members.has(one.name) && !one.isAttended;
@@ -958,14 +1014,8 @@ class Session {
         }
         if (![...this.#feeds.values()].every((one) => !one.isFollowed || isSettled(one)))
             return;
-        this.#setStatus("live");
-        for (const old of [...this.#old]) {
-            if (old.isLeaving)
-                continue;
-            old.isLeaving = true;
-            this.after(this.options.requestTimeout, () => old.kill("moved"));
-            this.dismissIfDone(old);
-        }
+        this.setStatus("live");
+        this.link.letGo();
     }
     #receive(name, epoch, entries) {
         const feed = this.#feeds.get(name);
@@ -1000,14 +1050,14 @@ class Session {
         }
     }
     #roomClosed(feed) {
-        for (const wire of [this.#wire, ...this.#old])
-            wire?.members.delete(feed.name);
+        for (const wire of this.link.wires)
+            wire.members.delete(feed.name);
         this.#unfollow(feed, new HubbubError("room_closed", `\`${feed.name}\` is closed`));
     }
     #expelled(wire, { channel, reason = "kicked" }) {
         wire.members.delete(channel);
         const feed = this.#feeds.get(channel);
-        if (!feed?.isFollowed || this.#wire?.members.has(channel))
+        if (!feed?.isFollowed || this.link.wire?.members.has(channel))
             return;
         const { position } = feed.log;
         this.#unfollow(feed, new HubbubError(reason, `\`${this.user}\` was ${reason} from \`${channel}\``));
@@ -1019,27 +1069,27 @@ class Session {
         emit(this.#client, name, event);
     }
     async ready(feed, deadline = Infinity) {
-        const timer = deadline === Infinity ? undefined : this.after(deadline - this.now(), () => this.#changed());
+        const timer = deadline === Infinity ? undefined : this.time.after(deadline - this.time.now(), () => this.#changed());
         try {
             for (;;) {
                 if (this.ended)
                     throw this.ended;
                 if (feed && !feed.isFollowed)
                     throw feed.gone ?? notJoined(feed.name);
-                const wire = this.#wire;
+                const wire = this.link.wire;
                 if (wire && (!feed || wire.members.has(feed.name)))
                     return wire;
-                if (this.now() >= deadline)
+                if (this.time.now() >= deadline)
                     throw new HubbubError("offline", "there was no connection in time: try again when the client is live");
                 await this.#change.promise;
             }
         }
         finally {
-            this.cancel(timer);
+            this.time.cancel(timer);
         }
     }
     async request(feed, fields, { isRead }) {
-        const deadline = this.now() + this.options.requestTimeout;
+        const deadline = this.time.now() + this.options.requestTimeout;
         for (let failures = 0;; failures += 1) {
             const wire = await this.ready(feed, deadline);
             try {
@@ -1049,9 +1099,9 @@ class Session {
                 const { code } = (error);
                 const pause = this.retryPause((error), wire, failures);
                 const mayRepeat = isRead || code === "too_fast" || code === "unavailable" || code === "not_connected";
-                if (pause === undefined || !mayRepeat || this.now() + pause >= deadline)
+                if (pause === undefined || !mayRepeat || this.time.now() + pause >= deadline)
                     throw error;
-                await this.sleep(pause);
+                await this.time.sleep(pause);
             }
         }
     }
@@ -1072,7 +1122,7 @@ class Session {
         wire.members.delete(feed.name);
         this.#attend(feed);
     }
-    #setStatus(status, error) {
+    setStatus(status, error) {
         if (status === this.status && !error)
             return;
         const previous = this.status;
@@ -1083,14 +1133,9 @@ class Session {
         if (this.ended)
             return;
         this.ended = error ?? new HubbubError("closed", "the client is closed: connect anew");
-        for (const timer of this.#timers)
-            this.#clock.clearTimeout(timer);
-        this.#timers.clear();
+        this.time.end();
         (globalThis).removeEventListener?.("online", this.#wake);
-        for (const wire of [this.#wire, ...this.#old])
-            wire?.kill(this.ended);
-        this.#wire = null;
-        this.#old.clear();
+        this.link.end(this.ended);
         this.#outbox.reject(this.ended);
         for (const feed of new Set([...this.#feeds.values(), this.inbox])) {
             for (const join of feed.joins.splice(0))
@@ -1099,7 +1144,7 @@ class Session {
                 stream.end(error);
         }
         this.#changed();
-        this.#setStatus("closed", error);
+        this.setStatus("closed", error);
     }
 }
 function roomOf(name) {

@@ -92,8 +92,8 @@ export class Dialer {
   /** @template T @param {number} ms @param {string} what @param {T | PromiseLike<T>} promise @returns {Promise<T>} */
   #within(ms, what, promise) {
     const { promise: late, reject } = defer();
-    const timer = this.#session.after(ms, () => reject(new HubbubError("timeout", `${what} within ${ms} ms`)));
-    return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => this.#session.cancel(timer));
+    const timer = this.#session.time.after(ms, () => reject(new HubbubError("timeout", `${what} within ${ms} ms`)));
+    return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() => this.#session.time.cancel(timer));
   }
 
   /**
@@ -104,7 +104,7 @@ export class Dialer {
   #lifetime(exp) {
     const [from, to] = this.#session.options.moveAfter;
     const byAge = from + this.#session.random() * (to - from);
-    const rest = exp * SECOND - this.#session.now();
+    const rest = exp * SECOND - this.#session.time.now();
     const byToken = this.#session.options.getToken && rest > MINUTE ? rest * (0.8 + 0.15 * this.#session.random()) : Infinity;
     return Math.min(byAge, byToken);
   }

@@ -92,8 +92,8 @@ export class Outbox {
     for (let failures = 0, rejoins = 0; ; ) {
       const wire = await this.#session.ready(lane.feed);
       if (item.isSeen) return { id: item.id, channel: lane.name };
-      if (item.doubtSince !== undefined && this.#session.now() - item.doubtSince > SAME_ID_FOR) throw inDoubt(item.id);
-      const sentAt = this.#session.now();
+      if (item.doubtSince !== undefined && this.#session.time.now() - item.doubtSince > SAME_ID_FOR) throw inDoubt(item.id);
+      const sentAt = this.#session.time.now();
       try {
         if (item.receipt) wire.owed.add(item.id);
         const { id, channel } = await wire.ask(item.frame, item.text);
@@ -108,7 +108,7 @@ export class Outbox {
           pause = 0;
         }
         if (pause === undefined) throw error;
-        await this.#session.sleep(pause);
+        await this.#session.time.sleep(pause);
       }
     }
   }

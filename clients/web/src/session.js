@@ -1,11 +1,12 @@
-/** What a client does by itself: it keeps a socket, and reconciles what is followed with what the socket is a member of. */
+/** What a client does by itself: it reconciles what is followed with what its socket is a member of. */
 
-import { Dialer } from "./dialer.js";
 import { asHubbubError, HubbubError, notJoined } from "./errors.js";
 import { defer, emit, Stream } from "./events.js";
+import { Link } from "./link.js";
 import { isMessage, Log, toMessage } from "./log.js";
 import { Outbox } from "./outbox.js";
-import { checkState, checkUrl, DEFAULTS, HOST_CLOCK, SECOND, withoutUndefined } from "./settings.js";
+import { checkState, checkUrl, DEFAULTS, HOST_CLOCK, withoutUndefined } from "./settings.js";
+import { Time } from "./time.js";
 
 /** @import * as api from "../sdk/hubbub.js" */
 /** @import { Channel, Client } from "./hubbub.js" */
@@ -13,8 +14,6 @@ import { checkState, checkUrl, DEFAULTS, HOST_CLOCK, SECOND, withoutUndefined } 
 /** @import { Defaults } from "./settings.js" */
 /** @import { Wire } from "./wire.js" */
 
-/** A socket that lived so long was a good one: the pauses begin at their shortest again. */
-const STABLE_AFTER = 10 * SECOND;
 /** The pause after a join that brought nothing new; the next ones are multiples of it. */
 const IDLE_PAUSE = 100;
 /** The most channels that a ping may ask about. */
@@ -56,21 +55,8 @@ export class Session {
   status = "connecting";
 
   #client;
-  #clock;
-  #dialer;
   #outbox = new Outbox(this);
   #state;
-  /** The socket that is used. @type {Wire | null} */
-  #wire = null;
-  /** Those that were moved away from, and are listened to until the move is complete. @type {Set<Wire>} */
-  #old = new Set();
-  #isDialing = false;
-  /** Tries since the last good socket. */
-  #tries = 0;
-  /** For the next try, or the next move. @type {unknown} */
-  #dialTimer;
-  /** @type {Set<unknown>} */
-  #timers = new Set();
   /** @type {Map<string, Feed>} */
   #feeds = new Map();
   /** Resolved and renewed when something that is waited for may have changed. */
@@ -84,9 +70,9 @@ export class Session {
     checkUrl(options);
     this.options = /** @type {api.Options & Defaults} */ ({ ...DEFAULTS, ...withoutUndefined(options) });
     this.#client = client;
-    this.#clock = options.clock ?? HOST_CLOCK;
+    this.time = new Time(options.clock ?? HOST_CLOCK);
     this.random = options.random ?? Math.random;
-    this.#dialer = new Dialer(this, options);
+    this.link = new Link(this, options);
     this.#state = checkState(options.state ?? {});
     this.inbox = new Feed("user:", this.#newLog());
     this.everyone = this.feed("everyone");
@@ -94,46 +80,13 @@ export class Session {
     this.everyone.isFollowed = options.everyone ?? true;
     for (const name of Object.keys(this.#state)) if (name.startsWith("room:")) this.feed(name);
     // After the caller's turn, so that its listeners and joins are there first.
-    queueMicrotask(() => this.#dial());
+    queueMicrotask(() => this.link.dial());
     this.#beat();
     /** @type {any} */ (globalThis).addEventListener?.("online", this.#wake);
   }
 
   get user() {
-    return this.#dialer.user;
-  }
-
-  // Time. Everything waits through these, so that the end of the session ends all waiting.
-
-  now() {
-    return this.#clock.now();
-  }
-
-  /** @param {number} ms @param {() => void} run @returns {unknown} */
-  after(ms, run) {
-    /** @type {unknown} */
-    const timer = this.#clock.setTimeout(() => {
-      this.#timers.delete(timer);
-      run();
-    }, ms);
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  /** @param {unknown} timer */
-  cancel(timer) {
-    if (this.#timers.delete(timer)) this.#clock.clearTimeout(timer);
-  }
-
-  /** @param {number} ms @returns {Promise<void>} */
-  async sleep(ms) {
-    if (ms > 0) await new Promise((resolve) => this.after(ms, () => resolve(undefined)));
-  }
-
-  /** Full jitter. @param {number} tries */
-  #backoff(tries) {
-    const { backoffBase, backoffCap } = this.options;
-    return this.random() * Math.min(backoffCap, backoffBase * 2 ** tries);
+    return this.link.user;
   }
 
   #changed() {
@@ -141,42 +94,13 @@ export class Session {
     this.#change = defer();
   }
 
-  // Sockets.
+  // The connection.
 
   /** Looks after the connection now: what waits for a better moment is tried, and an open socket is asked if it is alive. */
   wake() {
     if (this.ended) return;
-    if (this.#wire) {
-      this.#ping(this.#wire);
-    } else {
-      this.#tries = 0;
-      this.#dial();
-    }
-  }
-
-  /** @param {number} ms */
-  #dialIn(ms) {
-    this.cancel(this.#dialTimer);
-    this.#dialTimer = this.after(ms, () => this.#dial());
-  }
-
-  /** Opens a socket: the first one, one after a cut, or the one to move to. One is opened at a time. */
-  async #dial() {
-    if (this.#isDialing || this.ended) return;
-    this.#isDialing = true;
-    this.cancel(this.#dialTimer);
-    try {
-      const { wire, lifetime } = await this.#dialer.open();
-      this.#isDialing = false;
-      if (this.ended) wire.kill(this.ended);
-      else this.#adopt(wire, lifetime);
-    } catch (error) {
-      this.#isDialing = false;
-      if (this.ended) return;
-      if (error instanceof HubbubError && (error.code === "invalid_token" || error.code === "wrong_user")) return this.end(error);
-      if (!this.#wire) this.#setStatus("offline", asHubbubError(error));
-      this.#dialIn(this.#backoff(this.#tries++));
-    }
+    if (this.link.wire) this.#ping(this.link.wire);
+    else this.link.hurry();
   }
 
   /** The user is known now, and with it the name of their channel. @param {string} user */
@@ -189,37 +113,19 @@ export class Session {
     this.#state = {};
   }
 
-  /** Uses this socket from here on. The one before is kept until all channels are joined here. @param {Wire} wire @param {number} lifetime */
-  #adopt(wire, lifetime) {
-    if (this.#wire) this.#old.add(this.#wire);
-    this.#wire = wire;
-    if (!wire.isOpen) return this.lost(wire, "closed at once");
-    this.#dialIn(lifetime);
-    const knows = this.status !== "connecting" || [...this.#feeds.values()].some((feed) => feed.wasMember);
-    if (knows && this.status !== "live") this.#setStatus("recovering");
+  /** There is a fresh socket. */
+  arrived() {
+    const hasMissed = [...this.#feeds.values()].some((feed) => feed.wasMember);
+    if (this.status !== "live") this.setStatus(hasMissed ? "recovering" : "connecting");
     this.#attendAll();
     this.#changed();
   }
 
-  /** A socket is gone. @param {Wire} wire @param {unknown} why */
-  lost(wire, why) {
-    if (this.#old.delete(wire) || wire !== this.#wire || this.ended) return;
-    if (this.now() - wire.openedAt >= STABLE_AFTER) this.#tries = 0;
-    // A move that failed halfway: the old socket is still a member of everything.
-    this.#wire = [...this.#old].find((old) => !old.isLeaving) ?? null;
-    if (this.#wire) {
-      this.#old.delete(this.#wire);
-      this.#attendAll();
-    } else {
-      this.#setStatus("offline", new HubbubError("connection_lost", `the connection was lost: ${why}`));
-    }
-    if (!this.#isDialing) this.#dialIn(this.#backoff(this.#tries++));
+  /** The socket that was used is gone; the one before it may be used again. @param {unknown} why */
+  departed(why) {
+    if (this.link.wire) this.#attendAll();
+    else this.setStatus("offline", new HubbubError("connection_lost", `the connection was lost: ${why}`));
     this.#changed();
-  }
-
-  /** Closes a socket that was moved away from, as soon as nothing is expected of it. @param {Wire} wire */
-  dismissIfDone(wire) {
-    if (wire.isLeaving && !wire.isBusy) wire.kill("moved");
   }
 
   /** What the sockets bring by themselves. @param {Wire} wire @param {any} frame */
@@ -227,31 +133,22 @@ export class Session {
     if (frame.type === "message") this.#receive(frame.channel, frame.epoch, [frame]);
     else if (frame.type === "messages") this.#receive(frame.channel, frame.epoch, frame.messages);
     else if (frame.type === "left") this.#expelled(wire, frame);
-    else if (frame.type === "closing") this.#closing(wire, frame);
+    else if (frame.type === "closing") this.link.closing(wire, frame);
     else if (frame.type === "receipt") {
       const { type, ref, ...receipt } = frame;
       wire.owed.delete(frame.id);
       this.#tell(this.#feeds.get(frame.channel), "receipt", receipt);
-      this.dismissIfDone(wire);
+      this.link.dismissIfDone(wire);
     }
-  }
-
-  /** @param {Wire} wire @param {{code: string, message: string, reconnect: boolean}} frame */
-  #closing(wire, { code, message, reconnect }) {
-    if (!reconnect) return this.end(new HubbubError(code, message));
-    if (code === "token_expired" && !this.options.getToken && wire === this.#wire) {
-      return this.end(new HubbubError(code, "the token has expired: give `getToken` instead of `token`, so that a fresh one can be fetched"));
-    }
-    wire.kill(message);
   }
 
   // Pings.
 
   /** The sockets are kept from being idle, and what was lost without leaving a gap is found. */
   #beat() {
-    this.after(this.options.pingEvery, () => {
+    this.time.after(this.options.pingEvery, () => {
       this.#beat();
-      for (const wire of [this.#wire, ...this.#old]) if (wire) this.#ping(wire);
+      for (const wire of this.link.wires) this.#ping(wire);
     });
   }
 
@@ -328,7 +225,7 @@ export class Session {
   async leave(feed) {
     this.#unfollow(feed, new HubbubError("not_a_member", `\`${feed.name}\` was left: join it first`));
     this.#attend(feed);
-    while (!feed.isFollowed && this.#wire?.members.has(feed.name)) await this.#change.promise;
+    while (!feed.isFollowed && this.link.wire?.members.has(feed.name)) await this.#change.promise;
   }
 
   /** What was known of the channel is forgotten; loops over it end. @param {Feed} feed @param {HubbubError} why */
@@ -352,7 +249,7 @@ export class Session {
     if (feed.isAttended) return;
     feed.isAttended = true;
     let failures = 0;
-    for (let wire; (wire = this.#wire) && !this.ended; ) {
+    for (let wire; (wire = this.link.wire) && !this.ended; ) {
       const isMember = wire.members.has(feed.name);
       const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
       const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin);
@@ -363,7 +260,7 @@ export class Session {
       } catch (error) {
         if (this.ended) break;
         const pause = this.retryPause(asHubbubError(error), wire, failures++);
-        if (pause !== undefined) await this.sleep(pause);
+        if (pause !== undefined) await this.time.sleep(pause);
         else if (mustJoin) this.#giveUp(feed, asHubbubError(error));
         else wire.members.delete(feed.name);
       }
@@ -380,9 +277,10 @@ export class Session {
    */
   retryPause({ code, retryMs }, wire, failures) {
     if (code === "not_connected") wire.kill("the server doesn't know this connection any more");
-    if (code === "connection_lost" || code === "not_connected") return 0;
-    if (code === "too_fast") return retryMs ?? this.#backoff(failures);
-    return code === "unavailable" || code === "timeout" ? this.#backoff(failures) : undefined;
+    // Where the connection is still there, an answer has come that makes no sense, and another may do so too.
+    if (code === "connection_lost" || code === "not_connected") return wire.isOpen ? this.link.backoff(failures) : 0;
+    if (code === "too_fast") return retryMs ?? this.link.backoff(failures);
+    return code === "unavailable" || code === "timeout" ? this.link.backoff(failures) : undefined;
   }
 
   /** @param {Feed} feed @param {Wire} wire */
@@ -402,7 +300,7 @@ export class Session {
     }
     this.#handOut(feed);
     this.#changed();
-    if (log.idleJoins > 0) await this.sleep(IDLE_PAUSE * log.idleJoins);
+    if (log.idleJoins > 0) await this.time.sleep(IDLE_PAUSE * log.idleJoins);
   }
 
   /** @param {Feed} feed @param {Wire} wire */
@@ -420,7 +318,7 @@ export class Session {
 
   /** Something may be complete: a join that is waited for, the recovery, or a move. @param {Feed} [feed] */
   #settle(feed) {
-    const wire = this.#wire;
+    const wire = this.link.wire;
     if (!wire) return;
     const isSettled = (/** @type {Feed} */ one) => wire.members.has(one.name) && !one.isAttended;
     if (feed?.isFollowed && isSettled(feed)) {
@@ -430,13 +328,8 @@ export class Session {
       for (const join of feed.joins.splice(0)) join.resolve(joined);
     }
     if (![...this.#feeds.values()].every((one) => !one.isFollowed || isSettled(one))) return;
-    this.#setStatus("live");
-    for (const old of [...this.#old]) {
-      if (old.isLeaving) continue;
-      old.isLeaving = true;
-      this.after(this.options.requestTimeout, () => old.kill("moved"));
-      this.dismissIfDone(old);
-    }
+    this.setStatus("live");
+    this.link.letGo();
   }
 
   /** @param {string} name @param {string} epoch @param {Entry[]} entries */
@@ -472,7 +365,7 @@ export class Session {
 
   /** @param {Feed} feed */
   #roomClosed(feed) {
-    for (const wire of [this.#wire, ...this.#old]) wire?.members.delete(feed.name);
+    for (const wire of this.link.wires) wire.members.delete(feed.name);
     this.#unfollow(feed, new HubbubError("room_closed", `\`${feed.name}\` is closed`));
   }
 
@@ -481,7 +374,7 @@ export class Session {
     wire.members.delete(channel);
     const feed = this.#feeds.get(channel);
     // An old socket's news are old where the new one has been joined since.
-    if (!feed?.isFollowed || this.#wire?.members.has(channel)) return;
+    if (!feed?.isFollowed || this.link.wire?.members.has(channel)) return;
     const { position } = feed.log;
     this.#unfollow(feed, new HubbubError(reason, `\`${this.user}\` was ${reason} from \`${channel}\``));
     this.#tell(feed, "left", { channel, reason, position });
@@ -500,18 +393,18 @@ export class Session {
    * @param {Feed | null} feed @param {number} [deadline] @returns {Promise<Wire>}
    */
   async ready(feed, deadline = Infinity) {
-    const timer = deadline === Infinity ? undefined : this.after(deadline - this.now(), () => this.#changed());
+    const timer = deadline === Infinity ? undefined : this.time.after(deadline - this.time.now(), () => this.#changed());
     try {
       for (;;) {
         if (this.ended) throw this.ended;
         if (feed && !feed.isFollowed) throw feed.gone ?? notJoined(feed.name);
-        const wire = this.#wire;
+        const wire = this.link.wire;
         if (wire && (!feed || wire.members.has(feed.name))) return wire;
-        if (this.now() >= deadline) throw new HubbubError("offline", "there was no connection in time: try again when the client is live");
+        if (this.time.now() >= deadline) throw new HubbubError("offline", "there was no connection in time: try again when the client is live");
         await this.#change.promise;
       }
     } finally {
-      this.cancel(timer);
+      this.time.cancel(timer);
     }
   }
 
@@ -521,7 +414,7 @@ export class Session {
    * @returns {Promise<any>}
    */
   async request(feed, fields, { isRead }) {
-    const deadline = this.now() + this.options.requestTimeout;
+    const deadline = this.time.now() + this.options.requestTimeout;
     for (let failures = 0; ; failures += 1) {
       const wire = await this.ready(feed, deadline);
       try {
@@ -530,8 +423,8 @@ export class Session {
         const { code } = /** @type {HubbubError} */ (error);
         const pause = this.retryPause(/** @type {HubbubError} */ (error), wire, failures);
         const mayRepeat = isRead || code === "too_fast" || code === "unavailable" || code === "not_connected";
-        if (pause === undefined || !mayRepeat || this.now() + pause >= deadline) throw error;
-        await this.sleep(pause);
+        if (pause === undefined || !mayRepeat || this.time.now() + pause >= deadline) throw error;
+        await this.time.sleep(pause);
       }
     }
   }
@@ -563,7 +456,7 @@ export class Session {
   // The end.
 
   /** @param {api.Status} status @param {HubbubError} [error] */
-  #setStatus(status, error) {
+  setStatus(status, error) {
     if (status === this.status && !error) return;
     const previous = this.status;
     this.status = status;
@@ -574,19 +467,16 @@ export class Session {
   end(error) {
     if (this.ended) return;
     this.ended = error ?? new HubbubError("closed", "the client is closed: connect anew");
-    for (const timer of this.#timers) this.#clock.clearTimeout(timer);
-    this.#timers.clear();
+    this.time.end();
     /** @type {any} */ (globalThis).removeEventListener?.("online", this.#wake);
-    for (const wire of [this.#wire, ...this.#old]) wire?.kill(this.ended);
-    this.#wire = null;
-    this.#old.clear();
+    this.link.end(this.ended);
     this.#outbox.reject(this.ended);
     for (const feed of new Set([...this.#feeds.values(), this.inbox])) {
       for (const join of feed.joins.splice(0)) join.reject(this.ended);
       for (const stream of [...feed.streams]) stream.end(error);
     }
     this.#changed();
-    this.#setStatus("closed", error);
+    this.setStatus("closed", error);
   }
 }
 

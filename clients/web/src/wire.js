@@ -26,7 +26,7 @@ export class Wire {
   constructor(socket, session) {
     this.#socket = socket;
     this.#session = session;
-    this.openedAt = this.#heardAt = session.now();
+    this.openedAt = this.#heardAt = session.time.now();
     socket.onmessage = (/** @type {{data: unknown}} */ event) => this.#hear(event.data);
     socket.onclose = (/** @type {{code: number, reason: string}} */ event) =>
       this.#end(`closed with code ${event.code}${event.reason ? `: \`${event.reason}\`` : ""}`);
@@ -50,8 +50,8 @@ export class Wire {
       reject(connectionLost(fields));
       return promise;
     }
-    const sentAt = this.#session.now();
-    const timer = this.#session.after(this.#session.options.requestTimeout, () => {
+    const sentAt = this.#session.time.now();
+    const timer = this.#session.time.after(this.#session.options.requestTimeout, () => {
       this.#questions.delete(ref);
       reject(new HubbubError("timeout", `\`${fields.action}\` was not answered in time: try again`));
       // The answer alone may have been lost. A socket that has brought nothing at all since then is dead, whatever it says.
@@ -81,9 +81,9 @@ export class Wire {
   #end(why) {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.#session.lost(this, why);
+    this.#session.link.lost(this, why);
     for (const { reject, timer } of this.#questions.values()) {
-      this.#session.cancel(timer);
+      this.#session.time.cancel(timer);
       reject(why);
     }
     this.#questions.clear();
@@ -91,7 +91,7 @@ export class Wire {
 
   /** @param {unknown} data */
   #hear(data) {
-    this.#heardAt = this.#session.now();
+    this.#heardAt = this.#session.time.now();
     const frame = parse(data);
     if (!frame) return;
     const question = frame.type === "closing" ? undefined : this.#questions.get(frame.ref);
@@ -101,10 +101,10 @@ export class Wire {
       return;
     }
     this.#questions.delete(frame.ref);
-    this.#session.cancel(question.timer);
+    this.#session.time.cancel(question.timer);
     if (frame.type === "error") question.reject(serverError(frame));
     else question.resolve(frame);
-    this.#session.dismissIfDone(this);
+    this.#session.link.dismissIfDone(this);
   }
 }
 

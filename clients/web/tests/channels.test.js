@@ -593,3 +593,20 @@ async function collect(room) {
   for await (const message of room) messages.push(message);
   return messages;
 }
+
+test("a join whose answer makes no sense is tried again after a pause, and not at once", async (t) => {
+  const { client, server, clock } = await start(t);
+  server.append("room:lobby", { body: "one" });
+  let isBroken = true;
+  server.onPost = (_, frame) => [frame.type === "joined" && isBroken ? { ...frame, messages: 5 } : frame];
+  const room = client.room("lobby");
+  const joined = room.join({ since: 0 });
+  await until(() => server.sent("join").length > 0);
+  // Each takes a way there and back, in which the next join would come.
+  for (let times = 0; times < 5; times += 1) await atServer(client, server);
+  assert.equal(server.sent("join").length, 1);
+  isBroken = false;
+  await turnUntil(clock, 500, () => room.position?.seq === 1);
+  assert.equal((await joined).recovered, true);
+  assert.equal(server.sent("join").length, 2);
+});

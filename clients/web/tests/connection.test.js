@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { connect } from "hubbub-client";
-import { atClient, FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
+import { atClient, atServer, FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -138,6 +138,20 @@ test("the status goes from connecting to live, and by offline and recovering to 
   assert.equal(changes[1].error.code, "connection_lost");
   client.close();
   assert.deepEqual(changes.at(-1), { status: "closed", previous: "live", error: undefined });
+});
+
+test("a client that was never a member has nothing to recover: it is connecting until it is live", async (t) => {
+  let tries = 0;
+  const { client, clock } = await start(t, {
+    getToken: () => {
+      if (++tries < 2) throw new Error("no network");
+      return token();
+    },
+  });
+  const changes = record(client, "status");
+  client.room("lobby").join();
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.deepEqual(statuses(changes), ["offline", "connecting", "live"]);
 });
 
 test("after a cut each channel is resumed from its epoch and sequence, and nothing is missed or doubled", async (t) => {
@@ -494,6 +508,19 @@ test("close closes the socket, leaves no timer, and what waits is rejected", asy
   client.wake();
   await turn();
   assert.equal(server.connected, 1);
+});
+
+test("close ends a read and an order that wait before they are asked again", async (t) => {
+  const { client, server, room } = await member(await start(t));
+  server.onFrame = (connection, frame) => {
+    connection.refuse(frame, "too_fast", { retry_ms: 5_000 });
+    return true;
+  };
+  const waiting = [room.who(), room.kick("bob")];
+  await atServer(client, server);
+  await turn();
+  client.close();
+  for (const one of waiting) await assert.rejects(one, { code: "closed" });
 });
 
 test("a client that is closed while its socket opens leaves no connection behind", async (t) => {

@@ -1,0 +1,150 @@
+/** Starts the page: who one is, and what is shown at which address. */
+
+import { Announcer } from "./announcer.js";
+import { Chat, readJson } from "./chat.js";
+import { h } from "./dom.js";
+import { MachineView } from "./machine.js";
+import { Sidebar } from "./sidebar.js";
+import { signIn } from "./signin.js";
+import { fetchStack } from "./stack.js";
+import { comebackText, Talk } from "./talk.js";
+import { complainAboutId } from "./text.js";
+
+/** What this tab remembers over a reload: who one is, and how far one had come. */
+const REMEMBERED = "hubbub.session";
+
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+const announcer = new Announcer(/** @type {HTMLElement} */ (document.getElementById("announcer")));
+
+/** @param {string} hint */
+function showSignIn(hint = "") {
+  document.title = "Hubbub";
+  const last = readJson(localStorage, "hubbub.name");
+  const { view, focus } = signIn({ user: last?.user ?? "", isModerator: last?.isModerator ?? false, hint, enter });
+  root.replaceChildren(view);
+  focus();
+}
+
+/** @param {{user: string, isModerator: boolean}} who */
+function enter(who) {
+  localStorage.setItem("hubbub.name", JSON.stringify(who));
+  if (location.hash === "" || location.hash === "#/") history.replaceState(null, "", "#/room/lobby");
+  start(who);
+}
+
+/** @param {{user: string, isModerator: boolean}} who @param {import("../sdk/hubbub.js").State} [state] */
+async function start(who, state) {
+  let stack;
+  try {
+    stack = await fetchStack();
+  } catch (error) {
+    return showSignIn(`The page can’t begin: ${/** @type {Error} */ (error).message}.`);
+  }
+  const chat = new Chat(stack, who, state);
+  const remember = () => sessionStorage.setItem(REMEMBERED, JSON.stringify({ who, state: chat.state }));
+  remember();
+  addEventListener("pagehide", remember);
+  const leave = () => {
+    removeEventListener("pagehide", remember);
+    sessionStorage.removeItem(REMEMBERED);
+    chat.close();
+    // A fresh page knows nothing of who was here.
+    location.hash = "#/";
+    location.reload();
+  };
+  new Window(chat, stack, leave);
+}
+
+/** What is on the screen. */
+class Window {
+  #chat;
+  #stack;
+  #sidebar;
+  #stage = h("div", { class: "stage" });
+  /** @type {{element: HTMLElement, focus: () => void, end: () => void} | null} */
+  #view = null;
+  #isFirst = true;
+
+  /** @param {Chat} chat @param {import("./stack.js").Stack} stack @param {() => void} leave */
+  constructor(chat, stack, leave) {
+    this.#chat = chat;
+    this.#stack = stack;
+    this.#sidebar = new Sidebar(chat, leave);
+    root.replaceChildren(h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to what is open"), this.#sidebar.element, this.#stage);
+    chat.addEventListener("status", () => this.#statusChanged());
+    chat.addEventListener("list", () => this.#listChanged());
+    chat.addEventListener("conversation", () => this.#listChanged());
+    addEventListener("hashchange", () => this.#route());
+    document.addEventListener("visibilitychange", () => this.#seen());
+    // A tab that was asleep looks at once whether its socket is still there.
+    document.addEventListener("resume", () => chat.wake());
+    addEventListener("pageshow", ({ persisted }) => persisted && chat.wake());
+    this.#route();
+  }
+
+  #route() {
+    const [, kind, id = ""] = decodeURIComponent(location.hash).match(/^#\/(room|direct|everyone|machine)(?:\/(.*))?$/) ?? [];
+    this.#view?.end();
+    this.#view = this.#makeView(kind, id);
+    this.#stage.replaceChildren(this.#view.element);
+    document.body.dataset.pane = kind ? "stage" : "list";
+    this.#listChanged();
+    if (!this.#isFirst || kind !== "machine") this.#view.focus();
+    this.#isFirst = false;
+  }
+
+  /** @param {string | undefined} kind @param {string} id */
+  #makeView(kind, id) {
+    this.#chat.blur();
+    if (kind === "machine") return new MachineView(this.#chat, this.#stack);
+    if (kind === "everyone") return new Talk(this.#chat, this.#chat.open("everyone", "everyone"), announcer);
+    if ((kind === "room" || kind === "direct") && complainAboutId(id) === "") return new Talk(this.#chat, this.#chat.open(kind, id), announcer);
+    return welcome();
+  }
+
+  #statusChanged() {
+    const { status, comeback, trouble, isRefused } = this.#chat;
+    this.#sidebar.update();
+    if (status === "live" && comeback) announcer.say(comebackText(comeback));
+    if (status === "offline") announcer.say(isRefused ? `The stack refused your token: ${trouble}` : `Offline: ${trouble}`);
+    if (status === "closed" && trouble) announcer.say(`Closed: ${trouble}`);
+  }
+
+  #listChanged() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    requestAnimationFrame(() => {
+      this.#isDue = false;
+      this.#sidebar.update();
+      const { unread, current } = this.#chat;
+      const place = current ? `${current.kind === "room" ? "# " : ""}${current.title}` : location.hash === "#/machine" ? "The machine" : "";
+      const title = `${unread > 0 ? `(${unread}) ` : ""}${place ? `${place} · ` : ""}Hubbub`;
+      if (document.title !== title) document.title = title;
+    });
+  }
+
+  #isDue = false;
+
+  #seen() {
+    if (document.hidden) return;
+    this.#chat.read();
+    this.#chat.wake();
+  }
+}
+
+/** Where nothing is open. On a phone, the list of conversations is all that is seen then. */
+function welcome() {
+  const title = h("h1", { tabIndex: -1 }, "Nothing is open");
+  const element = h("main", { id: "main", class: "welcome" }, title, h("p", { class: "hint" }, "Choose a room or somebody to write to."));
+  return { element, focus: () => title.focus(), end: () => {} };
+}
+
+/** @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  (document.querySelector("#composer:enabled") ?? document.querySelector("main h1"))?.focus();
+}
+
+const remembered = readJson(sessionStorage, REMEMBERED);
+if (remembered?.who) start(remembered.who, remembered.state);
+else showSignIn();

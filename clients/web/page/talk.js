@@ -1,0 +1,451 @@
+/** A conversation: what was said, who is here, and what to say. */
+
+import { preview } from "./chat.js";
+import { avatar, h, icon, setText } from "./dom.js";
+import { VirtualList } from "./list.js";
+import { explain, formatDay, formatDuration, formatFullTime, formatNumber, formatTime, plural, readBody, startOfDay } from "./text.js";
+
+/** @import { Announcer } from "./announcer.js" */
+/** @import { Chat } from "./chat.js" */
+/** @import { Conversation, Item } from "./conversation.js" */
+
+/** Messages of one author within this time stand together. */
+const TOGETHER = 5 * 60_000;
+const LOOK_EVERY = 10_000;
+/** So many names the server gives at most. */
+const MOST_NAMES = 100;
+const NEAR_BEGIN = 800;
+/** What the server takes as a body, less what JSON adds. */
+const MOST_BYTES = 24_000;
+const COMEBACK_SHOWN = 8_000;
+
+export class Talk {
+  #chat;
+  #announcer;
+  /** @type {Conversation} */
+  #conversation;
+  /** @type {readonly Item[]} */
+  #items = [];
+  /** @type {Item | undefined} */
+  #firstItem;
+  /** @type {Item | null} */
+  #newFrom = null;
+  #hadEarlier = true;
+  #missed = 0;
+  #isDirty = false;
+  /** @type {Set<Item>} */
+  #changed = new Set();
+  /** @type {(() => void)[]} */
+  #ends = [];
+
+  #title = h("h1", { tabIndex: -1 });
+  #subtitle = h("p", { class: "subtitle" });
+  #banner = h("div", { class: "banner" });
+  #top = h("p", { class: "top", "aria-live": "off" });
+  #scroller = h("div", { class: "messages", role: "feed", tabIndex: 0 });
+  #latest = h("button", { class: "latest", type: "button", hidden: true });
+  #box = h("textarea", { id: "composer", rows: 1, "aria-label": "Message", "aria-describedby": "composer-hint", enterKeyHint: "send" });
+  #hint = h("p", { id: "composer-hint", class: "hint" });
+  #composer = h("form", { class: "composer", "aria-label": "Write" });
+  #shut = h("div", { class: "shut" });
+  #people = h("aside", { class: "people", "aria-label": "People here" });
+  #peopleButton = h("button", { class: "icon-button", type: "button", "aria-expanded": "false" }, icon("people"), h("span", { class: "unseen" }, "Who is here"));
+  #leaveButton = h("button", { class: "icon-button", type: "button" }, icon("leave"), h("span", { class: "unseen" }, "Leave"));
+  #list;
+
+  /** @param {Chat} chat @param {Conversation} conversation @param {Announcer} announcer */
+  constructor(chat, conversation, announcer) {
+    this.#chat = chat;
+    this.#conversation = conversation;
+    this.#announcer = announcer;
+    const send = h("button", { class: "send", type: "submit" }, icon("send"), h("span", { class: "unseen" }, "Send"));
+    this.#composer.append(h("div", { class: "composer-box" }, this.#box, send), this.#hint);
+    this.element = h("div", { class: "talk" },
+      h("main", { id: "main", class: "talk-main" },
+        h("header", { class: "talk-head" },
+          h("a", { class: "icon-button back", href: "#/" }, icon("back"), h("span", { class: "unseen" }, "All conversations")),
+          h("div", { class: "talk-title" }, this.#title, this.#subtitle),
+          this.#peopleButton, this.#leaveButton),
+        this.#banner,
+        h("div", { class: "messages-frame" }, this.#top, this.#scroller, this.#latest),
+        this.#shut,
+        this.#composer),
+      this.#people);
+    this.#list = new VirtualList(/** @type {HTMLElement} */ (this.#scroller), {
+      draw: (/** @type {Item} */ item, index) => this.#draw(item, index),
+      onScroll: () => this.#scrolled(),
+    });
+    this.#begin();
+  }
+
+  #begin() {
+    const { kind, title, draft } = this.#conversation;
+    this.#title.textContent = kind === "room" ? `# ${title}` : title;
+    this.#scroller.setAttribute("aria-label", `Messages in ${title}`);
+    this.#box.placeholder = kind === "room" ? `Write to # ${title}` : `Write to ${title}`;
+    this.#box.value = draft;
+    this.#peopleButton.hidden = this.#people.hidden = kind !== "room";
+    this.#leaveButton.hidden = kind === "everyone";
+    this.#leaveButton.addEventListener("click", () => {
+      this.#chat.leave(this.#conversation);
+      location.hash = "#/";
+    });
+    this.#peopleButton.addEventListener("click", () => this.#togglePeople());
+    this.#latest.addEventListener("click", () => {
+      this.#list.scrollToEnd();
+      this.#box.focus();
+    });
+    this.#composer.addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    this.#box.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#send();
+    });
+    this.#box.addEventListener("input", () => this.#typed());
+    this.#scroller.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#move(event));
+    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Escape" && this.#people.classList.contains("is-open")) this.#togglePeople();
+    });
+    this.#listen("conversation", ({ conversation, item }) => {
+      if (conversation === this.#conversation) this.#changedItem(item);
+    });
+    this.#listen("people", ({ conversation }) => conversation === this.#conversation && this.#showPeople());
+    this.#listen("status", () => {
+      this.#showStatus();
+      if (this.#chat.status === "live") this.#chat.look(this.#conversation);
+    });
+    const timer = setInterval(() => document.hidden || this.#chat.look(this.#conversation), LOOK_EVERY);
+    this.#ends.push(() => clearInterval(timer));
+    this.#chat.look(this.#conversation);
+    this.#showStatus();
+    this.#showPeople();
+    // It has no size before it is in the document.
+    queueMicrotask(() => this.#open());
+  }
+
+  /** @param {string} name @param {(detail: any) => void} act */
+  #listen(name, act) {
+    const listener = (/** @type {any} */ event) => act(event.detail);
+    this.#chat.addEventListener(name, listener);
+    this.#ends.push(() => this.#chat.removeEventListener(name, listener));
+  }
+
+  end() {
+    this.#conversation.draft = this.#box.value;
+    for (const end of this.#ends) end();
+  }
+
+  focus() {
+    if (this.#composer.hidden || matchMedia("(pointer: coarse)").matches) this.#title.focus();
+    else this.#box.focus();
+  }
+
+  // The list.
+
+  #open() {
+    this.#items = [...this.#conversation.items];
+    this.#firstItem = this.#items[0];
+    this.#list.reset(this.#items);
+    const { newFrom } = this.#conversation;
+    if (newFrom) {
+      this.#list.scrollTo(this.#items.indexOf(newFrom));
+      this.#scrolled();
+    }
+    this.#showEdges();
+    this.#typed();
+    this.#seeWhetherMoreIsWanted();
+  }
+
+  /** @param {Item | undefined} item */
+  #changedItem(item) {
+    if (item) {
+      this.#changed.add(item);
+      if (item.kind === "message" && item.from !== this.#chat.user && !this.#items.includes(item) && !this.#isDirty) {
+        // Only what is new at the end is read out.
+        if (this.#conversation.log.at(-1) === item) this.#announcer.message(`${item.from}: ${preview(item)}`);
+      }
+      if (item.kind === "message" && !this.#list.isAtEnd && item.from !== this.#chat.user && this.#conversation.log.at(-1) === item) this.#missed += 1;
+    }
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    // All that comes within a frame is drawn at once.
+    requestAnimationFrame(() => this.#refresh());
+  }
+
+  #refresh() {
+    this.#isDirty = false;
+    const conversation = this.#conversation;
+    const wasSent = conversation.waiting.length > 0 && conversation.waiting.at(-1)?.state === "waiting" && !this.#items.includes(/** @type {Item} */ (conversation.waiting.at(-1)));
+    if (this.#list.isAtEnd && conversation.trim()) this.#firstItem = undefined;
+    const before = this.#firstItem;
+    this.#items = [...conversation.items];
+    const changed = this.#changed;
+    this.#changed = new Set();
+    if (conversation.recovery) changed.add(conversation.recovery);
+    if (this.#newFrom && this.#newFrom !== conversation.newFrom) changed.add(this.#newFrom);
+    this.#newFrom = conversation.newFrom;
+    // What was the first has others before it now, and may stand together with them.
+    if (before && this.#items[0] !== before) changed.add(before);
+    if (this.#hadEarlier !== conversation.hasEarlier && this.#items[0]) changed.add(this.#items[0]);
+    this.#hadEarlier = conversation.hasEarlier;
+    this.#firstItem = this.#items[0];
+    if (wasSent) {
+      this.#list.isAtEnd = true;
+      this.#missed = 0;
+    }
+    this.#list.show(this.#items, changed);
+    this.#showEdges();
+    this.#seeWhetherMoreIsWanted();
+  }
+
+  #scrolled() {
+    if (this.#list.isAtEnd) this.#missed = 0;
+    this.#showEdges();
+    this.#seeWhetherMoreIsWanted();
+  }
+
+  #seeWhetherMoreIsWanted() {
+    if (this.#scroller.scrollTop < NEAR_BEGIN && this.#conversation.begin === 0) this.#chat.loadEarlier(this.#conversation);
+  }
+
+  #showEdges() {
+    const { isLoading, log, gone } = this.#conversation;
+    this.#scroller.setAttribute("aria-busy", String(isLoading));
+    const text = isLoading ? "Loading what was said before …" : log.length === 0 && !gone ? this.#emptyText() : "";
+    setText(this.#top, text);
+    this.#top.hidden = text === "";
+    this.#top.classList.toggle("is-empty", log.length === 0 && !isLoading);
+    this.#latest.hidden = this.#list.isAtEnd;
+    const label = this.#missed > 0 ? plural(this.#missed, "new message") : "To the latest";
+    if (this.#latest.textContent !== label) this.#latest.replaceChildren(icon("down"), label);
+  }
+
+  #emptyText() {
+    const { kind, title } = this.#conversation;
+    if (kind === "everyone") return "What services say to everyone appears here.";
+    if (kind === "direct") return `Nothing between you and ${title} yet. If ${title} is away, it waits in the inbox.`;
+    return this.#chat.status === "live" ? "Nobody has said anything here yet." : "";
+  }
+
+  /** @param {KeyboardEvent} event */
+  #move(event) {
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
+    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const from = this.#list.indexOf(document.activeElement);
+    const isHome = event.key === "Home" || event.key === "End";
+    if (event.ctrlKey || event.metaKey || event.altKey || (step === undefined && !isHome)) return;
+    event.preventDefault();
+    const last = this.#items.length - 1;
+    const start = from >= 0 ? from : this.#list.isAtEnd ? last + 1 : this.#list.range.last;
+    const index = event.key === "Home" ? 0 : event.key === "End" ? last : Math.min(last, Math.max(0, start + (step ?? 0)));
+    this.#list.reveal(index)?.focus({ preventScroll: true });
+  }
+
+  /** @param {Item} item @param {number} index */
+  #draw(item, index) {
+    const before = this.#items[index - 1];
+    const isNewDay = !before || startOfDay(before.at) !== startOfDay(item.at);
+    const { kind, title, begin, hasEarlier } = this.#conversation;
+    const marks = [
+      index === 0 && kind === "room" && begin === 0 && !hasEarlier && h("p", { class: "beginning" }, `This is where # ${title} begins.`),
+      isNewDay && h("div", { class: "day" }, h("span", {}, formatDay(item.at))),
+      item === this.#conversation.newFrom && h("div", { class: "new" }, h("span", {}, "New")),
+    ];
+    const content = item.kind === "notice" ? this.#drawNotice(item) : this.#drawMessage(item, !isNewDay && !marks[2] && belongTo(before, item));
+    return h("article", { class: "row", tabIndex: -1, "aria-posinset": item.seq ?? index + 1, "aria-setsize": -1, "data-id": item.id }, ...marks, content);
+  }
+
+  /** @param {Item} item */
+  #drawNotice(item) {
+    const isReset = item.notice === "reset";
+    const { begin, hasEarlier } = this.#conversation;
+    const mayLoad = isReset && this.#conversation.log[begin - 1] === item && hasEarlier;
+    const more = mayLoad && h("button", { type: "button", class: "quiet", onclick: () => this.#chat.loadEarlier(this.#conversation) }, "Load what is before");
+    return h("p", { class: `notice ${item.notice}` }, item.text ?? "", more);
+  }
+
+  /** @param {Item} item @param {boolean} isTogether */
+  #drawMessage(item, isTogether) {
+    const { from = "", at, state } = item;
+    const isMine = from === this.#chat.user;
+    const time = h("time", { dateTime: new Date(at).toISOString(), title: formatFullTime(at) }, formatTime(at));
+    const head = h("p", { class: isTogether ? "unseen" : "head" }, h("span", { class: isMine ? "name is-mine" : "name" }, from), " ", isTogether ? "" : time);
+    const classes = ["message", isTogether && "is-together", state === "waiting" && "is-waiting", item.isRecovered && "is-recovered"];
+    return h("div", { class: classes.filter(Boolean).join(" ") },
+      isTogether ? h("span", { class: "gutter", "aria-hidden": "true" }, formatTime(at)) : avatar(from),
+      h("div", { class: "said" }, head, drawBody(item), this.#drawState(item)),
+      this.#drawReceipt(item),
+      this.#drawActions(item));
+  }
+
+  /** What became of one's own message. @param {Item} item */
+  #drawState(item) {
+    const { state } = item;
+    if (state === "failed") {
+      const retry = h("button", { type: "button", class: "quiet", onclick: () => this.#chat.retry(this.#conversation, item) }, "Send again");
+      const discard = h("button", { type: "button", class: "quiet", onclick: () => this.#chat.discard(this.#conversation, item) }, "Discard");
+      return h("p", { class: "state failed" }, `Not sent: ${explain(item.error)}. `, retry, discard);
+    }
+    if (state === "waiting") return h("p", { class: "state" }, this.#chat.status === "live" ? "Sending …" : "Waits for the connection");
+    if (state === "accepted") return h("p", { class: "state" }, "Accepted");
+    if (state === "unknown") return h("p", { class: "state" }, "Accepted, but it isn’t known whether anybody got it");
+    return null;
+  }
+
+  /** Whom it has reached. @param {Item} item */
+  #drawReceipt({ receipt, isDeleted }) {
+    if (!receipt || isDeleted) return null;
+    const { delivered, members, failed, ms } = receipt;
+    if (this.#conversation.kind === "direct" && delivered === 0) return drawReceipt("in the inbox", `In the inbox: ${this.#conversation.id} is away`);
+    const time = formatDuration(ms);
+    const text = `Delivered to ${formatNumber(delivered)} of ${formatNumber(members)} in ${time}`;
+    return drawReceipt(`✓ ${formatNumber(delivered)} · ${time}`, failed > 0 ? `${text}; ${formatNumber(failed)} will recover it` : text);
+  }
+
+  /** @param {Item} item */
+  #drawActions(item) {
+    if (item.isDeleted || item.seq === undefined || !this.#chat.mayModerate(this.#conversation)) return null;
+    const erase = async () => {
+      button.disabled = true;
+      await this.#chat.delete(this.#conversation, item).catch((error) => {
+        button.disabled = false;
+        this.#announcer.say(`Not deleted: ${explain(error)}`);
+      });
+    };
+    const button = h("button", { type: "button", class: "icon-button delete", "aria-label": `Delete the message of ${item.from}`, title: "Delete", onclick: erase }, icon("delete"));
+    return button;
+  }
+
+  // What is around it.
+
+  #showStatus() {
+    const { status, trouble, isRefused, comeback } = this.#chat;
+    const again = h("button", { type: "button", class: "quiet", onclick: () => this.#chat.wake() }, "Try now");
+    let parts = /** @type {any[]} */ ([]);
+    let tone = "warn";
+    if (status === "closed") parts = [trouble ? `The stack has closed the door: ${trouble}.` : "Closed."];
+    else if (isRefused) parts = [h("strong", {}, "The stack refused your token. "), `It says: ${trouble}. `, again];
+    else if (status === "offline") parts = [h("strong", {}, "Offline. "), `${capital(trouble)}. What you write waits, and is sent once the connection is back. `, again];
+    else if (status === "recovering") parts = ["Catching up on what was missed …"];
+    else if (status === "connecting") parts = ["Connecting …"];
+    else if (comeback) {
+      tone = comeback.isComplete ? "good" : "warn";
+      parts = [comebackText(comeback)];
+      setTimeout(() => this.#forgetComeback(comeback), COMEBACK_SHOWN);
+    }
+    const text = parts.map((part) => part.textContent ?? part).join("");
+    if (this.#banner.dataset.text === text) return;
+    this.#banner.dataset.text = text;
+    this.#banner.dataset.tone = tone;
+    this.#banner.replaceChildren(...(parts.length > 0 ? [h("p", {}, ...parts)] : []));
+    this.#showGone();
+  }
+
+  /** @param {object} comeback */
+  #forgetComeback(comeback) {
+    if (this.#chat.comeback !== comeback) return;
+    this.#chat.comeback = null;
+    this.#showStatus();
+  }
+
+  #showGone() {
+    const { gone, kind } = this.#conversation;
+    const isOver = this.#chat.status === "closed";
+    this.#composer.hidden = kind === "everyone" || Boolean(gone) || isOver;
+    this.#shut.hidden = !gone || isOver;
+    if (!gone) return;
+    const back = h("button", { type: "button", class: "primary", onclick: () => this.#chat.rejoin(this.#conversation) }, "Join again");
+    this.#shut.replaceChildren(h("p", {}, `You are not in this room: ${explain(gone)}.`), back);
+  }
+
+  #showPeople() {
+    this.#showGone();
+    const { people, kind, id } = this.#conversation;
+    if (kind === "direct") return setText(this.#subtitle, "Direct messages");
+    if (kind === "everyone") return setText(this.#subtitle, "Announcements to all who are connected");
+    if (!people) return;
+    const { count, users } = people;
+    setText(this.#subtitle, `${plural(count, "connection")} · ${users.length < MOST_NAMES ? plural(users.length, "person", "people") : "a hundred people or more"}`);
+    const me = this.#chat.user;
+    const sorted = [...users].sort((one, other) => Number(other === me) - Number(one === me) || one.localeCompare(other));
+    const focused = document.activeElement?.closest(".people li")?.getAttribute("data-user");
+    this.#people.replaceChildren(
+      h("h2", {}, "Here now ", h("span", { class: "count" }, formatNumber(count))),
+      h("ul", { "aria-label": `People in ${id}` }, ...sorted.map((user) => this.#drawPerson(user))),
+      h("p", { class: "hint", hidden: users.length < MOST_NAMES }, "The first hundred are shown."),
+    );
+    if (focused) this.#people.querySelector(`[data-user="${CSS.escape(focused)}"] a`)?.focus();
+  }
+
+  /** @param {string} user */
+  #drawPerson(user) {
+    const name = [avatar(user), h("span", { class: "nav-title" }, user)];
+    const isMe = user === this.#chat.user;
+    const content = isMe ? h("span", { class: "nav-link" }, ...name, h("small", {}, "you")) : h("a", { class: "nav-link", href: `#/direct/${user}` }, ...name);
+    return h("li", { "data-user": user }, content);
+  }
+
+  #togglePeople() {
+    const isOpen = this.#people.classList.toggle("is-open");
+    this.#peopleButton.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) this.#people.querySelector("a")?.focus();
+    else this.#peopleButton.focus();
+  }
+
+  // Writing.
+
+  #typed() {
+    const size = new TextEncoder().encode(this.#box.value).length;
+    const isTooLong = size > MOST_BYTES;
+    this.#box.setAttribute("aria-invalid", String(isTooLong));
+    setText(this.#hint, isTooLong ? `Too long by ${formatNumber(size - MOST_BYTES)} bytes` : "Enter sends, Shift + Enter begins a line");
+    this.#hint.classList.toggle("error", isTooLong);
+    this.#box.style.height = "auto";
+    this.#box.style.height = `${Math.min(this.#box.scrollHeight, 200)}px`;
+  }
+
+  #send() {
+    const text = this.#box.value.trim();
+    if (text === "" || this.#box.getAttribute("aria-invalid") === "true") return;
+    this.#chat.send(this.#conversation, text);
+    this.#box.value = "";
+    this.#typed();
+  }
+}
+
+/** Whether a message stands together with the one before it. @param {Item | undefined} before @param {Item} item */
+function belongTo(before, item) {
+  return before?.kind === "message" && before.from === item.from && item.at - before.at < TOGETHER;
+}
+
+/** @param {Item} item */
+function drawBody(item) {
+  if (item.isDeleted) return h("p", { class: "text deleted" }, item.deletedBy ? `Deleted by ${item.deletedBy}` : "This message was deleted");
+  const { text, isJson } = readBody(item.body);
+  return isJson ? h("pre", { class: "text", tabIndex: 0 }, text) : h("p", { class: "text" }, ...linked(text));
+}
+
+/** @param {string} short @param {string} full */
+function drawReceipt(short, full) {
+  return h("p", { class: "receipt", title: full }, h("span", { "aria-hidden": "true" }, short), h("span", { class: "unseen" }, full));
+}
+
+/** Text with its web addresses as links. @param {string} text */
+function linked(text) {
+  return text.split(/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/).map((part, index) =>
+    index % 2 === 1 ? h("a", { href: part, target: "_blank", rel: "noreferrer noopener" }, part) : part,
+  );
+}
+
+/** @param {{awayFor: number, recovered: number, isComplete: boolean}} comeback */
+export function comebackText({ awayFor, recovered, isComplete }) {
+  const away = `Back after ${formatDuration(awayFor)}: `;
+  if (!isComplete) return `${away}not everything that was missed could be recovered.`;
+  return recovered > 0 ? `${away}${plural(recovered, "message")} recovered, nothing lost.` : `${away}nothing was missed.`;
+}
+
+/** @param {string} text */
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
