@@ -74,7 +74,7 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
         .protected_if(settings.deletion_protection);
     program.add(&API, api);
     let parts = deployed_parts();
-    let trigger = fingerprint(&parts)?;
+    let trigger = fingerprint(&parts, routes::SELECTION)?;
     let mut deployment = of_api("aws:apigatewayv2:Deployment").with("triggers", Value::map([("parts", trigger)]));
     for (name, part) in parts {
         deployment = deployment.after(&name);
@@ -174,10 +174,11 @@ fn authorizer() -> Resource {
         .with("identitySources", Value::List(Vec::new()))
 }
 
-/// A hash that changes whenever a part does, and so makes a new deployment; API Gateway serves the last picture otherwise.
-fn fingerprint(parts: &[(Name, Resource)]) -> Result<String, ProgramError> {
+/// A hash that changes whenever a part does, or how routes are chosen, and so makes a new deployment; API Gateway serves the last picture
+/// otherwise.
+fn fingerprint(parts: &[(Name, Resource)], selection: &str) -> Result<String, ProgramError> {
     let parts: BTreeMap<_, _> = parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
-    let digest = Sha256::digest(serde_json::to_vec(&parts)?);
+    let digest = Sha256::digest(serde_json::to_vec(&(parts, selection))?);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -210,14 +211,15 @@ mod tests {
 
     #[test]
     fn a_route_that_changes_makes_a_new_deployment() {
-        let before = fingerprint(&deployed_parts()).unwrap();
-        assert_eq!(before, fingerprint(&deployed_parts()).unwrap());
+        let before = fingerprint(&deployed_parts(), "a").unwrap();
+        assert_eq!(before, fingerprint(&deployed_parts(), "a").unwrap());
+        assert_ne!(before, fingerprint(&deployed_parts(), "b").unwrap());
         for index in 0..deployed_parts().len() {
             let mut parts = deployed_parts();
             let (name, part) = parts.remove(index);
-            assert_ne!(before, fingerprint(&parts).unwrap(), "without {name:?}");
+            assert_ne!(before, fingerprint(&parts, "a").unwrap(), "without {name:?}");
             parts.insert(index, (name.clone(), part.with("description", "changed")));
-            assert_ne!(before, fingerprint(&parts).unwrap(), "with another {name:?}");
+            assert_ne!(before, fingerprint(&parts, "a").unwrap(), "with another {name:?}");
         }
     }
 }
