@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use hubbub_core::channel::Channel;
+use hubbub_core::message::Seq;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::local_aws::Request;
 use crate::processes::Function;
@@ -167,6 +169,27 @@ pub async fn map(stack: &Stack, function: Function, mapping: &Value) -> anyhow::
     }
     Request::lambda("POST", "/2015-03-31/event-source-mappings/", &request.to_string()).send(stack).await?;
     Ok(())
+}
+
+/// Sets a channel's log back to a sequence, as a table is that was restored: what came later is gone.
+///
+/// # Errors
+/// Fails if the local AWS doesn't do it.
+pub async fn set_back(stack: &Stack, channel: &Channel, to: Seq, from: Seq) -> anyhow::Result<()> {
+    let table = &stack.outputs.table_name;
+    for seq in to.0 + 1..=from.0 {
+        let key = json!({"pk": {"S": format!("LOG#{channel}")}, "sk": {"S": format!("{seq:020}")}});
+        let call = json!({"TableName": table, "Key": key, "ConditionExpression": "attribute_exists(pk)"});
+        Request::dynamodb("DynamoDB_20120810.DeleteItem", &call).send(stack).await?;
+    }
+    let call = json!({
+        "TableName": table,
+        "Key": {"pk": {"S": format!("CH#{channel}")}, "sk": {"S": "@"}},
+        "ConditionExpression": "attribute_exists(pk)",
+        "UpdateExpression": "SET head = :to, sent = :to",
+        "ExpressionAttributeValues": {":to": {"N": to.0.to_string()}},
+    });
+    Request::dynamodb("DynamoDB_20120810.UpdateItem", &call).send(stack).await.map(drop)
 }
 
 /// A call about a policy of a function's role.

@@ -48,6 +48,17 @@ impl Request {
         }
     }
 
+    pub(crate) fn dynamodb(target: &'static str, body: &Value) -> Self {
+        Self {
+            service: "dynamodb",
+            method: "POST",
+            path: "/".to_owned(),
+            content_type: "application/x-amz-json-1.0",
+            target: Some(target),
+            body: body.to_string(),
+        }
+    }
+
     pub(crate) fn logs(target: &'static str, body: &Value) -> Self {
         Self {
             service: "logs",

@@ -10,6 +10,7 @@ mod moment;
 mod orders;
 mod plan;
 mod publish;
+mod restored;
 mod rooms;
 mod stack;
 mod tail;
@@ -75,6 +76,8 @@ enum Command {
     Rooms(rooms::Arguments),
     /// Shows messages that could not be delivered, and puts them back or drops them.
     DeadLetters(dead_letters::Arguments),
+    /// Puts the logs of a restored table ahead of what clients have seen.
+    Restored(restored::Arguments),
     /// Says how long a room's messages take, what they cost, and which settings they want. Needs no stack.
     Plan(plan::Arguments),
     /// Prints a token by which a user can connect.
@@ -117,6 +120,7 @@ async fn run(place: stack::Place, console: Console, command: Command) -> anyhow:
         Command::Order(arguments) => orders::run(&stack, console, arguments).await?,
         Command::Rooms(arguments) => rooms::run(&stack, console, arguments).await?,
         Command::DeadLetters(arguments) => dead_letters::run(&stack, console, arguments).await?,
+        Command::Restored(arguments) => restored::run(&stack, console, arguments).await?,
         Command::Token(arguments) => token::run(&stack, console, &arguments).await?,
         // It was carried out before the stack was looked for.
         Command::Plan(_) => {}

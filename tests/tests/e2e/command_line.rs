@@ -4,9 +4,10 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use hubbub_client::{Channel, Event, ServerFrame, Start};
+use hubbub_core::message::Seq;
 use hubbub_tests::command_line::{Ran, hubbub, run};
-use hubbub_tests::inspect;
 use hubbub_tests::scene::{Scene, eventually};
+use hubbub_tests::{faults, inspect};
 use serde_json::json;
 
 /// Starts a command that goes on.
@@ -142,4 +143,33 @@ async fn where_no_stack_is_found_it_says_where_it_looked() {
     for place in ["--outputs", "target/local/outputs.json", "`pulumi` isn't installed", "scripts/up"] {
         assert!(ran.err.contains(place), "{place}: {ran:?}");
     }
+}
+
+#[tokio::test]
+async fn a_restored_log_goes_on_where_nobody_has_seen_anything_yet() {
+    let scene = Scene::set().await;
+    let (room, user) = (scene.own("room"), scene.own("user"));
+    let channel = Channel::room(&room);
+    let mut member = scene.join(&user, &room).await;
+    for id in ["kept", "lost"] {
+        member.client.publish(&room, &1, Some(id)).await.unwrap();
+    }
+    assert_eq!(member.next_ids(2).await, ["kept", "lost"]);
+    // The backup was made between the two.
+    faults::set_back(&scene.stack, &channel.to_string().parse().unwrap(), Seq(1), Seq(2)).await.unwrap();
+    let ran = run(&scene.stack, &["restored", "--channel", &channel.to_string(), "--json"]).unwrap();
+    assert_eq!((ran.status, ran.json().unwrap()[0]["next"].clone()), (Some(0), json!(1_000_002)), "{ran:?}");
+    member.client.publish(&room, &1, Some("new")).await.unwrap();
+    let reset = loop {
+        match member.events.next().await.unwrap() {
+            Event::Reset { head, .. } => break head,
+            other => assert!(matches!(other, Event::Message(_)), "{other:?}"),
+        }
+    };
+    assert!(reset >= 1_000_001, "{reset}");
+    member.client.publish(&room, &1, Some("newer")).await.unwrap();
+    while member.next().await.message.id != "newer" {}
+    let log = member.client.history(channel, None, None).await.unwrap();
+    let ids: Vec<&str> = log.messages.iter().map(|message| message.id.as_str()).collect();
+    assert_eq!(ids, ["kept", "new", "newer"]);
 }

@@ -7,7 +7,8 @@ use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
 use hubbub_core::ports::{ChannelState, PortResult};
 
 use super::Table;
-use super::item::{CHANNEL, Item, SELF, read_channel, read_text, text};
+use super::item::attribute::{HEAD, SENT};
+use super::item::{CHANNEL, Item, SELF, channel_key, number, read_channel, read_text, text};
 use crate::error::{malformed, port_error};
 
 /// A page of the table's channels.
@@ -55,5 +56,23 @@ impl Table {
             rows: u64::try_from(answer.scanned_count()).unwrap_or_default(),
             next: answer.last_evaluated_key.map(ChannelCursor),
         })
+    }
+
+    /// Puts a log's next sequence so far ahead, as if there had been so many messages that nobody keeps any more.
+    ///
+    /// # Errors
+    /// When the table can't be written, or the channel isn't there any more.
+    pub async fn lift(&self, channel: &Channel, by: u64) -> PortResult<()> {
+        self.update(channel_key(channel), SELF)
+            .update_expression("SET #head = #head + :by, #sent = #sent + :by")
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .expression_attribute_names("#head", HEAD)
+            .expression_attribute_names("#sent", SENT)
+            .expression_attribute_values(":by", number(by))
+            .send()
+            .await
+            .map_err(|error| port_error("dynamodb:UpdateItem", &error))?;
+        Ok(())
     }
 }
