@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::scene::Examples;
 use crate::schemas::{self, Described, Dialect, Frames, Named};
 
+const DIALECT: Dialect = Dialect::AsyncApi;
+
 const SOCKET: &str = "socket";
 const PUBLISH_QUEUE: &str = "publishQueue";
 const DEAD_LETTER_QUEUE: &str = "deadLetterQueue";
@@ -21,10 +23,9 @@ const DEAD_LETTER_QUEUE: &str = "deadLetterQueue";
 /// # Errors
 /// When two parts would have the same name.
 pub fn document(examples: &Examples) -> Result<Value> {
-    let dialect = Dialect::AsyncApi;
     let mut parts = Parts::default();
-    let requests = schemas::client_frames(dialect)?;
-    let frames = schemas::server_frames(dialect, |frame| examples.is_answer(frame))?;
+    let requests = schemas::client_frames(DIALECT)?;
+    let frames = schemas::server_frames(DIALECT, |frame| examples.is_answer(frame))?;
     parts.frames(&requests, &examples.requests)?;
     parts.frames(&frames, &examples.frames)?;
     let socket = parts.take_channel(json!({
@@ -35,8 +36,8 @@ pub fn document(examples: &Examples) -> Result<Value> {
         "bindings": { "ws": { "method": "GET" } },
     }));
 
-    let queue_attributes = parts.attributes(schemas::queue_attributes(dialect)?)?;
-    parts.definitions(schemas::parcels(dialect)?.definitions)?;
+    let queue_attributes = parts.attributes(schemas::queue_attributes(DIALECT)?)?;
+    parts.definitions(schemas::parcels(DIALECT)?.definitions)?;
     let kinds = [
         ("Envelope", "message", &examples.parcels.messages),
         ("Order", "order", &examples.parcels.orders),
@@ -44,7 +45,7 @@ pub fn document(examples: &Examples) -> Result<Value> {
     ];
     for (schema, name, said) in kinds {
         let said = said.iter().map(|(payload, headers)| json!({ "payload": payload, "headers": headers })).collect();
-        parts.message(schema, name, dialect_reference(schema), Some(&queue_attributes), said)?;
+        parts.message(schema, name, DIALECT.reference(schema), Some(&queue_attributes), said)?;
     }
     let publish_queue = parts.take_channel(json!({
         "address": "{publishQueueUrl}",
@@ -54,7 +55,7 @@ pub fn document(examples: &Examples) -> Result<Value> {
         "parameters": { "publishQueueUrl": { "description": "The stack's output `publishQueueUrl`." } },
     }));
 
-    let letter_attributes = parts.attributes(schemas::dead_letter_attributes(dialect)?)?;
+    let letter_attributes = parts.attributes(schemas::dead_letter_attributes(DIALECT)?)?;
     let letters = examples.dead_letters.iter();
     let letters = letters.map(|(headers, body)| json!({ "payload": body, "headers": headers })).collect();
     let any_text = json!({ "type": "string", "description": "The message, as it came." });
@@ -128,10 +129,6 @@ pub fn document(examples: &Examples) -> Result<Value> {
     }))
 }
 
-fn dialect_reference(schema: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{schema}") })
-}
-
 fn message_reference(channel: &str, message: &str) -> Value {
     json!({ "$ref": format!("#/channels/{channel}/messages/{message}") })
 }
@@ -161,7 +158,7 @@ impl Parts {
             let said = examples.get(name).into_iter().flatten();
             let said: Vec<Value> = said.map(|payload| json!({ "payload": payload })).collect();
             ensure!(!said.is_empty(), "the scene has no example of `{name}`");
-            self.message(schema, name, dialect_reference(schema), None, said)?;
+            self.message(schema, name, DIALECT.reference(schema), None, said)?;
             if let Some(Value::Object(message)) = self.messages.get_mut(schema) {
                 message.insert(MAX_BYTES.into(), MAX_FRAME_BYTES.into());
             }
@@ -174,7 +171,7 @@ impl Parts {
         self.definitions(definitions)?;
         let name = root.remove("title").and_then(|title| title.as_str().map(str::to_owned)).unwrap_or_default();
         self.definitions(Map::from_iter([(name.clone(), Value::Object(root))]))?;
-        Ok(dialect_reference(&name))
+        Ok(DIALECT.reference(&name))
     }
 
     fn message(
@@ -200,7 +197,10 @@ impl Parts {
 
     /// A channel with the messages since the last one.
     fn take_channel(&mut self, mut channel: Value) -> Value {
-        channel["messages"] = Value::Object(std::mem::take(&mut self.channel));
+        let messages = std::mem::take(&mut self.channel);
+        if let Value::Object(fields) = &mut channel {
+            fields.insert("messages".into(), Value::Object(messages));
+        }
         channel
     }
 }

@@ -39,7 +39,9 @@ impl Dialect {
         settings.with_transform(RecursiveTransform(tidy))
     }
 
-    fn reference(self, name: &str) -> Value {
+    /// What refers to a definition.
+    #[must_use]
+    pub fn reference(self, name: &str) -> Value {
         json!({ "$ref": format!("#{}/{name}", self.definitions()) })
     }
 }

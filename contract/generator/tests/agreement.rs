@@ -3,6 +3,12 @@
 //! What is tried: everything that fuzzing has kept, PROTOCOL.md's examples, the contract's, and these with each field replaced by each of many
 //! values. What a reader takes, its schema takes, without exception. What a reader refuses, the schema refuses too, but for what a schema
 //! can't say: [`EXCEPTIONS`].
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

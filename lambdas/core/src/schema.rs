@@ -31,7 +31,7 @@ fn id_pattern() -> String {
     format!("[A-Za-z0-9{ID_MARKS}]{{1,{MAX_ID_BYTES}}}")
 }
 
-/// One of these texts, where `ID` stands for any id.
+/// A text of one of these forms, which are patterns.
 fn text(forms: &[&str]) -> Schema {
     json_schema!({ "type": "string", "pattern": format!("^({})$", forms.join("|")) })
 }
