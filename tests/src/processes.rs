@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A function of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "DESIGN.md and each function's crate say what it does")]
+#[expect(missing_docs, reason = "ARCHITECTURE.md and each function's crate say what it does")]
 pub enum Function {
     Authorize,
     Connect,

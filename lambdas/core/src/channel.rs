@@ -8,6 +8,15 @@ use thiserror::Error;
 
 use crate::id::{InvalidId, RoomId, UserId};
 
+/// What a room's channel begins with, before a colon.
+pub(crate) const ROOM: &str = "room";
+
+/// What a user's channel begins with, before a colon.
+pub(crate) const USER: &str = "user";
+
+/// The channel of all connections.
+pub(crate) const EVERYONE: &str = "everyone";
+
 /// An ordered log with members.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -34,9 +43,9 @@ pub enum InvalidChannel {
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Room(id) => write!(f, "room:{id}"),
-            Self::User(id) => write!(f, "user:{id}"),
-            Self::Everyone => f.write_str("everyone"),
+            Self::Room(id) => write!(f, "{ROOM}:{id}"),
+            Self::User(id) => write!(f, "{USER}:{id}"),
+            Self::Everyone => f.write_str(EVERYONE),
         }
     }
 }
@@ -46,9 +55,9 @@ impl FromStr for Channel {
 
     fn from_str(text: &str) -> Result<Self, InvalidChannel> {
         match text.split_once(':') {
-            Some(("room", id)) => Ok(Self::Room(RoomId::parse(id)?)),
-            Some(("user", id)) => Ok(Self::User(UserId::parse(id)?)),
-            None if text == "everyone" => Ok(Self::Everyone),
+            Some((ROOM, id)) => Ok(Self::Room(RoomId::parse(id)?)),
+            Some((USER, id)) => Ok(Self::User(UserId::parse(id)?)),
+            None if text == EVERYONE => Ok(Self::Everyone),
             _ => Err(InvalidChannel::UnknownKind),
         }
     }

@@ -17,9 +17,12 @@ pub const MAX_ID_BYTES: usize = 64;
 #[error("`{0}` is not an id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : -")]
 pub struct InvalidId(String);
 
+/// What an id may hold beside ASCII letters and digits. The hyphen is last, so that a pattern's brackets can hold them as they are.
+pub(crate) const ID_MARKS: &str = "._:-";
+
 /// Whether a byte may be in an id.
 pub(crate) fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)
+    byte.is_ascii_alphanumeric() || ID_MARKS.as_bytes().contains(&byte)
 }
 
 /// Checks the form that room, user and message ids share.

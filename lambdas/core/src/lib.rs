@@ -6,7 +6,7 @@
 //! | what | where |
 //! |---|---|
 //! | what things are called | [`names`], [`config`], [`id`], [`channel`], [`time`] |
-//! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`] |
+//! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`]; with the feature `schema`, as JSON Schema |
 //! | the log | [`append`], [`recovery`] |
 //! | who may do what, and how much | [`capability`], [`limit`] |
 //! | what is taken away, and from whom | [`order`], [`expulsion`], [`closure`] |
@@ -42,6 +42,8 @@ pub mod protocol;
 pub mod rate;
 pub mod receive;
 pub mod recovery;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod settlement;
 pub mod time;
 

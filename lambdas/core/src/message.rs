@@ -67,6 +67,7 @@ impl Eq for Body {}
 
 /// What an entry of a log says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A message's body.
@@ -99,6 +100,7 @@ impl Content {
 
 /// What becomes of the log of a room that is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Closure {
     /// It stays.
@@ -118,6 +120,7 @@ pub enum ReceiptTo {
 
 /// A message of a channel's log, as members get it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
     /// Its place in the log.
     pub seq: Seq,

@@ -131,6 +131,7 @@ pub struct Refused {
 
 /// The codes of error frames. PROTOCOL.md says what a client does about each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Not a JSON object.
@@ -299,6 +300,7 @@ fn read_limit(object: &Object) -> Result<usize, Malformed> {
 
 /// A frame from the server. Fields that aren't there are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "PROTOCOL.md documents the fields, which are the wire's own names")]
 pub enum ServerFrame<'a> {
@@ -335,6 +337,7 @@ pub enum ServerFrame<'a> {
     /// An order is on the queue.
     Ordered {
         channel: Channel,
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::OrderName"))]
         order: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         user: Option<UserId>,
@@ -342,13 +345,25 @@ pub enum ServerFrame<'a> {
     /// The last frame: the socket is closed.
     Closing { code: ClosingCode, message: &'static str, reconnect: bool },
     /// A page of the log, oldest first.
-    History { channel: Channel, epoch: Epoch, messages: Vec<Message>, more: bool },
+    History {
+        channel: Channel,
+        epoch: Epoch,
+        #[cfg_attr(feature = "schema", schemars(length(max = MAX_HISTORY)))]
+        messages: Vec<Message>,
+        more: bool,
+    },
     /// About how many connections are members, and the first users.
-    Members { channel: Channel, count: u64, users: Vec<UserId> },
+    Members {
+        channel: Channel,
+        count: u64,
+        #[cfg_attr(feature = "schema", schemars(length(max = crate::receive::WHO_USERS)))]
+        users: Vec<UserId>,
+    },
     /// The socket is alive; the client joins again the channels that it is behind in.
     Pong {
         at: Timestamp,
         #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(length(max = MAX_SEEN)))]
         behind: Vec<Channel>,
     },
     /// What became of a message.
@@ -367,6 +382,7 @@ pub enum ServerFrame<'a> {
 
 /// Why a connection is not a member any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeftReason {
     /// The user was kicked from the room.
@@ -377,6 +393,7 @@ pub enum LeftReason {
 
 /// Why a socket is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClosingCode {
     /// The token has ended.
@@ -407,6 +424,7 @@ impl ClosingCode {
 
 /// What became of a message, when its round has settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// The channel.
     pub channel: Channel,
@@ -443,12 +461,14 @@ impl<'a> ServerFrame<'a> {
 
 /// An answer: a server's frame with the `ref` of the frame that it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer {
     /// The frame.
     #[serde(flatten)]
     pub frame: ServerFrame<'static>,
     /// The client's `ref`.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_REF_CHARS)))]
     pub reference: Option<String>,
 }
 

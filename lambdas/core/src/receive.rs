@@ -20,7 +20,7 @@ use crate::recovery::{Recovery, history, recover};
 use crate::time::Timestamp;
 
 /// How many users `who` names.
-const WHO_USERS: usize = 100;
+pub(crate) const WHO_USERS: usize = 100;
 
 /// How many members are read at a time to find them.
 const WHO_CHUNK: usize = 200;

@@ -20,7 +20,7 @@ pub const ZIPS: &str = "target/lambda";
 
 /// A function; [`Function::ALL`] has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "DESIGN.md and each function's crate say what it does")]
+#[expect(missing_docs, reason = "ARCHITECTURE.md and each function's crate say what it does")]
 pub enum Function {
     Authorize,
     Connect,

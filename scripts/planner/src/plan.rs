@@ -209,8 +209,10 @@ fn tune(inputs: &Inputs, defaults: Tuning, latencies: &Latencies) -> Result<(Tun
     {
         best = inline;
         inline_reason = format!(
-            "`deliver` posts to the room by itself: ${:.2} instead of ${plain_price:.2}, {:.1} s instead of {:.1} s",
-            total, estimate.everybody_seconds, plain.everybody_seconds
+            "`deliver` posts to the room by itself: {:.0} % cheaper, {:.1} s instead of {:.1} s",
+            (1.0 - total / plain_price) * 100.0,
+            estimate.everybody_seconds,
+            plain.everybody_seconds
         );
     }
     for (key, value, setting) in best.settings() {

@@ -7,6 +7,9 @@ use crate::latency::{Latency, Source};
 use crate::monte_carlo::Quantiles;
 use crate::plan::Plan;
 
+/// A room that is talked in so much of what it takes has waits that chance makes long.
+const CROWDED: f64 = 0.8;
+
 /// Writes a plan as text of 100 columns at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a>(pub &'a Plan);
@@ -73,14 +76,14 @@ fn answers(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
     if let Some(steady) = steady {
         writeln!(
             f,
-            "          {} while {} messages/s are said (p99 {}); half of all members have it after {}",
+            "          {} at {} messages/s (p99 {}); half of all members have it after {}",
             seconds(steady.everybody.p50),
             inputs.rate,
             seconds(steady.everybody.p99),
             seconds(steady.member.p50),
         )?;
-        let part = inputs.rate / plan.estimate.most_messages;
-        if part > 0.8 {
+        let part = part_used(plan);
+        if part > CROWDED {
             writeln!(
                 f,
                 "          The room takes {:.1} messages/s at most: {:.0} % of it are used, so chance makes waits long.",
@@ -91,10 +94,16 @@ fn answers(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
     }
     let added = (bill.total / bill.floor - 1.0) * 100.0;
     writeln!(f)?;
-    writeln!(f, "HOW MUCH  {} for {} ({})", dollars(bill.total), duration(inputs.months), plan.prices)?;
     writeln!(
         f,
-        "          {} of it is API Gateway's own charge for posts and connections; the rest adds {added:.1} %",
+        "HOW MUCH  {} for {} with the settings below ({})",
+        dollars(bill.total),
+        duration(inputs.months),
+        plan.prices
+    )?;
+    writeln!(
+        f,
+        "          {} of it is API Gateway's charge for posts and connection-minutes; pings and all else add {added:.1} %",
         dollars(bill.floor)
     )?;
     writeln!(f, "          AppSync Events: {}, {}", dollars(bill.appsync), compare(bill.of_appsync))?;
@@ -112,9 +121,20 @@ fn compare(of_appsync: f64) -> String {
     }
 }
 
+/// How much of what a room takes is said in it.
+fn part_used(plan: &Plan) -> f64 {
+    plan.inputs.rate / plan.estimate.most_messages
+}
+
 fn settings(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
-    if plan.advice.is_empty() {
-        return writeln!(f, "SETTINGS  The defaults are right.\n");
+    if part_used(plan) > CROWDED {
+        writeln!(f, "SETTINGS  No setting helps: the quota is the limit. Plan again with a higher --rps")?;
+        writeln!(
+            f,
+            "          (docs/deploy.md, \"Which quotas do I ask for?\"), which costs more: fewer messages share a post."
+        )?;
+    } else if plan.advice.is_empty() {
+        writeln!(f, "SETTINGS  The defaults are right.")?;
     }
     for (number, advice) in plan.advice.iter().enumerate() {
         let heading = if number == 0 { "SETTINGS" } else { "" };

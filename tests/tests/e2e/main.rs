@@ -9,6 +9,7 @@ mod connecting;
 mod dead_letters;
 mod delivery;
 mod ending;
+mod examples;
 mod orders;
 mod queue;
 mod receipts;
