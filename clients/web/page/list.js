@@ -31,6 +31,8 @@ export class VirtualList {
   #last = 0;
   #width = 0;
   #isScheduled = false;
+  /** Where it was scrolled to when that was last looked at or set. */
+  #lastTop = 0;
   isAtEnd = true;
 
   /**
@@ -143,7 +145,11 @@ export class VirtualList {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR;
+    // The least movement upwards is somebody who wants to read there: in a busy room they would never get away otherwise.
+    if (Math.abs(scrollTop - this.#lastTop) >= 1) {
+      this.isAtEnd = scrollTop > this.#lastTop && scrollHeight - scrollTop - clientHeight < NEAR;
+      this.#lastTop = scrollTop;
+    }
     this.#onScroll();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -186,7 +192,10 @@ export class VirtualList {
       const after = this.#layOut();
       this.#below.style.height = `${after.total - (after.tops[last] ?? after.total)}px`;
       const wanted = this.#top(after.tops, after.total, view);
-      if (Math.abs(scroller.scrollTop - wanted) >= 1) scroller.scrollTop = wanted;
+      if (Math.abs(scroller.scrollTop - wanted) >= 1) {
+        scroller.scrollTop = wanted;
+        this.#lastTop = scroller.scrollTop;
+      }
       if (wasKnown) break;
     }
   }
