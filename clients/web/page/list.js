@@ -145,9 +145,11 @@ export class VirtualList {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    // The least movement upwards is somebody who wants to read there: in a busy room they would never get away otherwise.
     if (Math.abs(scrollTop - this.#lastTop) >= 1) {
-      this.isAtEnd = scrollTop > this.#lastTop && scrollHeight - scrollTop - clientHeight < NEAR;
+      // The least movement upwards is somebody who wants to read there: in a busy room they would never get away otherwise. Where the view
+      // has grown, the browser moves it up by itself, but no further than to the end.
+      const rest = scrollHeight - scrollTop - clientHeight;
+      this.isAtEnd = rest < (scrollTop > this.#lastTop ? NEAR : 1);
       this.#lastTop = scrollTop;
     }
     this.#onScroll();
@@ -192,12 +194,10 @@ export class VirtualList {
       const after = this.#layOut();
       this.#below.style.height = `${after.total - (after.tops[last] ?? after.total)}px`;
       const wanted = this.#top(after.tops, after.total, view);
-      if (Math.abs(scroller.scrollTop - wanted) >= 1) {
-        scroller.scrollTop = wanted;
-        this.#lastTop = scroller.scrollTop;
-      }
+      if (Math.abs(scroller.scrollTop - wanted) >= 1) scroller.scrollTop = wanted;
       if (wasKnown) break;
     }
+    this.#lastTop = scroller.scrollTop;
   }
 
   #layOut() {
