@@ -4,7 +4,13 @@ import { chromium } from "playwright-core";
 
 const CHROMIUM = process.env.HUBBUB_CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 
 /** How long a condition is waited for. It is long, because the machine may be busy; who waits in vain fails. */

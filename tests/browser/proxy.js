@@ -20,7 +20,10 @@ export class Proxy {
   async open() {
     this.#server = createServer((client) => {
       const server = connect(this.#upstream, "127.0.0.1");
-      for (const [from, to] of [[client, server], [server, client]]) {
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ]) {
         this.#sockets.add(from);
         from.pipe(to);
         from.on("error", () => to.destroy());

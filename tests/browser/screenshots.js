@@ -47,28 +47,45 @@ try {
   };
   const shoot = (person, name) => person.page.screenshot({ path: `${FOLDER}/${name}.png` });
   await talk(TALK, everyone);
-  for (const room of ["tickets", "backstage"]) for (const { page } of [people.nora, people.emil]) {
-    await page.getByRole("textbox", { name: "Join a room" }).fill(room);
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: `# ${room}` }).waitFor();
-  }
+  for (const room of ["tickets", "backstage"])
+    for (const { page } of [people.nora, people.emil]) {
+      await page.getByRole("textbox", { name: "Join a room" }).fill(room);
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: `# ${room}` }).waitFor();
+    }
   await people.emil.open("#/direct/nora");
   await people.emil.say("Shall I take the door at eight?");
-  await stack.publish("room:tickets", Array.from({ length: 4 }, (_, index) => ({ text: `gate ${index + 1} is ready` })), { from: "gates" });
+  await stack.publish(
+    "room:tickets",
+    Array.from({ length: 4 }, (_, index) => ({ text: `gate ${index + 1} is ready` })),
+    { from: "gates" },
+  );
   for (const person of [people.nora, people.emil]) await person.open("#/room/lobby");
-  await until("the unread marks", () => people.nora.page.locator(".badge").allTextContents(), (texts) => texts.filter(Boolean).length >= 2);
-  await until("who is here", () => people.nora.page.locator(".people li").count(), (count) => count === everyone.length);
+  await until(
+    "the unread marks",
+    () => people.nora.page.locator(".badge").allTextContents(),
+    (texts) => texts.filter(Boolean).length >= 2,
+  );
+  await until(
+    "who is here",
+    () => people.nora.page.locator(".people li").count(),
+    (count) => count === everyone.length,
+  );
   await new Promise((resolve) => setTimeout(resolve, 2_000)); // The receipts.
   await people.nora.page.mouse.move(640, 20);
   await shoot(people.nora, "page-light");
 
   await proxy.close();
   await people.jun.sees("offline");
-  await talk(MISSED, everyone.filter((person) => person !== people.jun));
+  await talk(
+    MISSED,
+    everyone.filter((person) => person !== people.jun),
+  );
   await proxy.open();
   await people.jun.page.getByRole("button", { name: "Try now" }).click();
   await people.jun.page.getByText("3 messages recovered", { exact: false }).first().waitFor();
   await people.jun.reads(MISSED.at(-1)[1]);
+  await people.jun.page.mouse.move(195, 20);
   await shoot(people.jun, "page-phone");
 
   await people.emil.open("#/machine");

@@ -236,7 +236,10 @@ export class Chat extends EventTarget {
     this.conversations.delete(conversation.key);
     if (this.current === conversation) this.current = null;
     if (conversation.kind === "room") {
-      this.#client.room(conversation.id).leave().catch(() => {});
+      this.#client
+        .room(conversation.id)
+        .leave()
+        .catch(() => {});
       this.#saveRooms();
     } else {
       this.#saveSent();
@@ -408,7 +411,10 @@ export class Chat extends EventTarget {
     this.#tell("conversation", conversation, item);
   }
 
-  /** A direct message doesn't come back to its sender: that it is accepted is all there is to know. @param {Conversation} conversation @param {Item} item */
+  /**
+   * A direct message doesn't come back to its sender: that it is accepted is all there is to know.
+   * @param {Conversation} conversation @param {Item} item
+   */
   #directSent(conversation, item) {
     conversation.waiting = conversation.waiting.filter((other) => other !== item);
     item.state = "sent";

@@ -91,7 +91,12 @@ export class Conversation {
 
   /** Puts a page of history before what is there. @param {Item[]} page oldest first */
   insertEarlier(page) {
-    const known = new Set(this.log.slice(this.begin).filter(({ seq }) => seq !== undefined).map(({ seq }) => seq));
+    const known = new Set(
+      this.log
+        .slice(this.begin)
+        .filter(({ seq }) => seq !== undefined)
+        .map(({ seq }) => seq),
+    );
     const fresh = page.filter(({ seq }) => !known.has(seq));
     const first = this.log.slice(this.begin).find(({ kind }) => kind === "message");
     for (const { id } of fresh) this.#forgetUnknown(id);

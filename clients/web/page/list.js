@@ -31,6 +31,8 @@ export class VirtualList {
   #last = 0;
   #width = 0;
   #isScheduled = false;
+  /** Where it was scrolled to when that was last looked at or set. */
+  #lastTop = 0;
   isAtEnd = true;
 
   /**
@@ -143,7 +145,13 @@ export class VirtualList {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR;
+    if (Math.abs(scrollTop - this.#lastTop) >= 1) {
+      // The least movement upwards is somebody who wants to read there: in a busy room they would never get away otherwise. Where the view
+      // has grown, the browser moves it up by itself, but no further than to the end.
+      const rest = scrollHeight - scrollTop - clientHeight;
+      this.isAtEnd = rest < (scrollTop > this.#lastTop ? NEAR : 1);
+      this.#lastTop = scrollTop;
+    }
     this.#onScroll();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -189,6 +197,7 @@ export class VirtualList {
       if (Math.abs(scroller.scrollTop - wanted) >= 1) scroller.scrollTop = wanted;
       if (wasKnown) break;
     }
+    this.#lastTop = scroller.scrollTop;
   }
 
   #layOut() {

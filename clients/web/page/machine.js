@@ -35,7 +35,9 @@ const FUNCTIONS = [
  * @property {{counts: Record<string, number>, times: Record<string, number[]>} | null} metrics
  * @property {{channel: string, head: number, sent: number, shards: number, members: number, isBroadcast: boolean}[]} channels
  * @property {{waiting: number, dead: number}} queues
- * @property {{id: string, channel: string | null, status: string, rounds: number, pages: number, startedAt: number, stoppedAt: number | null}[]} broadcasts
+ * @property {Broadcast[]} broadcasts
+ *
+ * @typedef {{channel: string | null, status: string, rounds: number, pages: number, startedAt: number, stoppedAt: number | null}} Broadcast
  */
 
 export class MachineView {
@@ -59,7 +61,11 @@ export class MachineView {
   };
   #functions = new Map(FUNCTIONS.map(({ name, does }) => [name, station(name, does)]));
   #queue = station("publish queue", "durable before accepted");
-  #channels = table("Channels", ["Channel", "Members", "Shards", "In the log", "Not yet sent", "Now"], "The rooms that you are in, and everyone’s channel.");
+  #channels = table(
+    "Channels",
+    ["Channel", "Members", "Shards", "In the log", "Not yet sent", "Now"],
+    "The rooms that you are in, and everyone’s channel.",
+  );
   #broadcasts = table("Broadcasts", ["Room", "Begun", "Took", "Rounds", "Pages", "State"], "None yet: rooms above the inline limit start one.");
 
   /** @param {Chat} chat @param {Stack} stack */
@@ -71,18 +77,32 @@ export class MachineView {
     this.#title = h("h1", { tabIndex: -1 }, "The machine at work");
     const body = stack.machineUrl
       ? [
-        h("p", { class: "lead" }, "Measured, never made up: by the functions’ own metrics, the table, the queue and the state machine of this stack, each second."),
-        this.#trouble,
-        h("section", { "aria-label": "Numbers" }, h("dl", { class: "tiles" }, ...Object.values(this.#tiles).map(({ element }) => element))),
-        h("section", {}, h("h2", {}, "The way of a message"), h("ol", { class: "stations" }, ...stations.map((it) => /** @type {any} */ (it).element))),
-        h("section", {}, this.#channels.element),
-        h("section", {}, this.#broadcasts.element),
-      ]
+          h(
+            "p",
+            { class: "lead" },
+            "Measured, never made up: by the functions’ own metrics, the table, the queue and the state machine of this stack, each second.",
+          ),
+          this.#trouble,
+          h("section", { "aria-label": "Numbers" }, h("dl", { class: "tiles" }, ...Object.values(this.#tiles).map(({ element }) => element))),
+          h(
+            "section",
+            {},
+            h("h2", {}, "The way of a message"),
+            h("ol", { class: "stations" }, ...stations.map((it) => /** @type {any} */ (it).element)),
+          ),
+          h("section", {}, this.#channels.element),
+          h("section", {}, this.#broadcasts.element),
+        ]
       : [h("p", { class: "lead" }, "This page can’t see the machine: on AWS, it is on the stack’s CloudWatch dashboard.")];
-    this.element = h("main", { id: "main", class: "machine" },
-      h("header", { class: "talk-head" },
+    this.element = h(
+      "main",
+      { id: "main", class: "machine" },
+      h(
+        "header",
+        { class: "talk-head" },
         h("a", { class: "icon-button back", href: "#/" }, icon("back"), h("span", { class: "unseen" }, "All conversations")),
-        h("div", { class: "talk-title" }, this.#title)),
+        h("div", { class: "talk-title" }, this.#title),
+      ),
       h("div", { class: "machine-body", tabIndex: 0, role: "region", "aria-label": "The machine at work" }, ...body),
     );
     if (stack.machineUrl) this.#read();
@@ -174,23 +194,39 @@ export class MachineView {
       const time = middle(this.#recent(SMOOTH).flatMap(of));
       show(rate === null ? DASH : `${perSecond(rate)}/s`, time === null ? DASH : `${formatDuration(time)} each`, (rate ?? 0) > 0);
     }
-    this.#queue.show(`${formatNumber(queues.waiting)} waiting`, queues.dead > 0 ? plural(queues.dead, "dead letter") : "no dead letters", queues.waiting > 0);
+    this.#queue.show(
+      `${formatNumber(queues.waiting)} waiting`,
+      queues.dead > 0 ? plural(queues.dead, "dead letter") : "no dead letters",
+      queues.waiting > 0,
+    );
   }
 
   /** @param {Reading} reading */
   #showChannels({ channels }) {
-    this.#channels.show(channels.map(({ channel, members, shards, head, sent, isBroadcast }) => [
-      channel.replace(/^room:/, "# "), formatNumber(members), formatNumber(shards), formatNumber(head), formatNumber(head - sent),
-      isBroadcast ? "broadcasting" : head > sent ? "delivering" : "settled",
-    ]));
+    this.#channels.show(
+      channels.map(({ channel, members, shards, head, sent, isBroadcast }) => [
+        channel.replace(/^room:/, "# "),
+        formatNumber(members),
+        formatNumber(shards),
+        formatNumber(head),
+        formatNumber(head - sent),
+        isBroadcast ? "broadcasting" : head > sent ? "delivering" : "settled",
+      ]),
+    );
   }
 
   /** @param {Reading} reading */
   #showBroadcasts({ broadcasts }) {
-    this.#broadcasts.show(broadcasts.map(({ channel, startedAt, stoppedAt, rounds, pages, status }) => [
-      (channel ?? DASH).replace(/^room:/, "# "), formatTime(startedAt), formatDuration((stoppedAt ?? Date.now()) - startedAt),
-      formatNumber(rounds), formatNumber(pages), status.toLowerCase(),
-    ]));
+    this.#broadcasts.show(
+      broadcasts.map(({ channel, startedAt, stoppedAt, rounds, pages, status }) => [
+        (channel ?? DASH).replace(/^room:/, "# "),
+        formatTime(startedAt),
+        formatDuration((stoppedAt ?? Date.now()) - startedAt),
+        formatNumber(rounds),
+        formatNumber(pages),
+        status.toLowerCase(),
+      ]),
+    );
   }
 }
 
@@ -207,7 +243,14 @@ function tile(name, meaning) {
   /** @type {(number | null)[]} */
   const past = [];
   return {
-    element: h("div", { class: "tile" }, h("dt", {}, name), value, h("dd", { class: "tile-meaning" }, meaning), h("dd", { class: "tile-spark" }, line)),
+    element: h(
+      "div",
+      { class: "tile" },
+      h("dt", {}, name),
+      value,
+      h("dd", { class: "tile-meaning" }, meaning),
+      h("dd", { class: "tile-spark" }, line),
+    ),
     /** @param {number | null} now @param {(value: number) => string} format */
     show(now, format) {
       setText(value, now === null ? DASH : format(now));
@@ -235,7 +278,14 @@ function spark(values) {
 function station(name, does) {
   const first = h("span", { class: "station-value" }, DASH);
   const second = h("span", { class: "station-more" }, DASH);
-  const element = h("li", { class: "station" }, h("span", { class: "station-name" }, name), h("span", { class: "station-does" }, does), first, second);
+  const element = h(
+    "li",
+    { class: "station" },
+    h("span", { class: "station-name" }, name),
+    h("span", { class: "station-does" }, does),
+    first,
+    second,
+  );
   return {
     element,
     /** @param {string} value @param {string} more @param {boolean} isBusy */
@@ -251,18 +301,25 @@ function station(name, does) {
 function table(caption, columns, empty) {
   const body = h("tbody", {});
   const note = h("p", { class: "hint" }, empty);
-  const element = h("div", {},
+  const element = h(
+    "div",
+    {},
     h("h2", {}, caption),
-    h("div", { class: "table-frame", tabIndex: 0, role: "region", "aria-label": caption },
-      h("table", {}, h("thead", {}, h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name)))), body)),
-    note);
+    h(
+      "div",
+      { class: "table-frame", tabIndex: 0, role: "region", "aria-label": caption },
+      h("table", {}, h("thead", {}, h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name)))), body),
+    ),
+    note,
+  );
   return {
     element,
     /** @param {string[][]} rows */
     show(rows) {
       while (body.rows.length > rows.length) body.deleteRow(-1);
       rows.forEach((cells, index) => {
-        const row = body.rows[index] ?? body.appendChild(h("tr", {}, ...cells.map((_, column) => (column === 0 ? h("th", { scope: "row" }) : h("td", {})))));
+        const row =
+          body.rows[index] ?? body.appendChild(h("tr", {}, ...cells.map((_, column) => (column === 0 ? h("th", { scope: "row" }) : h("td", {})))));
         cells.forEach((text, column) => setText(row.cells[column], text));
       });
       if (caption === "Broadcasts") note.hidden = rows.length > 0;

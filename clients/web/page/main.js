@@ -142,7 +142,9 @@ function welcome() {
 /** @param {Event} event */
 function skip(event) {
   event.preventDefault();
-  (document.querySelector("#composer:enabled") ?? document.querySelector("main h1"))?.focus();
+  const composer = document.getElementById("composer");
+  const isThere = composer !== null && composer.offsetParent !== null;
+  (isThere ? composer : /** @type {HTMLElement | null} */ (document.querySelector("main h1")))?.focus();
 }
 
 const remembered = readJson(sessionStorage, REMEMBERED);

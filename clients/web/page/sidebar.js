@@ -20,17 +20,33 @@ export class Sidebar {
   /** @param {Chat} chat @param {() => void} leave */
   constructor(chat, leave) {
     this.#chat = chat;
-    this.element = h("nav", { class: "sidebar", "aria-label": "Conversations" },
+    this.element = h(
+      "nav",
+      { class: "sidebar", "aria-label": "Conversations" },
       h("header", { class: "brand" }, icon("logo"), h("span", { class: "brand-name" }, "Hubbub"), this.#status),
-      h("div", { class: "sidebar-scroll" },
+      h(
+        "div",
+        { class: "sidebar-scroll" },
         h("section", {}, h("h2", { id: "rooms-title" }, "Rooms"), this.#rooms, opener("room", "Join a room", "a room's name")),
-        h("section", {}, h("h2", { id: "directs-title" }, "Direct messages"), this.#directs, opener("direct", "Write to somebody", "somebody's name")),
+        h(
+          "section",
+          {},
+          h("h2", { id: "directs-title" }, "Direct messages"),
+          this.#directs,
+          opener("direct", "Write to somebody", "somebody's name"),
+        ),
       ),
-      h("footer", {},
+      h(
+        "footer",
+        {},
         this.#machine,
-        h("div", { class: "me" }, avatar(chat.user),
+        h(
+          "div",
+          { class: "me" },
+          avatar(chat.user),
           h("span", { class: "me-name" }, chat.user, chat.isModerator && h("small", {}, "moderator")),
-          h("button", { class: "quiet", type: "button", onclick: leave }, "Change")),
+          h("button", { class: "quiet", type: "button", onclick: leave }, "Change"),
+        ),
       ),
     );
     this.#rooms.setAttribute("aria-labelledby", "rooms-title");
@@ -44,8 +60,14 @@ export class Sidebar {
     this.#status.dataset.status = chat.status;
     const all = [...chat.conversations.values()];
     const rooms = all.filter(({ kind }) => kind !== "direct").sort((one, other) => rank(one) - rank(other));
-    place(this.#rooms, rooms.map((conversation) => this.#row(conversation)));
-    place(this.#directs, all.filter(({ kind }) => kind === "direct").map((conversation) => this.#row(conversation)));
+    place(
+      this.#rooms,
+      rooms.map((conversation) => this.#row(conversation)),
+    );
+    place(
+      this.#directs,
+      all.filter(({ kind }) => kind === "direct").map((conversation) => this.#row(conversation)),
+    );
     for (const conversation of this.#rows.keys()) if (!all.includes(conversation)) this.#rows.delete(conversation);
     if (location.hash === "#/machine") this.#machine.setAttribute("aria-current", "page");
     else this.#machine.removeAttribute("aria-current");
@@ -58,7 +80,8 @@ export class Sidebar {
     if (!parts) {
       const badge = h("span", { class: "badge", "aria-hidden": "true" });
       const hint = h("span", { class: "unseen" });
-      const sign = kind === "direct" ? avatar(title) : kind === "everyone" ? icon("everyone") : h("span", { class: "hash", "aria-hidden": "true" }, "#");
+      const sign =
+        kind === "direct" ? avatar(title) : kind === "everyone" ? icon("everyone") : h("span", { class: "hash", "aria-hidden": "true" }, "#");
       const link = h("a", { class: "nav-link", href: `#/${conversation.key}` }, sign, h("span", { class: "nav-title" }, title), hint, badge);
       parts = { row: h("li", {}, link), badge, link, hint };
       this.#rows.set(conversation, parts);
@@ -86,8 +109,15 @@ function place(list, children) {
 function opener(kind, label, placeholder) {
   const error = h("p", { id: `${kind}-error`, class: "error", role: "alert" });
   const field = h("input", {
-    id: `open-${kind}`, placeholder, autocomplete: "off", autocapitalize: "none", spellcheck: false, maxLength: 64, "aria-label": label,
-    "aria-describedby": `${kind}-error`, oninput: () => setText(error, ""),
+    id: `open-${kind}`,
+    placeholder,
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: false,
+    maxLength: 64,
+    "aria-label": label,
+    "aria-describedby": `${kind}-error`,
+    oninput: () => setText(error, ""),
   });
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();

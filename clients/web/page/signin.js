@@ -8,8 +8,16 @@ import { complainAboutId } from "./text.js";
  */
 export function signIn({ user, isModerator, hint, enter }) {
   const name = h("input", {
-    id: "name", name: "name", value: user, placeholder: "alice", autocomplete: "username", autocapitalize: "none", spellcheck: false, maxLength: 64,
-    "aria-describedby": "name-hint name-error", oninput: () => complain(""),
+    id: "name",
+    name: "name",
+    value: user,
+    placeholder: "alice",
+    autocomplete: "username",
+    autocapitalize: "none",
+    spellcheck: false,
+    maxLength: 64,
+    "aria-describedby": "name-hint name-error",
+    oninput: () => complain(""),
   });
   const error = h("p", { id: "name-error", class: "error", role: "alert" });
   const moderator = h("input", { type: "checkbox", id: "moderator", checked: isModerator });
@@ -25,11 +33,21 @@ export function signIn({ user, isModerator, hint, enter }) {
     complain(complaint);
     name.focus();
   };
-  const view = h("main", { class: "sign-in" },
-    h("div", { class: "sign-in-card" },
+  const view = h(
+    "main",
+    { class: "sign-in" },
+    h(
+      "div",
+      { class: "sign-in-card" },
       h("div", { class: "wordmark" }, icon("logo"), h("h1", {}, "Hubbub")),
-      h("p", { class: "lead" }, "Rooms, direct messages, and nothing lost on the way. Open this page in a second window under another name, and talk to yourself."),
-      h("form", { noValidate: true, onsubmit: submit },
+      h(
+        "p",
+        { class: "lead" },
+        "Rooms, direct messages, and nothing lost on the way. Open this page in a second window under another name, and talk to yourself.",
+      ),
+      h(
+        "form",
+        { noValidate: true, onsubmit: submit },
         h("label", { for: "name" }, "Your name"),
         name,
         h("p", { id: "name-hint", class: "hint" }, "Letters, digits and . _ : -"),

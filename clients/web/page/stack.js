@@ -37,7 +37,10 @@ export async function fetchToken(stack, { user, isModerator }) {
  */
 export async function diagnose(stack, since) {
   const server = new URL(stack.url.replace(/^ws/, "http"));
-  const isThere = await fetch(server.origin, { mode: "no-cors", signal: AbortSignal.timeout(5_000) }).then(() => true, () => false);
+  const isThere = await fetch(server.origin, { mode: "no-cors", signal: AbortSignal.timeout(5_000) }).then(
+    () => true,
+    () => false,
+  );
   if (!isThere || !stack.refusalsUrl) return { isThere, reason: undefined };
   const { reasons } = await fetchJson(`${stack.refusalsUrl}?since=${since}`).catch(() => ({ reasons: [] }));
   return { isThere, reason: reasons.at(-1) };

@@ -14,6 +14,8 @@ const TOGETHER = 5 * 60_000;
 const LOOK_EVERY = 10_000;
 /** So many names the server gives at most. */
 const MOST_NAMES = 100;
+/** Between two times that new messages are drawn. Nobody reads faster, and it leaves the processor to others. */
+const REST = 50;
 const NEAR_BEGIN = 800;
 /** What the server takes as a body, less what JSON adds. */
 const MOST_BYTES = 24_000;
@@ -31,6 +33,9 @@ export class Talk {
   /** @type {Item | null} */
   #newFrom = null;
   #hadEarlier = true;
+  #refreshedAt = 0;
+  /** The last that was new. @type {Item | undefined} */
+  #newest;
   #missed = 0;
   #isDirty = false;
   /** @type {Set<Item>} */
@@ -49,7 +54,12 @@ export class Talk {
   #composer = h("form", { class: "composer", "aria-label": "Write" });
   #shut = h("div", { class: "shut" });
   #people = h("aside", { class: "people", "aria-label": "People here" });
-  #peopleButton = h("button", { class: "icon-button", type: "button", "aria-expanded": "false" }, icon("people"), h("span", { class: "unseen" }, "Who is here"));
+  #peopleButton = h(
+    "button",
+    { class: "icon-button", type: "button", "aria-expanded": "false" },
+    icon("people"),
+    h("span", { class: "unseen" }, "Who is here"),
+  );
   #leaveButton = h("button", { class: "icon-button", type: "button" }, icon("leave"), h("span", { class: "unseen" }, "Leave"));
   #list;
 
@@ -60,17 +70,27 @@ export class Talk {
     this.#announcer = announcer;
     const send = h("button", { class: "send", type: "submit" }, icon("send"), h("span", { class: "unseen" }, "Send"));
     this.#composer.append(h("div", { class: "composer-box" }, this.#box, send), this.#hint);
-    this.element = h("div", { class: "talk" },
-      h("main", { id: "main", class: "talk-main" },
-        h("header", { class: "talk-head" },
+    this.element = h(
+      "div",
+      { class: "talk" },
+      h(
+        "main",
+        { id: "main", class: "talk-main" },
+        h(
+          "header",
+          { class: "talk-head" },
           h("a", { class: "icon-button back", href: "#/" }, icon("back"), h("span", { class: "unseen" }, "All conversations")),
           h("div", { class: "talk-title" }, this.#title, this.#subtitle),
-          this.#peopleButton, this.#leaveButton),
+          this.#peopleButton,
+          this.#leaveButton,
+        ),
         this.#banner,
         h("div", { class: "messages-frame" }, this.#top, this.#scroller, this.#latest),
         this.#shut,
-        this.#composer),
-      this.#people);
+        this.#composer,
+      ),
+      this.#people,
+    );
     this.#list = new VirtualList(/** @type {HTMLElement} */ (this.#scroller), {
       draw: (/** @type {Item} */ item, index) => this.#draw(item, index),
       onScroll: () => this.#scrolled(),
@@ -148,6 +168,7 @@ export class Talk {
   #open() {
     this.#items = [...this.#conversation.items];
     this.#firstItem = this.#items[0];
+    this.#newest = this.#conversation.log.at(-1);
     this.#list.reset(this.#items);
     const { newFrom } = this.#conversation;
     if (newFrom) {
@@ -163,22 +184,28 @@ export class Talk {
   #changedItem(item) {
     if (item) {
       this.#changed.add(item);
-      if (item.kind === "message" && item.from !== this.#chat.user && !this.#items.includes(item) && !this.#isDirty) {
-        // Only what is new at the end is read out.
-        if (this.#conversation.log.at(-1) === item) this.#announcer.message(`${item.from}: ${preview(item)}`);
+      // Only what is new at the end is read out, and missed by those who read further up.
+      const isNew = this.#conversation.log.at(-1) === item && item !== this.#newest && item.kind === "message";
+      if (isNew) this.#newest = item;
+      if (isNew && item.from !== this.#chat.user) {
+        this.#announcer.message(`${item.from}: ${preview(item)}`);
+        if (!this.#list.isAtEnd) this.#missed += 1;
       }
-      if (item.kind === "message" && !this.#list.isAtEnd && item.from !== this.#chat.user && this.#conversation.log.at(-1) === item) this.#missed += 1;
     }
     if (this.#isDirty) return;
     this.#isDirty = true;
-    // All that comes within a frame is drawn at once.
-    requestAnimationFrame(() => this.#refresh());
+    // All that comes within a frame is drawn at once, and in a busy room all that comes within some frames.
+    const rest = this.#refreshedAt + REST - performance.now();
+    if (rest <= 0) requestAnimationFrame(() => this.#refresh());
+    else setTimeout(() => requestAnimationFrame(() => this.#refresh()), rest);
   }
 
   #refresh() {
     this.#isDirty = false;
+    this.#refreshedAt = performance.now();
     const conversation = this.#conversation;
-    const wasSent = conversation.waiting.length > 0 && conversation.waiting.at(-1)?.state === "waiting" && !this.#items.includes(/** @type {Item} */ (conversation.waiting.at(-1)));
+    const sent = conversation.waiting.at(-1);
+    const isFreshlySent = sent?.state === "waiting" && !this.#items.includes(sent);
     if (this.#list.isAtEnd && conversation.trim()) this.#firstItem = undefined;
     const before = this.#firstItem;
     this.#items = [...conversation.items];
@@ -192,7 +219,7 @@ export class Talk {
     if (this.#hadEarlier !== conversation.hasEarlier && this.#items[0]) changed.add(this.#items[0]);
     this.#hadEarlier = conversation.hasEarlier;
     this.#firstItem = this.#items[0];
-    if (wasSent) {
+    if (isFreshlySent) {
       this.#list.isAtEnd = true;
       this.#missed = 0;
     }
@@ -255,7 +282,12 @@ export class Talk {
       item === this.#conversation.newFrom && h("div", { class: "new" }, h("span", {}, "New")),
     ];
     const content = item.kind === "notice" ? this.#drawNotice(item) : this.#drawMessage(item, !isNewDay && !marks[2] && belongTo(before, item));
-    return h("article", { class: "row", tabIndex: -1, "aria-posinset": item.seq ?? index + 1, "aria-setsize": -1, "data-id": item.id }, ...marks, content);
+    return h(
+      "article",
+      { class: "row", tabIndex: -1, "aria-posinset": item.seq ?? index + 1, "aria-setsize": -1, "data-id": item.id },
+      ...marks,
+      content,
+    );
   }
 
   /** @param {Item} item */
@@ -263,7 +295,8 @@ export class Talk {
     const isReset = item.notice === "reset";
     const { begin, hasEarlier } = this.#conversation;
     const mayLoad = isReset && this.#conversation.log[begin - 1] === item && hasEarlier;
-    const more = mayLoad && h("button", { type: "button", class: "quiet", onclick: () => this.#chat.loadEarlier(this.#conversation) }, "Load what is before");
+    const more =
+      mayLoad && h("button", { type: "button", class: "quiet", onclick: () => this.#chat.loadEarlier(this.#conversation) }, "Load what is before");
     return h("p", { class: `notice ${item.notice}` }, item.text ?? "", more);
   }
 
@@ -272,13 +305,22 @@ export class Talk {
     const { from = "", at, state } = item;
     const isMine = from === this.#chat.user;
     const time = h("time", { dateTime: new Date(at).toISOString(), title: formatFullTime(at) }, formatTime(at));
-    const head = h("p", { class: isTogether ? "unseen" : "head" }, h("span", { class: isMine ? "name is-mine" : "name" }, from), " ", isTogether ? "" : time);
+    const head = h(
+      "p",
+      { class: isTogether ? "unseen" : "head" },
+      h("span", { class: isMine ? "name is-mine" : "name" }, from),
+      " ",
+      isTogether ? "" : time,
+    );
     const classes = ["message", isTogether && "is-together", state === "waiting" && "is-waiting", item.isRecovered && "is-recovered"];
-    return h("div", { class: classes.filter(Boolean).join(" ") },
+    return h(
+      "div",
+      { class: classes.filter(Boolean).join(" ") },
       isTogether ? h("span", { class: "gutter", "aria-hidden": "true" }, formatTime(at)) : avatar(from),
       h("div", { class: "said" }, head, drawBody(item), this.#drawState(item)),
       this.#drawReceipt(item),
-      this.#drawActions(item));
+      this.#drawActions(item),
+    );
   }
 
   /** What became of one's own message. @param {Item} item */
@@ -315,7 +357,11 @@ export class Talk {
         this.#announcer.say(`Not deleted: ${explain(error)}`);
       });
     };
-    const button = h("button", { type: "button", class: "icon-button delete", "aria-label": `Delete the message of ${item.from}`, title: "Delete", onclick: erase }, icon("delete"));
+    const button = h(
+      "button",
+      { type: "button", class: "icon-button delete", "aria-label": `Delete the message of ${item.from}`, title: "Delete", onclick: erase },
+      icon("delete"),
+    );
     return button;
   }
 
@@ -328,7 +374,8 @@ export class Talk {
     let tone = "warn";
     if (status === "closed") parts = [trouble ? `The stack has closed the door: ${trouble}.` : "Closed."];
     else if (isRefused) parts = [h("strong", {}, "The stack refused your token. "), `It says: ${trouble}. `, again];
-    else if (status === "offline") parts = [h("strong", {}, "Offline. "), `${capital(trouble)}. What you write waits, and is sent once the connection is back. `, again];
+    else if (status === "offline")
+      parts = [h("strong", {}, "Offline. "), `${capital(trouble)}. What you write waits, and is sent once the connection is back. `, again];
     else if (status === "recovering") parts = ["Catching up on what was missed …"];
     else if (status === "connecting") parts = ["Connecting …"];
     else if (comeback) {
@@ -368,7 +415,10 @@ export class Talk {
     if (kind === "everyone") return setText(this.#subtitle, "Announcements to all who are connected");
     if (!people) return;
     const { count, users } = people;
-    setText(this.#subtitle, `${plural(count, "connection")} · ${users.length < MOST_NAMES ? plural(users.length, "person", "people") : "a hundred people or more"}`);
+    setText(
+      this.#subtitle,
+      `${plural(count, "connection")} · ${users.length < MOST_NAMES ? plural(users.length, "person", "people") : "a hundred people or more"}`,
+    );
     const me = this.#chat.user;
     const sorted = [...users].sort((one, other) => Number(other === me) - Number(one === me) || one.localeCompare(other));
     const focused = document.activeElement?.closest(".people li")?.getAttribute("data-user");
@@ -384,7 +434,9 @@ export class Talk {
   #drawPerson(user) {
     const name = [avatar(user), h("span", { class: "nav-title" }, user)];
     const isMe = user === this.#chat.user;
-    const content = isMe ? h("span", { class: "nav-link" }, ...name, h("small", {}, "you")) : h("a", { class: "nav-link", href: `#/direct/${user}` }, ...name);
+    const content = isMe
+      ? h("span", { class: "nav-link" }, ...name, h("small", {}, "you"))
+      : h("a", { class: "nav-link", href: `#/direct/${user}` }, ...name);
     return h("li", { "data-user": user }, content);
   }
 
@@ -435,9 +487,9 @@ function drawReceipt(short, full) {
 
 /** Text with its web addresses as links. @param {string} text */
 function linked(text) {
-  return text.split(/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/).map((part, index) =>
-    index % 2 === 1 ? h("a", { href: part, target: "_blank", rel: "noreferrer noopener" }, part) : part,
-  );
+  return text
+    .split(/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/)
+    .map((part, index) => (index % 2 === 1 ? h("a", { href: part, target: "_blank", rel: "noreferrer noopener" }, part) : part));
 }
 
 /** @param {{awayFor: number, recovered: number, isComplete: boolean}} comeback */
