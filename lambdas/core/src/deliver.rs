@@ -1,6 +1,6 @@
 //! Delivering what lies on the publish queue: append each channel's messages, then fan out or wake the broadcast.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::ports::{
     Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, Meter, PortError, PortResult,
     Poster, Receipts, Senders,
 };
+use crate::presence::{ANNOUNCED_AFTER, Announcer};
 use crate::settlement::{Settlement, settle};
 use crate::time::Timestamp;
 
@@ -89,6 +90,25 @@ where
         }
         let failed = join_all(groups.values().map(|group| self.deliver_group(group, deadline))).await;
         failed.into_iter().flatten().collect()
+    }
+
+    /// Announces who has come to rooms and gone from them. What fails and may succeed later is asked for again, rather than held up by the
+    /// queue, behind which the room's next announcements would wait.
+    pub async fn announce(&self, channels: &BTreeSet<Channel>) {
+        let Share { budget, .. } = self.share;
+        self.poster.limit(budget.announce_rate());
+        let announcer = Announcer { store: &self.store, poster: &self.poster, world: &self.world };
+        join_all(channels.iter().map(async |channel| {
+            let Err(error) = announcer.announce(channel).await else { return };
+            tracing::error!(%channel, %error, "not announced");
+            if error.is_retryable()
+                && let Err(error) = self.store.request_announcement(channel, self.world.now().plus(ANNOUNCED_AFTER)).await
+            {
+                tracing::error!(%channel, %error, "not asked for again");
+            }
+        }))
+        .await;
+        self.poster.limit(budget.small_rate());
     }
 
     async fn deliver_group(&self, records: &[Record], deadline: Timestamp) -> Vec<String> {

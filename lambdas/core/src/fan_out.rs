@@ -238,18 +238,18 @@ impl<S: Members + Senders, P: Poster, E: Clock + Meter> FanOut<'_, S, P, E> {
 
     /// A socket lives no longer than its token.
     async fn end(&self, member: &Connection) {
-        log_pruned(member, dismiss(self.store, self.poster, &member.id, ClosingCode::TokenExpired).await);
+        log_pruned(member, dismiss(self.store, self.poster, self.world, &member.id, ClosingCode::TokenExpired).await);
     }
 
     /// Who wasn't told, or stays a member because this failed, learns it by the next ping.
     async fn see_off(&self, member: &Connection) {
-        if let Err(error) = membership::leave(self.store, &member.id, self.channel).await {
+        if let Err(error) = membership::leave(self.store, &member.id, self.channel, self.world.now()).await {
             tracing::warn!(connection.id = %member.id, channel = %self.channel, %error, "still a member");
         }
     }
 
     async fn prune(&self, member: &Connection) {
-        log_pruned(member, membership::forget(self.store, &member.id).await);
+        log_pruned(member, membership::forget(self.store, &member.id, self.world.now()).await);
     }
 
     /// Where members joined or left since the count was read, it has changed, and the correction is left to the next fan-out.

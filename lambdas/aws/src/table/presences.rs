@@ -1,0 +1,145 @@
+//! Who watches a room, and what they were told, on DynamoDB: a row for each watcher beside the last announcement. That somebody watches, and
+//! whether an announcement is due, stands in the first shard's row, which whoever comes or goes writes anyway.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use hubbub_core::channel::Channel;
+use hubbub_core::id::{ConnectionId, UserId};
+use hubbub_core::member::Connection;
+use hubbub_core::names::table::{SORT_KEY, TTL};
+use hubbub_core::ports::{Announced, PortResult, Presences, Roll, Watch};
+use hubbub_core::time::Timestamp;
+
+use super::item::attribute::{AT, DUE, USERS, WATCHED};
+use super::item::{Item, SELF, is_expired, item, missing, number, presence_key, read_number, read_text, shard_key, text};
+use super::{Table, update_if};
+use crate::error::{malformed, port_error};
+
+/// The shard whose row says that somebody watches.
+const FIRST: u32 = 0;
+
+/// The most rows of a roll that are read.
+const ROLL: i32 = 1_000;
+
+/// What a shard's row says of who watches.
+pub(super) fn read_watch(row: &Item) -> PortResult<Option<Watch>> {
+    if !row.contains_key(WATCHED) {
+        return Ok(None);
+    }
+    let due = if row.contains_key(DUE) { Some(Timestamp(read_number(row, DUE)?)) } else { None };
+    Ok(Some(Watch { until: Timestamp(read_number(row, WATCHED)?), due }))
+}
+
+fn write_announced(channel: &Channel, announced: &Announced) -> Item {
+    let users = announced.users.as_ref().map(|users| {
+        let users = users.iter().map(|user| text(user.as_str())).collect();
+        (USERS, AttributeValue::L(users))
+    });
+    let attributes = [(AT, number(announced.at.0)), (TTL, number(announced.expires.as_ttl()))];
+    item(presence_key(channel), SELF, attributes.into_iter().chain(users))
+}
+
+fn read_announced(row: &Item) -> PortResult<Announced> {
+    let user = |value: &AttributeValue| {
+        let id = value.as_s().map_err(|_| missing(USERS))?;
+        UserId::parse(id).map_err(|error| malformed("read row", error))
+    };
+    let users = match row.get(USERS) {
+        Some(users) => Some(users.as_l().map_err(|_| missing(USERS))?.iter().map(user).collect::<PortResult<_>>()?),
+        None => None,
+    };
+    let expires = Timestamp(read_number::<u64>(row, TTL)?.saturating_mul(1_000));
+    Ok(Announced { at: Timestamp(read_number(row, AT)?), users, expires })
+}
+
+impl Presences for Table {
+    async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
+        let until = watcher.expires();
+        let row = item(presence_key(channel), watcher.id.as_str(), [(TTL, number(until.as_ttl()))]);
+        self.put(row).await?;
+        let update = self
+            .update(shard_key(channel, FIRST), SELF)
+            .update_expression("SET #watched = :until")
+            .condition_expression("attribute_not_exists(#watched) OR #watched < :until")
+            .expression_attribute_names("#watched", WATCHED)
+            .expression_attribute_values(":until", number(until.0));
+        update_if(update).await.map(drop)
+    }
+
+    async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()> {
+        self.delete(presence_key(channel), id.to_string()).await.map(drop)
+    }
+
+    async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool> {
+        let update = self
+            .update(shard_key(channel, FIRST), SELF)
+            .update_expression("SET #due = :due")
+            .condition_expression("attribute_not_exists(#due) OR #due <= :stale")
+            .expression_attribute_names("#due", DUE)
+            .expression_attribute_values(":due", number(due.0))
+            .expression_attribute_values(":stale", number(stale.0));
+        update_if(update).await
+    }
+
+    async fn request_announcement(&self, channel: &Channel, due: Timestamp) -> PortResult<()> {
+        match &self.announcements {
+            Some(announcements) => announcements.send(channel, due).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn begin_announcement(&self, channel: &Channel) -> PortResult<()> {
+        self.update(shard_key(channel, FIRST), SELF)
+            .update_expression("REMOVE #due")
+            .expression_attribute_names("#due", DUE)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| port_error("dynamodb:UpdateItem", &error))
+    }
+
+    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll> {
+        let answer = self
+            .query(presence_key(channel))
+            .limit(ROLL)
+            .send()
+            .await
+            .map_err(|error| port_error("dynamodb:Query", &error))?;
+        let mut roll = Roll::default();
+        for row in answer.items().iter().filter(|row| !is_expired(row, now)) {
+            match read_text(row, SORT_KEY)? {
+                SELF => roll.announced = Some(read_announced(row)?),
+                id => roll.watchers.push(ConnectionId::new(id)),
+            }
+        }
+        Ok(roll)
+    }
+
+    async fn put_announced(
+        &self,
+        channel: &Channel,
+        last: Option<Timestamp>,
+        announced: &Announced,
+    ) -> PortResult<bool> {
+        let Some(last) = last else { return self.put(write_announced(channel, announced)).await.map(|_| true) };
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write_announced(channel, announced)))
+            .condition_expression("#at = :last")
+            .expression_attribute_names("#at", AT)
+            .expression_attribute_values(":last", number(last.0))
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(port_error("dynamodb:PutItem", &error)),
+        }
+    }
+}
