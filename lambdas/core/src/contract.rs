@@ -17,7 +17,8 @@ use crate::limit::PublishRate;
 use crate::member::Connection;
 use crate::message::{Closure, Content, Message, ReceiptTo, Seq};
 use crate::ports::{
-    Announced, Append, Appended, Bans, Count, Limits, Log, Members, PortResult, ReadLimit, Receipts, Roll, Senders, Watch,
+    Announced, Append, Appended, Bans, Count, Limits, Log, Members, PortResult, ReadLimit, Receipts, Roll, Senders,
+    Watch,
 };
 use crate::protocol::Receipt;
 use crate::testing::{connection, message, room, user};

@@ -102,7 +102,8 @@ where
             let Err(error) = announcer.announce(channel).await else { return };
             tracing::error!(%channel, %error, "not announced");
             if error.is_retryable()
-                && let Err(error) = self.store.request_announcement(channel, self.world.now().plus(ANNOUNCED_AFTER)).await
+                && let Err(error) =
+                    self.store.request_announcement(channel, self.world.now().plus(ANNOUNCED_AFTER)).await
             {
                 tracing::error!(%channel, %error, "not asked for again");
             }

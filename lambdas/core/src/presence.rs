@@ -57,13 +57,7 @@ pub(crate) async fn notice<S: Members>(store: &S, channel: &Channel, count: Coun
 }
 
 /// Ends a member's watch, where there may be one. What is left of it when this fails is passed over, as it belongs to no member.
-pub(crate) async fn unwatch<S: Members>(
-    store: &S,
-    channel: &Channel,
-    id: &ConnectionId,
-    count: Count,
-    now: Timestamp,
-) {
+pub(crate) async fn unwatch<S: Members>(store: &S, channel: &Channel, id: &ConnectionId, count: Count, now: Timestamp) {
     if count.watch.is_some_and(|watch| now < watch.until)
         && let Err(error) = store.remove_watcher(channel, id).await
     {
@@ -312,17 +306,19 @@ mod tests {
         stage.join("a1", "alice");
         stage.join("a2", "alice");
         stage.announce();
-        assert_eq!(stage.told("w"), [
-            r#"{"type":"presence","channel":"room:a","at":1000001,"count":2,"joined":["alice"]}"#
-        ]);
+        assert_eq!(
+            stage.told("w"),
+            [r#"{"type":"presence","channel":"room:a","at":1000001,"count":2,"joined":["alice"]}"#]
+        );
         stage.leave("a1");
         stage.announce();
         assert_eq!(stage.told("w"), Vec::<String>::new());
         stage.leave("a2");
         stage.announce();
-        assert_eq!(stage.told("w"), [
-            r#"{"type":"presence","channel":"room:a","at":1000002,"count":1,"left":["alice"]}"#
-        ]);
+        assert_eq!(
+            stage.told("w"),
+            [r#"{"type":"presence","channel":"room:a","at":1000002,"count":1,"left":["alice"]}"#]
+        );
     }
 
     #[test]

@@ -246,7 +246,10 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             let channel = room_or_channel(object)?;
             let presence = object.optional("presence", "`true` or `false`")?;
             if presence.is_some() && !matches!(channel, Channel::Room(_)) {
-                return Err(Malformed::Wrong { field: "presence", expected: "left out: only rooms tell who comes and goes" });
+                return Err(Malformed::Wrong {
+                    field: "presence",
+                    expected: "left out: only rooms tell who comes and goes",
+                });
             }
             Action::Join {
                 channel,
@@ -268,7 +271,9 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             receipt: object.flag("receipt")?,
             body: object.body(max_body_bytes)?,
         },
-        "signal" => Action::Signal { channel: room_or_user(object)?, body: object.body(MAX_SIGNAL_BYTES.min(max_body_bytes))? },
+        "signal" => {
+            Action::Signal { channel: room_or_user(object)?, body: object.body(MAX_SIGNAL_BYTES.min(max_body_bytes))? }
+        }
         "history" => Action::History {
             channel: room_or_channel(object)?,
             before: object.optional_seq("before")?,

@@ -17,8 +17,8 @@ use crate::order::Order;
 use crate::ports::{
     Bans, ChannelState, Clock, Ids, Limits, Log, Members, Meter, PortError, Poster, PublishQueue, Senders,
 };
-use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
 use crate::presence::{MAX_COMPANY, watch};
+use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
 use crate::rate::Budget;
 use crate::recovery::{Recovery, history, recover};
 use crate::signal::{self, Signal};
@@ -234,7 +234,8 @@ where
         }
         let signal = Signal { store: &self.store, poster: &self.poster, world: &self.world, budget: self.budget };
         let Some(others) = signal.others(&channel, &caller.connection).await? else {
-            let message = format!("`{channel}` has more than {MAX_COMPANY} members, and signals are for fewer: publish instead");
+            let message =
+                format!("`{channel}` has more than {MAX_COMPANY} members, and signals are for fewer: publish instead");
             return Err(Refusal::new(ErrorCode::TooManyMembers, message));
         };
         self.take_turns(caller, signal::turns(others.len())).await?;
@@ -688,8 +689,7 @@ mod tests {
         let signal = r#"{"action":"signal","room":"a","body":{"typing":true},"ref":"r"}"#;
         let answer = say(&reception, "alice", signal);
         assert_eq!(answer.to_string(), r#"{"channel":"room:a","delivered":1,"ref":"r","type":"signalled"}"#);
-        let expected =
-            r#"{"type":"signal","channel":"room:a","from":"alice","at":1000000,"body":{"typing":true}}"#;
+        let expected = r#"{"type":"signal","channel":"room:a","from":"alice","at":1000000,"body":{"typing":true}}"#;
         assert_eq!(posted(&reception, "bob"), [expected]);
         assert_eq!(posted(&reception, "alice"), Vec::<String>::new());
         assert_eq!(block_on(reception.store.state(&room("a"))).unwrap().unwrap().head, Seq::ZERO);
@@ -703,7 +703,8 @@ mod tests {
     #[test]
     fn a_signal_is_for_members_and_small_rooms_and_has_a_kibibyte() {
         let reception = reception();
-        let signal = |body: &str| say(&reception, "alice", &format!(r#"{{"action":"signal","room":"a","body":{body}}}"#));
+        let signal =
+            |body: &str| say(&reception, "alice", &format!(r#"{{"action":"signal","room":"a","body":{body}}}"#));
         assert_eq!(signal("1")["code"], "not_a_member");
         say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
         assert_eq!(signal(&format!("\"{}\"", "x".repeat(1_022)))["type"], "signalled");
@@ -724,7 +725,11 @@ mod tests {
         crowd(&reception, 21);
         let signal = r#"{"action":"signal","room":"a","body":1}"#;
         assert_eq!(say(&reception, "alice", signal)["delivered"], 21);
-        assert_eq!(say(&reception, "alice", signal)["code"], "too_fast", "it counted as three, and three may come at once");
+        assert_eq!(
+            say(&reception, "alice", signal)["code"],
+            "too_fast",
+            "it counted as three, and three may come at once"
+        );
         reception.world.set(NOW + 50);
         assert_eq!(say(&reception, "alice", signal)["delivered"], 21);
     }
@@ -800,7 +805,8 @@ mod tests {
             block_on(append(&reception.store, &reception.world, &room("a"), &arrivals, LookBack::Newest, retention))
                 .unwrap();
         }
-        let join = r#"{"action":"join","room":"a","presence":true,"since":0,"ref":"REF"}"#.replace("REF", &"é".repeat(64));
+        let join =
+            r#"{"action":"join","room":"a","presence":true,"since":0,"ref":"REF"}"#.replace("REF", &"é".repeat(64));
         let answer = say(&reception, "alice", &join);
         assert_eq!((&answer["recovered"], &answer["more"], ids(&answer).len()), (&true.into(), &true.into(), 1));
         assert_eq!(answer["presence"]["users"].as_array().unwrap().len(), 100);

@@ -4,8 +4,8 @@ use crate::channel::Channel;
 use crate::frame::{MAX_FRAME_BYTES, count_that_fits};
 use crate::id::{Epoch, MAX_ID_BYTES};
 use crate::message::{Message, Seq};
-use crate::presence::MAX_COMPANY;
 use crate::ports::{ChannelState, Log, PortError, PortResult, ReadLimit};
+use crate::presence::MAX_COMPANY;
 use crate::time::Timestamp;
 
 /// What an answer needs besides its messages: the type, the channel, the epoch, the numbers and a `ref`, all with room to spare.

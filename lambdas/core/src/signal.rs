@@ -32,11 +32,7 @@ pub(crate) struct Signal<'a, S, P, E> {
 
 impl<S: Limits + Log + Members + Senders, P: Poster, E: Clock + Meter> Signal<'_, S, P, E> {
     /// A channel's members but for the sender's connection; nothing where they are too many.
-    pub(crate) async fn others(
-        &self,
-        channel: &Channel,
-        sender: &ConnectionId,
-    ) -> PortResult<Option<Vec<Connection>>> {
+    pub(crate) async fn others(&self, channel: &Channel, sender: &ConnectionId) -> PortResult<Option<Vec<Connection>>> {
         let Some(state) = self.store.state(channel).await? else { return Ok(Some(Vec::new())) };
         let now = self.world.now();
         let Some(mut members) = company(self.store, channel, &state, now).await? else { return Ok(None) };

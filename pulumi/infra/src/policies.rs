@@ -45,10 +45,9 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
         Function::Connect => vec![use_table(&EVERYTHING)],
-        Function::Disconnect => vec![
-            use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
-            ask_for_announcements(),
-        ],
+        Function::Disconnect => {
+            vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]), ask_for_announcements()]
+        }
         Function::Receive => vec![
             use_table(&EVERYTHING),
             allow(&["sqs:SendMessage"], PUBLISH_QUEUE.get("arn")),

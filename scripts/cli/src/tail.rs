@@ -163,7 +163,7 @@ async fn follow(console: Console, events: &mut hubbub_client::Events, left: &mut
                 }
                 farewell = Some(closing.message);
             }
-            Some(Event::Receipt(_) | Event::Unexpected(_)) => {}
+            Some(Event::Receipt(_) | Event::Presence(_) | Event::Signal(_) | Event::Unexpected(_)) => {}
             Some(Event::Closed(reason)) => return Ok(End::Lost(farewell.unwrap_or_else(|| reason.to_string()))),
             None => return Ok(End::Lost("the connection has ended".to_owned())),
         }

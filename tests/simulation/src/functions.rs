@@ -41,11 +41,9 @@ pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<Port
 /// `$disconnect`.
 pub(crate) fn disconnect(world: &Rc<World>, id: ConnectionId) -> Outcome<PortResult<()>> {
     let ports = Ports::new(world);
-    world.scheduler.invoke(
-        format!("disconnect {id}"),
-        SOCKET_TIMEOUT,
-        async move { membership::forget(&ports, &id, ports.now()).await },
-    )
+    world.scheduler.invoke(format!("disconnect {id}"), SOCKET_TIMEOUT, async move {
+        membership::forget(&ports, &id, ports.now()).await
+    })
 }
 
 /// A client's frame; the answer's text.

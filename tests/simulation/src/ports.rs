@@ -19,8 +19,9 @@ use hubbub_core::metrics::Metric;
 use hubbub_core::order::Order;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Announced, Append, Appended, Bans, Broadcasts, ChannelState, Clock, Count, DeadLetter, DeadLetters, Ids, Limits, Log,
-    MemberPage, Members, Meter, PortError, PortResult, Poster, Presences, PublishQueue, ReadLimit, Receipts, Roll, Senders,
+    Announced, Append, Appended, Bans, Broadcasts, ChannelState, Clock, Count, DeadLetter, DeadLetters, Ids, Limits,
+    Log, MemberPage, Members, Meter, PortError, PortResult, Poster, Presences, PublishQueue, ReadLimit, Receipts, Roll,
+    Senders,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::rate::Rate;

@@ -201,9 +201,8 @@ impl FastPoster {
 
     /// Whether a post may leave at once.
     fn may_go(&self) -> bool {
-        let may_go = |pace: &Mutex<Pace>| {
-            pace.lock().unwrap_or_else(PoisonError::into_inner).try_take(self.start.elapsed())
-        };
+        let may_go =
+            |pace: &Mutex<Pace>| pace.lock().unwrap_or_else(PoisonError::into_inner).try_take(self.start.elapsed());
         self.pace.as_ref().is_none_or(may_go)
     }
 

@@ -13,8 +13,8 @@ use hubbub_core::time::Timestamp;
 
 use super::item::attribute::{MEMBERS, SHARDS};
 use super::item::{
-    Item, SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number, read_shard,
-    read_text, shard_key, text, write_connection, write_membership,
+    Item, SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number,
+    read_shard, read_text, shard_key, text, write_connection, write_membership,
 };
 use super::presences::read_watch;
 use super::{Table, is_condition_failed, update_if};

@@ -61,8 +61,8 @@ impl Table {
         Self { client, name, announcements: None }
     }
 
-    /// With the queue that announcements of who comes and goes are asked for on. Without it, nobody is told until somebody with a queue
-    /// comes or goes.
+    /// With the queue that announcements of who comes and goes are asked for on. Without it, watchers aren't told until a function
+    /// with a queue changes the members.
     #[must_use]
     pub fn announcing(self, announcements: SqsAnnouncements) -> Self {
         Self { announcements: Some(announcements), ..self }

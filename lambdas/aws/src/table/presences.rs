@@ -11,7 +11,9 @@ use hubbub_core::ports::{Announced, PortResult, Presences, Roll, Watch};
 use hubbub_core::time::Timestamp;
 
 use super::item::attribute::{AT, DUE, USERS, WATCHED};
-use super::item::{Item, SELF, is_expired, item, missing, number, presence_key, read_number, read_text, shard_key, text};
+use super::item::{
+    Item, SELF, is_expired, item, missing, number, presence_key, read_number, read_text, shard_key, text,
+};
 use super::{Table, update_if};
 use crate::error::{malformed, port_error};
 
@@ -71,6 +73,10 @@ impl Presences for Table {
     }
 
     async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool> {
+        // Who can't ask for an announcement must not keep others from it.
+        if self.announcements.is_none() {
+            return Ok(false);
+        }
         let update = self
             .update(shard_key(channel, FIRST), SELF)
             .update_expression("SET #due = :due")
@@ -134,9 +140,7 @@ impl Presences for Table {
             .await;
         match put {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(false)
             }
             Err(error) => Err(port_error("dynamodb:PutItem", &error)),
