@@ -451,17 +451,20 @@ async fn a_watch_is_seen_by_whoever_changes_the_count<S: Members>(store: &S) {
     let channel = room("watched");
     assert_eq!(store.add_to_count(&channel, 0, 1).await.unwrap(), Count { members: 1, watch: None });
     let (old, new) = (connection("w-1", "alice", NOW.0), connection("w-2", "bob", LATER.0));
-    store.put_watcher(&channel, &new).await.unwrap();
-    store.put_watcher(&channel, &old).await.unwrap();
+    for watcher in [&new, &old] {
+        store.watch_shards(&channel, 0..1, watcher.expires()).await.unwrap();
+    }
     let watch = Watch { until: new.expires(), due: None };
     assert_eq!(store.add_to_count(&channel, 0, 1).await.unwrap(), Count { members: 2, watch: Some(watch) });
     assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap().watch, None, "another shard");
+    store.watch_shards(&channel, 1..3, new.expires()).await.unwrap();
+    assert_eq!(store.add_to_count(&channel, 2, 1).await.unwrap(), Count { members: 1, watch: Some(watch) });
     assert_eq!(store.add_to_count(&channel, 0, -1).await.unwrap(), Count { members: 1, watch: Some(watch) });
 }
 
 async fn an_announcement_is_claimed_by_one_until_it_begins_or_is_lost<S: Members>(store: &S) {
     let channel = room("claimed");
-    store.put_watcher(&channel, &connection("w", "alice", NOW.0)).await.unwrap();
+    store.watch_shards(&channel, 0..1, LATER).await.unwrap();
     let claim = async |due: u64| {
         let due = Timestamp(due);
         store.claim_announcement(&channel, due, due.minus(Duration::from_secs(30))).await.unwrap()

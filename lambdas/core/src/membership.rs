@@ -7,7 +7,7 @@
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch};
 use crate::member::{Connection, Shard, is_growth_due, shard_of, shards_wanted};
-use crate::ports::{ChannelState, Clock, Ids, Log, Members, PortResult};
+use crate::ports::{ChannelState, Clock, Count, Ids, Log, Members, PortResult};
 use crate::presence::{notice, unwatch};
 use crate::time::Timestamp;
 
@@ -46,17 +46,27 @@ pub async fn join<S: Log + Members, E: Clock + Ids>(
     if store.put_member(channel, shard, connection).await? {
         let count = store.add_to_count(channel, shard, 1).await?;
         if is_growth_due(count.members, shard_members) {
-            grow(store, channel, &state, shard_members).await?;
+            grow(store, channel, &state, shard_members, count).await?;
         }
         notice(store, channel, count, world.now()).await;
     }
     Ok(())
 }
 
-async fn grow<S: Members>(store: &S, channel: &Channel, state: &ChannelState, shard_members: u64) -> PortResult<()> {
+async fn grow<S: Members>(
+    store: &S,
+    channel: &Channel,
+    state: &ChannelState,
+    shard_members: u64,
+    count: Count,
+) -> PortResult<()> {
     let counts = store.counts(channel, state.shards).await?;
     let wanted = shards_wanted(&counts, shard_members);
     if wanted > state.shards {
+        // Before anybody is in them.
+        if let Some(watch) = count.watch {
+            store.watch_shards(channel, state.shards..wanted, watch.until).await?;
+        }
         store.grow(channel, state.shards, wanted).await?;
         tracing::info!(%channel, shards = wanted, "shards doubled");
     }

@@ -1,6 +1,7 @@
 //! The store in memory: the reference that tests and simulations run on.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ struct Rows {
     arrivals: BTreeMap<UserId, Timestamp>,
     bans: BTreeMap<(UserId, Channel), Timestamp>,
     posts: BTreeMap<u64, u64>,
-    watches: BTreeMap<Channel, Watch>,
+    watches: BTreeMap<(Channel, Shard), Watch>,
     watchers: BTreeMap<Channel, BTreeMap<ConnectionId, Timestamp>>,
     announced: BTreeMap<Channel, Announced>,
     requested: Vec<Channel>,
@@ -276,10 +277,16 @@ impl Limits for MemoryStore {
 impl Presences for MemoryStore {
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
         let mut content = self.content();
-        let until = watcher.expires();
-        content.watchers.entry(channel.clone()).or_default().insert(watcher.id.clone(), until);
-        let watch = content.watches.entry(channel.clone()).or_insert(Watch { until, due: None });
-        watch.until = watch.until.max(until);
+        content.watchers.entry(channel.clone()).or_default().insert(watcher.id.clone(), watcher.expires());
+        Ok(())
+    }
+
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()> {
+        let mut content = self.content();
+        for shard in shards {
+            let watch = content.watches.entry((channel.clone(), shard)).or_insert(Watch { until, due: None });
+            watch.until = watch.until.max(until);
+        }
         Ok(())
     }
 
@@ -293,7 +300,7 @@ impl Presences for MemoryStore {
     async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool> {
         let mut content = self.content();
         let free = |watch: &&mut Watch| watch.due.is_none_or(|due| due <= stale);
-        Ok(content.watches.get_mut(channel).filter(free).map(|watch| watch.due = Some(due)).is_some())
+        Ok(content.watches.get_mut(&(channel.clone(), 0)).filter(free).map(|watch| watch.due = Some(due)).is_some())
     }
 
     async fn request_announcement(&self, channel: &Channel, _: Timestamp) -> PortResult<()> {
@@ -302,7 +309,7 @@ impl Presences for MemoryStore {
     }
 
     async fn begin_announcement(&self, channel: &Channel) -> PortResult<()> {
-        if let Some(watch) = self.content().watches.get_mut(channel) {
+        if let Some(watch) = self.content().watches.get_mut(&(channel.clone(), 0)) {
             watch.due = None;
         }
         Ok(())
@@ -385,7 +392,7 @@ impl Members for MemoryStore {
         let count = content.counts.entry((channel.clone(), shard)).or_default();
         *count = count.saturating_add_signed(difference);
         let members = *count;
-        Ok(Count { members, watch: content.watches.get(channel).copied().filter(|_| shard == 0) })
+        Ok(Count { members, watch: content.watches.get(&(channel.clone(), shard)).copied() })
     }
 
     async fn correct_count(&self, channel: &Channel, shard: Shard, count: u64, counted: u64) -> PortResult<()> {

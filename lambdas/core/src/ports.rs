@@ -8,6 +8,7 @@
     reason = "callers are generic over concrete ports, so that the compiler sees for itself which futures are Send"
 )]
 
+use std::ops::Range;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -206,7 +207,7 @@ pub struct Count {
 pub struct Watch {
     /// When the last of them will have gone.
     pub until: Timestamp,
-    /// When an announcement is due, if one is under way.
+    /// When an announcement is due, if one is under way; only the first shard knows.
     pub due: Option<Timestamp>,
 }
 
@@ -230,10 +231,13 @@ pub struct Roll {
     pub watchers: Vec<ConnectionId>,
 }
 
-/// Who wants to know who comes and goes. It is kept at a room's first shard, because only small rooms tell.
+/// Who wants to know who comes and goes.
 pub trait Presences {
-    /// Notes that a connection wants to be told, and, with the count of the room's first shard, that somebody does. Two write units.
+    /// Notes that a connection wants to be told. One write unit.
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()>;
+
+    /// Notes with the counts of these shards that somebody wants to be told until then, or still later. A write unit for each shard.
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()>;
 
     /// Notes that a connection doesn't want to be told any more. One write unit.
     async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()>;

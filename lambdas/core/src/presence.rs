@@ -9,10 +9,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+
 use crate::channel::Channel;
 use crate::expulsion::write;
 use crate::id::{ConnectionId, UserId};
-use crate::member::{Connection, MAX_CONNECTION_AGE};
+use crate::member::{Connection, MAX_CONNECTION_AGE, Shard};
 use crate::membership;
 use crate::metrics::POSTS;
 use crate::outcome::Outcome;
@@ -22,6 +24,12 @@ use crate::time::Timestamp;
 
 /// The most members of a room that tells who comes and goes, and that signals are posted in.
 pub const MAX_COMPANY: usize = 100;
+
+/// The most shards of a room that tells and takes signals, each of which is a read. Shards stay when members go.
+const MAX_SHARDS: u32 = 128;
+
+/// How many of them are read at a time.
+const SHARDS_AT_ONCE: usize = 16;
 
 /// How long after the first change an announcement comes: a room has one a second at most.
 pub const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
@@ -65,28 +73,47 @@ pub(crate) async fn unwatch<S: Members>(store: &S, channel: &Channel, id: &Conne
     }
 }
 
-/// A small channel's members; nothing where they are more than [`MAX_COMPANY`], or were once so many that they are in several shards.
-/// A read unit for each 4 KiB.
+/// A small channel's members; nothing where they are more than [`MAX_COMPANY`], or in more than [`MAX_SHARDS`] shards. For each shard, a read
+/// unit for each 4 KiB.
 pub(crate) async fn company<S: Members>(
     store: &S,
     channel: &Channel,
     state: &ChannelState,
     now: Timestamp,
 ) -> PortResult<Option<Vec<Connection>>> {
-    if state.shards > 1 {
+    if state.shards > MAX_SHARDS {
         return Ok(None);
     }
-    // The count's row and one more than may be. Expired rows are read as well, so that there may be more behind them.
+    let mut shards =
+        stream::iter((0..state.shards).map(|shard| shard_company(store, channel, shard, now))).buffered(SHARDS_AT_ONCE);
+    let mut members = Vec::new();
+    while let Some(shard) = shards.try_next().await? {
+        members.extend(shard);
+        if members.len() > MAX_COMPANY {
+            return Ok(None);
+        }
+    }
+    Ok(Some(members))
+}
+
+/// A shard's members, or the first of them where they are too many.
+async fn shard_company<S: Members>(
+    store: &S,
+    channel: &Channel,
+    shard: Shard,
+    now: Timestamp,
+) -> PortResult<Vec<Connection>> {
+    // The count's row, and one member more than may be. Expired rows are read as well, so that there may be more behind them.
     let (limit, mut after, mut members) = (MAX_COMPANY + 2, None, Vec::new());
     while members.len() <= MAX_COMPANY {
-        let page = store.member_page(channel, 0, after.as_ref(), limit, now).await?;
+        let page = store.member_page(channel, shard, after.as_ref(), limit, now).await?;
         members.extend(page.members);
         match page.next {
             Some(next) => after = Some(next),
-            None => return Ok(Some(members).filter(|members| members.len() <= MAX_COMPANY)),
+            None => break,
         }
     }
-    Ok(None)
+    Ok(members)
 }
 
 /// The users of connections, each once, in their order.
@@ -109,6 +136,7 @@ pub(crate) async fn watch<S: Members>(
     // INVARIANT: the watcher is noted before the members are read, and an announcement reads the watchers behind the members. So whoever
     // comes or goes is either in this answer or in an announcement that is posted to the watcher.
     store.put_watcher(channel, watcher).await?;
+    store.watch_shards(channel, 0..state.shards.min(MAX_SHARDS), watcher.expires()).await?;
     match company(store, channel, state, now).await? {
         Some(members) => Ok(Presence::of(users(&members))),
         None => Ok(Presence::paused(count(store, channel, state).await?)),

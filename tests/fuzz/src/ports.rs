@@ -1,5 +1,6 @@
 //! The rules' ports: the store in memory and the recording ports, of which each effect may go wrong.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use hubbub_core::channel::Channel;
@@ -130,6 +131,7 @@ impl Presences for Ports {
     effects! {
         store:
         put_watcher(channel: &Channel, watcher: &Connection) -> ();
+        watch_shards(channel: &Channel, shards: Range<Shard>, until: Timestamp) -> ();
         remove_watcher(channel: &Channel, id: &ConnectionId) -> ();
         claim_announcement(channel: &Channel, due: Timestamp, stale: Timestamp) -> bool;
         request_announcement(channel: &Channel, due: Timestamp) -> ();

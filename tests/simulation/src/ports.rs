@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -240,6 +241,11 @@ impl Limits for Ports {
 impl Presences for Ports {
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
         self.effect("put watcher", channel, async || self.world.store.put_watcher(channel, watcher).await).await
+    }
+
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()> {
+        let watch = async || self.world.store.watch_shards(channel, shards, until).await;
+        self.effect("watch shards", channel, watch).await
     }
 
     async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()> {

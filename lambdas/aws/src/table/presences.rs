@@ -1,11 +1,14 @@
-//! Who watches a room, and what they were told, on DynamoDB: a row for each watcher beside the last announcement. That somebody watches, and
-//! whether an announcement is due, stands in the first shard's row, which whoever comes or goes writes anyway.
+//! Who watches a room, and what they were told, on DynamoDB: a row for each watcher beside the last announcement. That somebody watches stands
+//! in the shards' rows, which whoever comes or goes writes anyway; whether an announcement is due, in the first one's.
+
+use std::ops::Range;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::try_join_all;
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{ConnectionId, UserId};
-use hubbub_core::member::Connection;
+use hubbub_core::member::{Connection, Shard};
 use hubbub_core::names::table::{SORT_KEY, TTL};
 use hubbub_core::ports::{Announced, PortResult, Presences, Roll, Watch};
 use hubbub_core::time::Timestamp;
@@ -17,8 +20,8 @@ use super::item::{
 use super::{Table, update_if};
 use crate::error::{malformed, port_error};
 
-/// The shard whose row says that somebody watches.
-const FIRST: u32 = 0;
+/// The shard whose row says whether an announcement is due.
+const FIRST: Shard = 0;
 
 /// The most rows of a roll that are read.
 const ROLL: i32 = 1_000;
@@ -56,16 +59,21 @@ fn read_announced(row: &Item) -> PortResult<Announced> {
 
 impl Presences for Table {
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
-        let until = watcher.expires();
-        let row = item(presence_key(channel), watcher.id.as_str(), [(TTL, number(until.as_ttl()))]);
-        self.put(row).await?;
-        let update = self
-            .update(shard_key(channel, FIRST), SELF)
-            .update_expression("SET #watched = :until")
-            .condition_expression("attribute_not_exists(#watched) OR #watched < :until")
-            .expression_attribute_names("#watched", WATCHED)
-            .expression_attribute_values(":until", number(until.0));
-        update_if(update).await.map(drop)
+        let row = item(presence_key(channel), watcher.id.as_str(), [(TTL, number(watcher.expires().as_ttl()))]);
+        self.put(row).await.map(drop)
+    }
+
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()> {
+        let watch = async |shard| {
+            let update = self
+                .update(shard_key(channel, shard), SELF)
+                .update_expression("SET #watched = :until")
+                .condition_expression("attribute_not_exists(#watched) OR #watched < :until")
+                .expression_attribute_names("#watched", WATCHED)
+                .expression_attribute_values(":until", number(until.0));
+            update_if(update).await
+        };
+        try_join_all(shards.map(watch)).await.map(drop)
     }
 
     async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()> {
