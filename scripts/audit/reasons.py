@@ -29,7 +29,8 @@ _BY_LAMBDA = [
         for action in ("logs:CreateLogStream", "logs:PutLogEvents")
     ),
     *(
-        Reason("deliver", action, "*:hubbub-local-publish.fifo", "Lambda takes messages off the queue in its name")
+        Reason("deliver", action, f"*:hubbub-local-{queue}.fifo", "Lambda takes messages off the queue in its name")
+        for queue in ("publish", "presence")
         for action in ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
     ),
 ]

@@ -140,7 +140,7 @@ pub async fn set_variable(stack: &Stack, function: Function, name: &str, value: 
     Ok(before.as_str().unwrap_or_default().to_owned())
 }
 
-/// Takes the mapping away that feeds a function; what [`map`] needs to bring it back.
+/// Takes the mapping away that feeds a function from the publish queue; what [`map`] needs to bring it back.
 ///
 /// # Errors
 /// Fails if the local AWS doesn't do it, or the function has none.
@@ -148,7 +148,13 @@ pub async fn unmap(stack: &Stack, function: Function) -> anyhow::Result<Value> {
     let path = format!("/2015-03-31/event-source-mappings/?FunctionName={}", function.deployed_name());
     let answer = Request::lambda("GET", &path, "").send(stack).await?;
     let mut answer: Value = serde_json::from_str(&answer.body)?;
-    let mapping = answer.pointer_mut("/EventSourceMappings/0").map(Value::take);
+    let queue = stack.outputs.publish_queue_url.rsplit('/').next().unwrap_or_default();
+    let is_of_queue = |mapping: &&mut Value| {
+        let source = mapping.get("EventSourceArn").and_then(Value::as_str);
+        source.and_then(|arn| arn.rsplit(':').next()) == Some(queue)
+    };
+    let mappings = answer.pointer_mut("/EventSourceMappings").and_then(Value::as_array_mut);
+    let mapping = mappings.and_then(|mappings| mappings.iter_mut().find(is_of_queue)).map(Value::take);
     let mapping = mapping.with_context(|| format!("nothing feeds `{function}`"))?;
     let id = mapping.get("UUID").and_then(Value::as_str).context("the mapping has no id")?;
     Request::lambda("DELETE", &format!("/2015-03-31/event-source-mappings/{id}"), "").send(stack).await?;

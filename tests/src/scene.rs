@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use hubbub_aws::system::System;
-use hubbub_client::{Channel, Client, Delivery, Error, Event, Events, Options, Start};
+use hubbub_client::{Channel, Client, Delivery, Error, Event, Events, Options, Presence, Signal, Start};
 use hubbub_core::channel::Channel as CoreChannel;
 use hubbub_core::id::{ConnectionId, RoomId, UserId};
 use hubbub_core::member::Connection;
@@ -87,11 +87,16 @@ impl Scene {
         self.connect_with(self.options(user).inbox(Start::Beginning)).await
     }
 
-    /// Fills a room with more members than are delivered inline. They are rows without sockets, and too young to be pruned.
+    /// Fills a room with more members than are delivered inline.
     pub async fn crowd(&self, room: &str) {
+        self.crowd_of(room, self.stack.outputs.inline_limit + 1).await;
+    }
+
+    /// Fills a room with so many members. They are rows without sockets, and too young to be pruned.
+    pub async fn crowd_of(&self, room: &str, members: u64) {
         let channel = CoreChannel::Room(RoomId::parse(room).unwrap());
         let table = self.stack.table();
-        for number in 0..=self.stack.outputs.inline_limit {
+        for number in 0..members {
             let name = self.own(&format!("crowd-{number}"));
             let user = UserId::parse(&name).unwrap();
             let (connected_at, until) = (System.now(), Timestamp(u64::MAX));
@@ -120,8 +125,32 @@ impl Member {
             let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
             match event.expect("a message must come") {
                 Some(Event::Message(delivery)) if is_wanted(&delivery) => return delivery,
-                Some(Event::Message(_) | Event::Unexpected(_)) => {}
+                Some(Event::Message(_) | Event::Presence(_) | Event::Signal(_) | Event::Unexpected(_)) => {}
                 other => panic!("{other:?} instead of a message"),
+            }
+        }
+    }
+
+    /// The next news of who has come to a watched room and gone from it.
+    pub async fn next_presence(&mut self) -> Presence {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
+            match event.expect("news must come") {
+                Some(Event::Presence(news)) => return news,
+                Some(Event::Message(_) | Event::Signal(_) | Event::Unexpected(_)) => {}
+                other => panic!("{other:?} instead of news"),
+            }
+        }
+    }
+
+    /// The next signal.
+    pub async fn next_signal(&mut self) -> Signal {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
+            match event.expect("a signal must come") {
+                Some(Event::Signal(signal)) => return signal,
+                Some(Event::Message(_) | Event::Presence(_) | Event::Unexpected(_)) => {}
+                other => panic!("{other:?} instead of a signal"),
             }
         }
     }

@@ -18,7 +18,8 @@ use crate::channel::Channel;
 use crate::connection::{CloseReason, Connection, Inbound, Inbox, Received, Settings};
 use crate::error::Error;
 use crate::frames::{
-    Accepted, History, Joined, Left, Members, Pong, Posted, Receipt, Request, ServerError, ServerFrame,
+    Accepted, Addressee, History, Joined, Left, Members, Pong, Posted, Presence, Present, Receipt, Request,
+    ServerError, ServerFrame, Signal,
 };
 use crate::state::{ChannelState, Counters, Delivery, Position, Start, Step};
 
@@ -84,6 +85,8 @@ pub struct Caught {
     pub recovered: Option<bool>,
     /// How many messages the answers held.
     pub messages: usize,
+    /// Who is there, where it was asked for.
+    pub presence: Option<Present>,
 }
 
 /// What happens on a client's channels.
@@ -109,6 +112,10 @@ pub enum Event {
     },
     /// What became of a message whose receipt was asked for.
     Receipt(Receipt),
+    /// Who has come to a watched room and gone from it.
+    Presence(Presence),
+    /// Something for those who are there now. It has no place among the messages.
+    Signal(Signal),
     /// A frame that this client has no use for.
     Unexpected(ServerFrame),
     /// The connection has ended; nothing comes after this.
@@ -159,7 +166,7 @@ impl Client {
         let book = Arc::new(Mutex::new(Book { channels: BTreeMap::new(), events }));
         for (channel, start) in &options.follow {
             // Held back from here on: frames may come as soon as the socket is open.
-            lock(&book).begin(channel, start.clone());
+            lock(&book).begin(channel, start.clone(), None);
         }
         let (connection, inbox) = Connection::open(&options.connection).await?;
         let shared = Arc::new(Shared {
@@ -215,9 +222,55 @@ impl Client {
     /// # Errors
     /// Fails as [`Connection::request`].
     pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
+        self.join_with(channel, start, None).await
+    }
+
+    async fn join_with(&self, channel: Channel, start: Start, presence: Option<bool>) -> Result<Caught, Error> {
         // On a task of its own, so that a caller who stops waiting doesn't leave the channel between two states.
-        let joining = tokio::spawn(join(Arc::clone(&self.0), channel, start));
+        let joining = tokio::spawn(join(Arc::clone(&self.0), channel, start, presence));
         joining.await.unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
+    }
+
+    /// Joins a room from where it was left, and asks to be told who comes and goes: who is there now, and from then on an
+    /// [`Event::Presence`] for each change. It holds as long as the connection and the membership.
+    ///
+    /// # Errors
+    /// Fails as [`Client::join`].
+    pub async fn watch(&self, room: &str) -> Result<Present, Error> {
+        let caught = self.join_with(Channel::room(room), Start::Known, Some(true)).await?;
+        Ok(caught.presence.unwrap_or_default())
+    }
+
+    /// Stays in a room, and asks to be told no longer who comes and goes.
+    ///
+    /// # Errors
+    /// Fails as [`Client::join`].
+    pub async fn unwatch(&self, room: &str) -> Result<(), Error> {
+        self.join_with(Channel::room(room), Start::Known, Some(false)).await.map(drop)
+    }
+
+    /// Posts a signal to the other members of a room, at once and a single time; how many connections got it. It is not kept.
+    ///
+    /// # Errors
+    /// Fails as [`Connection::request`], and with [`Error::Body`] if the body can't be written as JSON.
+    pub async fn signal<B: Serialize + ?Sized>(&self, room: &str, body: &B) -> Result<u64, Error> {
+        self.signal_to(Addressee::Room(room.to_owned()), body).await
+    }
+
+    /// Posts a signal to all connections of a user; otherwise as [`Client::signal`].
+    ///
+    /// # Errors
+    /// Fails as [`Client::signal`].
+    pub async fn signal_user<B: Serialize + ?Sized>(&self, to: &str, body: &B) -> Result<u64, Error> {
+        self.signal_to(Addressee::To(to.to_owned()), body).await
+    }
+
+    async fn signal_to<B: Serialize + ?Sized>(&self, to: Addressee, body: &B) -> Result<u64, Error> {
+        let request = Request::Signal { to, body: to_raw_value(body).map_err(Error::Body)? };
+        match self.0.connection.request(&request).await?.frame {
+            ServerFrame::Signalled(signalled) => Ok(signalled.delivered),
+            other => Err(unexpected(&request, &other)),
+        }
     }
 
     /// Joins a room from where it was left, or from its newest message.
@@ -440,7 +493,7 @@ impl Shared {
         match self.connection.request(&request).await?.frame {
             ServerFrame::Pong(pong) => {
                 for channel in &pong.behind {
-                    tokio::spawn(join(Arc::clone(self), channel.clone(), Start::Known));
+                    tokio::spawn(join(Arc::clone(self), channel.clone(), Start::Known, None));
                 }
                 Ok(pong)
             }
@@ -449,9 +502,9 @@ impl Shared {
     }
 
     /// Joins until nothing is missing. Whoever calls it has the channel's turn, and attends to it.
-    async fn catch_up(&self, channel: &Channel, start: Start) -> Result<Caught, Error> {
+    async fn catch_up(&self, channel: &Channel, start: Start, presence: Option<bool>) -> Result<Caught, Error> {
         let mut caught = Caught::default();
-        let mut request = lock(&self.book).begin(channel, start);
+        let mut request = lock(&self.book).begin(channel, start, presence);
         loop {
             let answer = self.connection.request(&request).await.and_then(|received| match received.frame {
                 ServerFrame::Joined(joined) => Ok((joined, received.at)),
@@ -468,6 +521,7 @@ impl Shared {
             caught.recovered = if caught.recovered == Some(false) { caught.recovered } else { joined.recovered };
             caught.head = joined.head;
             caught.epoch.clone_from(&joined.epoch);
+            caught.presence = caught.presence.or_else(|| joined.presence.clone());
             let step = lock(&self.book).joined(channel, joined, at);
             if !step.needs_join {
                 return Ok(caught);
@@ -475,7 +529,7 @@ impl Shared {
             if step.idle_joins > 0 {
                 sleep(FIRST_PAUSE * step.idle_joins).await;
             }
-            request = lock(&self.book).begin(channel, Start::Known);
+            request = lock(&self.book).begin(channel, Start::Known, None);
         }
     }
 
@@ -488,10 +542,10 @@ impl Shared {
 }
 
 /// Joins a channel when it is its turn, and gets all of what was missed.
-async fn join(shared: Arc<Shared>, channel: Channel, start: Start) -> Result<Caught, Error> {
+async fn join(shared: Arc<Shared>, channel: Channel, start: Start, presence: Option<bool>) -> Result<Caught, Error> {
     let _turn = shared.turn(&channel, Turn::Joining).await;
     lock(&shared.book).attend(&channel);
-    let caught = shared.catch_up(&channel, start).await;
+    let caught = shared.catch_up(&channel, start, presence).await;
     shared.release(&channel);
     caught
 }
@@ -506,7 +560,7 @@ async fn recover(shared: Arc<Shared>, channel: Channel) {
     let _turn = shared.turn(&channel, Turn::Joining).await;
     let mut pause = FIRST_PAUSE;
     while lock(&shared.book).is_still_needed(&channel) {
-        match shared.catch_up(&channel, Start::Known).await {
+        match shared.catch_up(&channel, Start::Known, None).await {
             Ok(_) => pause = FIRST_PAUSE,
             Err(Error::Closed(_)) => return,
             Err(error) if error.is_retryable() => {
@@ -546,6 +600,12 @@ async fn pump(shared: Weak<Shared>, book: Arc<Mutex<Book>>, mut inbox: Inbox, ke
             }
             Some(Inbound::Frame(Received { frame: ServerFrame::Receipt(receipt), .. })) => {
                 lock(&book).emit(Event::Receipt(receipt));
+            }
+            Some(Inbound::Frame(Received { frame: ServerFrame::Presence(presence), .. })) => {
+                lock(&book).emit(Event::Presence(presence));
+            }
+            Some(Inbound::Frame(Received { frame: ServerFrame::Signal(signal), .. })) => {
+                lock(&book).emit(Event::Signal(signal));
             }
             Some(Inbound::Frame(received)) => lock(&book).emit(Event::Unexpected(received.frame)),
             Some(Inbound::Closed(reason)) => {
@@ -600,9 +660,9 @@ impl Book {
     }
 
     /// A join is about to be sent: gives it.
-    fn begin(&mut self, channel: &Channel, start: Start) -> Request {
+    fn begin(&mut self, channel: &Channel, start: Start, presence: Option<bool>) -> Request {
         let since = self.of(channel).state.join(start);
-        Request::Join { target: channel.clone().into(), since: since.seq, epoch: since.epoch }
+        Request::Join { target: channel.clone().into(), since: since.seq, epoch: since.epoch, presence }
     }
 
     fn attend(&mut self, channel: &Channel) {

@@ -343,7 +343,7 @@ impl Driver {
             }
         }
         let received = match received.frame {
-            ServerFrame::Posted(_) => received,
+            ServerFrame::Posted(_) | ServerFrame::Presence(_) | ServerFrame::Signal(_) => received,
             _ => match self.answer_raw(received) {
                 None => return,
                 Some(received) => received,

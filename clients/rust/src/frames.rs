@@ -3,7 +3,7 @@
 //! Fields that aren't known are ignored, and a frame whose type isn't known is kept as [`ServerFrame::Other`], so that a client goes on
 //! working with a server that has learned something new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Not;
 
 use serde::de::DeserializeOwned;
@@ -28,6 +28,9 @@ pub enum Request {
         /// The epoch in which it was seen.
         #[serde(skip_serializing_if = "Option::is_none")]
         epoch: Option<String>,
+        /// Whether to be told who comes and goes; as before where it isn't said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        presence: Option<bool>,
     },
     /// Stop being a member.
     Leave {
@@ -59,6 +62,14 @@ pub enum Request {
         /// Whether the server shall say what became of it.
         #[serde(skip_serializing_if = "Not::not")]
         receipt: bool,
+    },
+    /// Something for those who are there now.
+    Signal {
+        /// A room or a user.
+        #[serde(flatten)]
+        to: Addressee,
+        /// Any JSON value of at most a kibibyte.
+        body: Box<RawValue>,
     },
     /// A page of the log.
     History {
@@ -99,6 +110,7 @@ impl Request {
             Self::Leave { .. } => "leave",
             Self::Publish { .. } => "publish",
             Self::Direct { .. } => "direct",
+            Self::Signal { .. } => "signal",
             Self::History { .. } => "history",
             Self::Who { .. } => "who",
             Self::Ping { .. } => "ping",
@@ -123,6 +135,16 @@ impl From<Channel> for Target {
             other => Self::Channel(other),
         }
     }
+}
+
+/// Whom a signal is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressee {
+    /// The other members of a room.
+    Room(String),
+    /// All connections of a user.
+    To(String),
 }
 
 /// A request with what its answer repeats.
@@ -278,6 +300,94 @@ pub struct Joined {
     /// Whether there is more of it.
     #[serde(default)]
     pub more: bool,
+    /// Who is there, where it was asked to be told who comes and goes.
+    #[serde(default)]
+    pub presence: Option<Present>,
+}
+
+/// Who is in a room, as far as is known: what a `join` has answered, kept up to date by [`Present::apply`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Present {
+    /// How many users are there; while it is paused, about how many connections.
+    pub count: u64,
+    /// The users; none while it is paused.
+    #[serde(default)]
+    pub users: BTreeSet<String>,
+    /// Whether the room is too large to tell who comes and goes. It tells again when it has become small.
+    #[serde(default)]
+    pub paused: bool,
+    /// The last news that was applied.
+    #[serde(skip)]
+    newest: i64,
+}
+
+impl Present {
+    /// Takes note of who is there now, unless something newer is known already; who has come and gone by it.
+    pub fn apply(&mut self, news: &Presence) -> (Vec<String>, Vec<String>) {
+        if news.at < self.newest {
+            return (Vec::new(), Vec::new());
+        }
+        let joined = news.users.difference(&self.users).cloned().collect();
+        let left = self.users.difference(&news.users).cloned().collect();
+        *self = Self { count: news.count, users: news.users.clone(), paused: news.paused, newest: news.at };
+        (joined, left)
+    }
+
+    /// What another `join` has answered, as news, if it is any.
+    pub(crate) fn news(&self, room: &str, now: Self) -> Option<Presence> {
+        let Self { count, users, paused, .. } = now;
+        let is_news = (self.count, self.paused, &self.users) != (count, paused, &users);
+        is_news.then(|| Presence { channel: Channel::room(room), at: self.newest, count, users, paused })
+    }
+}
+
+/// Who is in a room now: somebody has come or gone. [`Present::apply`] tells who.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Presence {
+    /// The room's channel.
+    pub channel: Channel,
+    /// When it was found out, in milliseconds since 1970.
+    pub at: i64,
+    /// How many users are there; while it is paused, about how many connections.
+    pub count: u64,
+    /// The users; none while it is paused.
+    #[serde(default)]
+    pub users: BTreeSet<String>,
+    /// Whether the room has become too large to tell.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// Something for those who are there now.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Signal {
+    /// The channel: a room's, or the user's own.
+    pub channel: Channel,
+    /// Who sent it.
+    pub from: String,
+    /// When the server took it, in milliseconds since 1970.
+    pub at: i64,
+    /// Any JSON value, byte for byte as the server sent it.
+    pub body: Box<RawValue>,
+}
+
+impl Signal {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// Fails if it isn't a `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.body.get())
+    }
+}
+
+/// A signal was posted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Signalled {
+    /// The channel.
+    pub channel: Channel,
+    /// How many connections got it; under load, it may be none.
+    pub delivered: u64,
 }
 
 /// The connection is not a member any more.
@@ -404,6 +514,12 @@ pub enum ServerFrame {
     Pong(Pong),
     /// What became of a message whose receipt was asked for.
     Receipt(Receipt),
+    /// Who has come to a room and gone from it.
+    Presence(Presence),
+    /// Something for those who are there now.
+    Signal(Signal),
+    /// Answers `signal`.
+    Signalled(Signalled),
     /// The socket is about to be closed.
     Closing(Closing),
     /// Answers what could not be carried out.
@@ -430,6 +546,9 @@ impl ServerFrame {
             Self::Members(_) => "members",
             Self::Pong(_) => "pong",
             Self::Receipt(_) => "receipt",
+            Self::Presence(_) => "presence",
+            Self::Signal(_) => "signal",
+            Self::Signalled(_) => "signalled",
             Self::Closing(_) => "closing",
             Self::Error(_) => "error",
             Self::Other { .. } => "other",
@@ -504,6 +623,9 @@ fn parse_frame(kind: &str, text: &str) -> Result<ServerFrame, serde_json::Error>
         "members" => ServerFrame::Members(serde_json::from_str(text)?),
         "pong" => ServerFrame::Pong(serde_json::from_str(text)?),
         "receipt" => ServerFrame::Receipt(serde_json::from_str(text)?),
+        "presence" => ServerFrame::Presence(serde_json::from_str(text)?),
+        "signal" => ServerFrame::Signal(serde_json::from_str(text)?),
+        "signalled" => ServerFrame::Signalled(serde_json::from_str(text)?),
         "closing" => ServerFrame::Closing(serde_json::from_str(text)?),
         "error" => ServerFrame::Error(serde_json::from_str(text)?),
         _ => ServerFrame::Other { text: text.to_owned() },
@@ -525,13 +647,21 @@ mod tests {
     #[test]
     fn requests_are_written_as_the_protocol_says() {
         let requests = [
-            Request::Join { target: Channel::room("lobby").into(), since: None, epoch: None },
-            Request::Join { target: Channel::user("ana").into(), since: Some(41), epoch: Some("E1".to_owned()) },
-            Request::Join { target: Channel::Everyone.into(), since: Some(0), epoch: None },
+            Request::Join { target: Channel::room("lobby").into(), since: None, epoch: None, presence: None },
+            Request::Join {
+                target: Channel::user("ana").into(),
+                since: Some(41),
+                epoch: Some("E1".to_owned()),
+                presence: None,
+            },
+            Request::Join { target: Channel::Everyone.into(), since: Some(0), epoch: None, presence: None },
+            Request::Join { target: Channel::room("lobby").into(), since: None, epoch: None, presence: Some(true) },
             Request::Leave { room: "lobby".to_owned() },
             Request::Publish { room: "lobby".to_owned(), body: body(), id: Some("m-1".to_owned()), receipt: false },
             Request::Publish { room: "lobby".to_owned(), body: body(), id: None, receipt: true },
             Request::Direct { to: "ben".to_owned(), body: body(), id: None, receipt: false },
+            Request::Signal { to: Addressee::Room("lobby".to_owned()), body: body() },
+            Request::Signal { to: Addressee::To("ben".to_owned()), body: body() },
             Request::History { target: Channel::room("lobby").into(), before: Some(9), limit: Some(5) },
             Request::Who { room: "lobby".to_owned() },
             Request::Ping { seen: BTreeMap::new() },
@@ -542,10 +672,13 @@ mod tests {
         {"action":"join","room":"lobby","ref":"7"}
         {"action":"join","channel":"user:ana","since":41,"epoch":"E1","ref":"7"}
         {"action":"join","channel":"everyone","since":0,"ref":"7"}
+        {"action":"join","room":"lobby","presence":true,"ref":"7"}
         {"action":"leave","room":"lobby","ref":"7"}
         {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"id":"m-1","ref":"7"}
         {"action":"publish","room":"lobby","body":{"n":1,"text":"hello"},"receipt":true,"ref":"7"}
         {"action":"direct","to":"ben","body":{"n":1,"text":"hello"},"ref":"7"}
+        {"action":"signal","room":"lobby","body":{"n":1,"text":"hello"},"ref":"7"}
+        {"action":"signal","to":"ben","body":{"n":1,"text":"hello"},"ref":"7"}
         {"action":"history","room":"lobby","before":9,"limit":5,"ref":"7"}
         {"action":"who","room":"lobby","ref":"7"}
         {"action":"ping","ref":"7"}
@@ -581,8 +714,26 @@ mod tests {
         check(r#"{"type":"left","channel":"room:a","ref":"3"}"#, "left", Some("3"));
         check(r#"{"type":"history","channel":"room:a","epoch":"E","messages":[],"more":false}"#, "history", None);
         check(r#"{"type":"members","channel":"room:a","count":2,"users":["ana","ben"]}"#, "members", None);
+        check(r#"{"type":"presence","channel":"room:a","at":5,"count":1,"users":["ben"],"later":1}"#, "presence", None);
+        check(r#"{"type":"signal","channel":"room:a","from":"ana","at":5,"body":null,"later":1}"#, "signal", None);
+        check(r#"{"type":"signalled","channel":"room:a","delivered":2,"ref":"1"}"#, "signalled", Some("1"));
         check(r#"{"type":"pong","at":1700000000000}"#, "pong", None);
         check(r#"{"type":"error","code":"not_json","message":"it is not"}"#, "error", None);
+    }
+
+    #[test]
+    fn who_is_there_is_kept_up_to_date_and_older_news_is_passed_over() {
+        let mut present: Present = serde_json::from_str(r#"{"count":2,"users":["ana","ben"]}"#).unwrap();
+        let mut apply = |rest: &str| {
+            let text = format!(r#"{{"channel":"room:a",{rest}}}"#);
+            let (joined, left) = present.apply(&serde_json::from_str(&text).unwrap());
+            (joined.join(","), left.join(","), present.users.len(), present.paused)
+        };
+        let expected = |joined: &str, left: &str, users, paused| (joined.to_owned(), left.to_owned(), users, paused);
+        assert_eq!(apply(r#""at":2,"count":2,"users":["ana","cyd"]"#), expected("cyd", "ben", 2, false));
+        assert_eq!(apply(r#""at":1,"count":1,"users":["ben"]"#), expected("", "", 2, false));
+        assert_eq!(apply(r#""at":5,"count":101,"paused":true"#), expected("", "ana,cyd", 0, true));
+        assert_eq!(apply(r#""at":6,"count":1,"users":["eve"]"#), expected("eve", "", 1, false));
     }
 
     #[test]

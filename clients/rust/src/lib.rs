@@ -42,6 +42,8 @@ pub use channel::{Channel, InvalidChannel};
 pub use client::{Caught, Client, Event, Events, Options, State};
 pub use connection::CloseReason;
 pub use error::Error;
-pub use frames::{Closing, Closure, Content, FrameKind, Left, Message, Receipt, ServerError, ServerFrame};
+pub use frames::{
+    Closing, Closure, Content, FrameKind, Left, Message, Presence, Present, Receipt, ServerError, ServerFrame, Signal,
+};
 pub use session::{Session, SessionOptions, Status, Tokens};
 pub use state::{Arrival, Counters, Delivery, Position, Start};

@@ -22,7 +22,7 @@ pub use self::options::{SessionOptions, Tokens};
 use crate::channel::Channel;
 use crate::client::{Caught, Events, State, lock, request_of};
 use crate::error::Error;
-use crate::frames::{Accepted, History, Left, Members};
+use crate::frames::{Accepted, History, Left, Members, Present};
 use crate::state::Start;
 
 /// Where a session stands.
@@ -71,6 +71,7 @@ impl Session {
             line: watch::channel(Line::Down).0,
             status: watch::channel(Status::Connecting).0,
             followed: Mutex::new(followed),
+            watched: Mutex::default(),
             known: Mutex::new(known),
             membership: AsyncMutex::new(()),
             lanes: Mutex::default(),
@@ -124,6 +125,7 @@ impl Session {
             async move {
                 let _changes = shared.membership.lock().await;
                 let left = live.client.leave(&room).await?;
+                lock(&shared.watched).remove(&room);
                 lock(&shared.followed).remove(&Channel::Room(room));
                 Ok(left)
             }
@@ -181,6 +183,62 @@ impl Session {
         sending.await.unwrap_or_else(|error| Err(Error::Ended(error.to_string())))
     }
 
+    /// Joins a room from where it was left, and asks to be told who comes and goes, on each socket anew: who is there now, and from then on
+    /// an [`Event::Presence`](crate::client::Event::Presence) for each change. After a cut, what changed meanwhile comes as one.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn watch(&self, room: &str) -> Result<Present, Error> {
+        let shared = &self.0.shared;
+        let act = |live: Arc<Live>| {
+            let (shared, room) = (Arc::clone(shared), room.to_owned());
+            async move {
+                let _changes = shared.membership.lock().await;
+                let present = live.client.watch(&room).await?;
+                lock(&shared.followed).entry(Channel::room(&room)).or_insert(Start::Known);
+                lock(&shared.watched).insert(room, present.clone());
+                Ok(present)
+            }
+        };
+        shared.try_until(act).await
+    }
+
+    /// Stays in a room, and asks to be told no longer who comes and goes.
+    ///
+    /// # Errors
+    /// As [`Session::join`].
+    pub async fn unwatch(&self, room: &str) -> Result<(), Error> {
+        let shared = &self.0.shared;
+        let act = |live: Arc<Live>| {
+            let (shared, room) = (Arc::clone(shared), room.to_owned());
+            async move {
+                let _changes = shared.membership.lock().await;
+                lock(&shared.watched).remove(&room);
+                live.client.unwatch(&room).await
+            }
+        };
+        shared.try_until(act).await
+    }
+
+    /// Posts a signal to the other members of a room, once and now; how many connections got it. It is never sent later: where the session
+    /// is not connected, or the connection ends meanwhile, nobody gets it.
+    ///
+    /// # Errors
+    /// Fails as [`Client::signal`](crate::client::Client::signal), except for what passes.
+    pub async fn signal<B: Serialize + ?Sized>(&self, room: &str, body: &B) -> Result<u64, Error> {
+        let Some(live) = self.0.shared.live_now() else { return Ok(0) };
+        nobody_if_it_passes(live.client.signal(room, body).await)
+    }
+
+    /// Posts a signal to all connections of a user; otherwise as [`Session::signal`].
+    ///
+    /// # Errors
+    /// As [`Session::signal`].
+    pub async fn signal_user<B: Serialize + ?Sized>(&self, to: &str, body: &B) -> Result<u64, Error> {
+        let Some(live) = self.0.shared.live_now() else { return Ok(0) };
+        nobody_if_it_passes(live.client.signal_user(to, body).await)
+    }
+
     /// A page of a channel's log, as [`Client::history`].
     ///
     /// # Errors
@@ -207,8 +265,7 @@ impl Session {
 
     /// Drops the TCP connection without a goodbye, if there is one; the session comes back by itself. For tests.
     pub async fn cut(&self) {
-        let line = self.0.shared.line.borrow().clone();
-        if let Line::Up(live) = line {
+        if let Some(live) = self.0.shared.live_now() {
             live.client.cut().await;
         }
     }
@@ -218,5 +275,12 @@ impl Session {
         self.0.stop.send_replace(true);
         // Fails only where the task has ended already.
         let _ = self.0.shared.line.subscribe().wait_for(|line| matches!(line, Line::Over(_))).await;
+    }
+}
+
+fn nobody_if_it_passes(signalled: Result<u64, Error>) -> Result<u64, Error> {
+    match signalled {
+        Err(error) if error.is_retryable() => Ok(0),
+        other => other,
     }
 }

@@ -88,6 +88,13 @@ pub fn play() -> Result<Examples> {
     scene.say("alice", r#"{"action":"direct","to":"bob","body":{"text":"psst"},"ref":"3"}"#)?;
     scene.say("alice", r#"{"action":"history","room":"lobby","before":3,"limit":1,"ref":"4"}"#)?;
     scene.say("alice", r#"{"action":"who","room":"lobby","ref":"5"}"#)?;
+    scene.say("alice", r#"{"action":"join","room":"lobby","presence":true,"ref":"15"}"#)?;
+    scene.say("bob", r#"{"action":"leave","room":"lobby","ref":"4"}"#)?;
+    scene.announce("room:lobby")?;
+    scene.say("bob", r#"{"action":"join","room":"lobby","ref":"5"}"#)?;
+    scene.announce("room:lobby")?;
+    scene.say("alice", r#"{"action":"signal","room":"lobby","body":{"typing":true},"ref":"16"}"#)?;
+    scene.say("alice", r#"{"action":"signal","to":"bob","body":{"typing":true},"ref":"17"}"#)?;
     scene.say("alice", r#"{"action":"ping"}"#)?;
     scene.say("alice", r#"{"action":"ping","seen":{"room:lobby":{"epoch":"an earlier one","seq":2}},"ref":"6"}"#)?;
     let direct = r#"{"v":1,"channel":"user:bob","id":"order-18","from":"orders","body":{"text":"it is on its way"}}"#;
@@ -154,6 +161,7 @@ impl Scene {
             world: world.clone(),
             max_body_bytes,
             shard_members,
+            budget: Budget::of(PLENTY),
             user_rate: PublishRate { per_second: PLENTY, burst: PLENTY },
             max_rooms: PLENTY,
         };
@@ -242,6 +250,13 @@ impl Scene {
         Ok(())
     }
 
+    /// Who watches a room is told who has come and gone.
+    fn announce(&mut self, channel: &str) -> Result<()> {
+        self.pass(SECOND);
+        block_on(self.delivery.announce(&BTreeSet::from([channel.parse()?]), FOREVER));
+        self.note_posted()
+    }
+
     fn outlive_the_token(&mut self) -> Result<()> {
         let late = Caller { until: Timestamp(self.now), ..member("alice")? };
         let answered = self.answer(&late, r#"{"action":"ping"}"#)?;
@@ -285,6 +300,10 @@ impl Scene {
         self.pass(40);
         let failed = block_on(self.delivery.deliver(records, FOREVER));
         ensure!(failed.is_empty(), "these were not delivered: {failed:?}");
+        self.note_posted()
+    }
+
+    fn note_posted(&mut self) -> Result<()> {
         let mut seen = self.recorder.seen();
         let posted = std::mem::take(&mut seen.posted).into_values().flatten();
         let texts: Vec<String> = posted.chain(seen.closed.drain(..).map(|(_, farewell)| farewell)).collect();

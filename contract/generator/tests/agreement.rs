@@ -33,7 +33,7 @@ struct Exception {
 }
 
 /// All that a schema can't say.
-const EXCEPTIONS: [Exception; 8] = [
+const EXCEPTIONS: [Exception; 9] = [
     Exception { what: "how many bytes a body has, as sent", applies: |it| it.code == "body_too_large" },
     Exception { what: "how many bytes a frame has", applies: |it| it.code == "frame_too_large" },
     Exception { what: "how deep a body is nested", applies: |it| it.says("`body` must be nested") },
@@ -52,6 +52,10 @@ const EXCEPTIONS: [Exception; 8] = [
     Exception {
         what: "the field `connection`, by which `receive` says who gets a receipt",
         applies: |it| it.says("`connection` must be"),
+    },
+    Exception {
+        what: "that only rooms tell who comes and goes",
+        applies: |it| it.says("only rooms tell who comes and goes"),
     },
     Exception {
         what: "half of a character outside the first plane, alone",

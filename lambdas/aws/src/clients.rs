@@ -12,7 +12,7 @@ use crate::dead_letters::DeadLetterOffice;
 use crate::operations::Inspector;
 use crate::parameter::Parameter;
 use crate::poster::{FastPoster, PosterError, PosterSettings, Trust};
-use crate::queue::{SqsDeadLetters, SqsPublishQueue};
+use crate::queue::{SqsAnnouncements, SqsDeadLetters, SqsPublishQueue};
 use crate::runtime::{sdk_config, sdk_config_for};
 use crate::state_machine::StateMachine;
 use crate::table::Table;
@@ -54,6 +54,13 @@ impl Clients {
     #[must_use]
     pub fn table(&self, name: String) -> Table {
         Table::new(aws_sdk_dynamodb::Client::new(&self.config), name)
+    }
+
+    /// The store of a function that has rooms announced: with the queue for it.
+    #[must_use]
+    pub fn announcing_table(&self, name: String, presence_queue_url: String) -> Table {
+        let queue = aws_sdk_sqs::Client::new(&self.config);
+        self.table(name).announcing(SqsAnnouncements::new(queue, presence_queue_url))
     }
 
     /// The publish queue.

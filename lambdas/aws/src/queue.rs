@@ -1,4 +1,4 @@
-//! The publish queue and the dead-letter queue, both FIFO, on SQS.
+//! The publish queue, the dead-letter queue and the queue of announcements, all FIFO, on SQS.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -7,6 +7,7 @@ use hubbub_core::envelope::{Envelope, order_to_json, wake_deduplication_id, wake
 use hubbub_core::names::dead_letter;
 use hubbub_core::order::Order;
 use hubbub_core::ports::{DeadLetter, DeadLetters, PortResult, PublishQueue};
+use hubbub_core::time::Timestamp;
 
 use crate::error::{malformed, port_error};
 
@@ -54,6 +55,39 @@ impl PublishQueue for SqsPublishQueue {
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {
         let body = wake_to_json(channel).map_err(|error| malformed("write envelope", error))?;
         self.send(channel, wake_deduplication_id(reason), body).await
+    }
+}
+
+/// The queue that announcements of who comes and goes are asked for on. It delays what it is sent.
+#[derive(Clone, Debug)]
+pub struct SqsAnnouncements {
+    client: Client,
+    url: String,
+}
+
+impl SqsAnnouncements {
+    /// The queue at this URL.
+    #[must_use]
+    pub const fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Asks for a channel's announcement. The same moment within five minutes is the same request.
+    ///
+    /// # Errors
+    /// When SQS doesn't take it.
+    pub async fn send(&self, channel: &Channel, due: Timestamp) -> PortResult<()> {
+        // The group says it all, and a body must not be empty.
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_group_id(channel.to_string())
+            .message_deduplication_id(due.0.to_string())
+            .message_body(channel.to_string())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| port_error("sqs:SendMessage", &error))
     }
 }
 

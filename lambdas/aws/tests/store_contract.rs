@@ -4,6 +4,7 @@
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use hubbub_aws::queue::SqsAnnouncements;
 use hubbub_aws::table::{Table, create_table};
 use hubbub_core::contract;
 
@@ -26,5 +27,9 @@ async fn dynamodb() -> Client {
 async fn the_dynamodb_store_keeps_the_contract() {
     let client = dynamodb().await;
     create_table(&client, "hubbub").await.unwrap();
-    contract::check(&Table::new(client, "hubbub".to_owned())).await;
+    // The contract asks for no announcement, but claims some.
+    let nowhere =
+        aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest()).build();
+    let announcements = SqsAnnouncements::new(aws_sdk_sqs::Client::from_conf(nowhere), String::new());
+    contract::check(&Table::new(client, "hubbub".to_owned()).announcing(announcements)).await;
 }

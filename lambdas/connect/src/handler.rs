@@ -40,7 +40,7 @@ impl<S: Bans + Log + Members, E: Clock + Ids> Handler<S, E> {
         let everywhere = Order::everywhere(&connection.user);
         if self.store.ban(&connection.user, &everywhere, self.world.now()).await?.is_some() {
             tracing::info!(user = %connection.user, "refused: banned");
-            membership::forget(&self.store, &connection.id).await?;
+            membership::forget(&self.store, &connection.id, self.world.now()).await?;
             return Ok(refuse());
         }
         Ok(accept(&event))

@@ -218,10 +218,18 @@ pub enum Denied {
 /// Says what is not allowed.
 pub fn check(caller: &Caller, action: &Action) -> Result<(), Denied> {
     match action {
-        Action::Join { channel, .. } => check_channel(caller, Verb::Join, channel),
+        Action::Join { channel, presence, .. } => {
+            check_channel(caller, Verb::Join, channel)?;
+            if *presence == Some(true) { check_channel(caller, Verb::Who, channel) } else { Ok(()) }
+        }
         Action::History { channel, .. } => check_channel(caller, Verb::History, channel),
-        Action::Publish { channel: Channel::User(to), .. } => check_granted(caller, Verb::Direct, to.as_str()),
-        Action::Publish { channel, .. } => check_channel(caller, Verb::Publish, channel),
+        // Who may say something may say that it is being typed.
+        Action::Publish { channel: Channel::User(to), .. } | Action::Signal { channel: Channel::User(to), .. } => {
+            check_granted(caller, Verb::Direct, to.as_str())
+        }
+        Action::Publish { channel, .. } | Action::Signal { channel, .. } => {
+            check_channel(caller, Verb::Publish, channel)
+        }
         Action::Who { room } => check_granted(caller, Verb::Who, room.as_str()),
         Action::Order { channel: Channel::Room(room), .. } => check_granted(caller, Verb::Admin, room.as_str()),
         Action::Order { .. } if caller.capabilities.is_granted_anywhere(Verb::Admin) => Ok(()),
@@ -272,6 +280,13 @@ mod tests {
             (TEAM, r#"{"action":"join","room":"Lobby"}"#, false),
             (TEAM, r#"{"action":"publish","room":"team-red","body":1}"#, true),
             (TEAM, r#"{"action":"publish","room":"lobby","body":1}"#, false),
+            (TEAM, r#"{"action":"signal","room":"team-red","body":1}"#, true),
+            (TEAM, r#"{"action":"signal","room":"lobby","body":1}"#, false),
+            (TEAM, r#"{"action":"signal","to":"bob","body":1}"#, true),
+            (TEAM, r#"{"action":"signal","to":"bobby","body":1}"#, false),
+            (TEAM, r#"{"action":"join","room":"lobby","presence":true}"#, true),
+            (r#"{"join":["*"]}"#, r#"{"action":"join","room":"lobby","presence":true}"#, false),
+            (r#"{"join":["*"]}"#, r#"{"action":"join","room":"lobby","presence":false}"#, true),
             (TEAM, r#"{"action":"history","room":"lobby"}"#, true),
             (TEAM, r#"{"action":"history","room":"team-red"}"#, false),
             (TEAM, r#"{"action":"who","room":"anything"}"#, true),

@@ -335,6 +335,8 @@ config! {
         stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
+        /// Where announcements of who comes and goes are asked for.
+        presence_queue_url: text(env::PRESENCE_QUEUE_URL),
     }
 }
 
@@ -345,9 +347,11 @@ config! {
         stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
+        /// Where announcements of who comes and goes are asked for.
+        presence_queue_url: text(env::PRESENCE_QUEUE_URL),
         /// Where messages are put.
         publish_queue_url: text(env::PUBLISH_QUEUE_URL),
-        /// Where sockets are closed.
+        /// Where signals are posted, and sockets closed.
         callback_url: text(env::CALLBACK_URL),
         /// Posts a second, of the whole stack.
         callback_rps: number(settings::CALLBACK_RPS),
@@ -375,6 +379,8 @@ config! {
         stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
+        /// Where announcements of who comes and goes are asked for.
+        presence_queue_url: text(env::PRESENCE_QUEUE_URL),
         /// Where posts go.
         callback_url: text(env::CALLBACK_URL),
         /// The broadcast state machine.
@@ -435,6 +441,8 @@ config! {
         stack: text(env::STACK),
         /// The table's name.
         table: text(env::TABLE),
+        /// Where announcements of who comes and goes are asked for.
+        presence_queue_url: text(env::PRESENCE_QUEUE_URL),
         /// How long a lease lasts, in seconds.
         lease_seconds: number(settings::LEASE_SECONDS),
         /// Where posts go.

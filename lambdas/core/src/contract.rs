@@ -16,7 +16,10 @@ use crate::lease::Lease;
 use crate::limit::PublishRate;
 use crate::member::Connection;
 use crate::message::{Closure, Content, Message, ReceiptTo, Seq};
-use crate::ports::{Append, Appended, Bans, Limits, Log, Members, PortResult, ReadLimit, Receipts, Senders};
+use crate::ports::{
+    Announced, Append, Appended, Bans, Count, Limits, Log, Members, PortResult, ReadLimit, Receipts, Roll, Senders,
+    Watch,
+};
 use crate::protocol::Receipt;
 use crate::testing::{connection, message, room, user};
 use crate::time::Timestamp;
@@ -54,6 +57,10 @@ pub async fn check<S: Bans + Limits + Log + Members + Receipts + Senders>(store:
     a_receipt_is_found_under_its_message_until_it_expires(store).await;
     senders_at_work_are_counted_until_they_rest_or_time_is_up(store).await;
     a_user_has_as_many_turns_as_the_rate_allows(store).await;
+    signals_have_so_many_posts_a_second(store).await;
+    a_watch_is_seen_by_whoever_changes_the_count(store).await;
+    an_announcement_is_claimed_by_one_until_it_begins_or_is_lost(store).await;
+    a_roll_has_the_watchers_and_what_was_announced_last(store).await;
     a_ban_holds_in_its_channel_until_its_end(store).await;
 }
 
@@ -260,9 +267,9 @@ async fn a_member_is_new_once<S: Members>(store: &S) {
 
 async fn counts_follow_members_and_do_not_go_below_zero<S: Members>(store: &S) {
     let channel = room("counts");
-    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap(), 1);
-    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap(), 2);
-    assert_eq!(store.add_to_count(&channel, 0, -1).await.unwrap(), 0);
+    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap().members, 1);
+    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap().members, 2);
+    assert_eq!(store.add_to_count(&channel, 0, -1).await.unwrap().members, 0);
     assert_eq!(store.counts(&channel, 3).await.unwrap(), [0, 2, 0]);
 }
 
@@ -429,6 +436,73 @@ async fn a_user_has_as_many_turns_as_the_rate_allows<S: Limits>(store: &S) {
     assert_eq!(take(&alice, 10_000).await, Ok(()));
     assert_eq!(take(&alice, 10_000).await, Ok(()), "a rest saves a burst");
     assert!(take(&alice, 10_000).await.is_err());
+}
+
+async fn signals_have_so_many_posts_a_second<S: Limits>(store: &S) {
+    assert!(store.take_posts(1, 60, 100).await.unwrap());
+    assert!(!store.take_posts(1, 41, 100).await.unwrap());
+    assert!(store.take_posts(1, 40, 100).await.unwrap(), "what did not fit was not taken");
+    assert!(!store.take_posts(1, 1, 100).await.unwrap());
+    assert!(store.take_posts(2, 100, 100).await.unwrap(), "the next second");
+    assert!(!store.take_posts(3, 101, 100).await.unwrap());
+}
+
+async fn a_watch_is_seen_by_whoever_changes_the_count<S: Members>(store: &S) {
+    let channel = room("watched");
+    assert_eq!(store.add_to_count(&channel, 0, 1).await.unwrap(), Count { members: 1, watch: None });
+    let (old, new) = (connection("w-1", "alice", NOW.0), connection("w-2", "bob", LATER.0));
+    for watcher in [&new, &old] {
+        store.watch_shards(&channel, 0..1, watcher.expires()).await.unwrap();
+    }
+    let watch = Watch { until: new.expires(), due: None };
+    assert_eq!(store.add_to_count(&channel, 0, 1).await.unwrap(), Count { members: 2, watch: Some(watch) });
+    assert_eq!(store.add_to_count(&channel, 1, 1).await.unwrap().watch, None, "another shard");
+    store.watch_shards(&channel, 1..3, new.expires()).await.unwrap();
+    assert_eq!(store.add_to_count(&channel, 2, 1).await.unwrap(), Count { members: 1, watch: Some(watch) });
+    assert_eq!(store.add_to_count(&channel, 0, -1).await.unwrap(), Count { members: 1, watch: Some(watch) });
+}
+
+async fn an_announcement_is_claimed_by_one_until_it_begins_or_is_lost<S: Members>(store: &S) {
+    let channel = room("claimed");
+    store.watch_shards(&channel, 0..1, LATER).await.unwrap();
+    let claim = async |due: u64| {
+        let due = Timestamp(due);
+        store.claim_announcement(&channel, due, due.minus(Duration::from_secs(30))).await.unwrap()
+    };
+    assert!(claim(100_000).await);
+    assert!(!claim(100_000).await);
+    assert!(!claim(129_999).await);
+    assert_eq!(store.add_to_count(&channel, 0, 1).await.unwrap().watch.unwrap().due, Some(Timestamp(100_000)));
+    assert!(claim(130_000).await, "the first one is lost");
+    store.begin_announcement(&channel).await.unwrap();
+    store.begin_announcement(&channel).await.unwrap();
+    assert!(claim(130_001).await);
+}
+
+async fn a_roll_has_the_watchers_and_what_was_announced_last<S: Members>(store: &S) {
+    let channel = room("roll");
+    assert_eq!(store.roll(&channel, NOW).await.unwrap(), Roll::default());
+    let (old, new) = (connection("w-1", "alice", NOW.0), connection("w-2", "bob", LATER.0));
+    for watcher in [&old, &new, &new] {
+        store.put_watcher(&channel, watcher).await.unwrap();
+    }
+    let roll = store.roll(&channel, NOW).await.unwrap();
+    assert_eq!(roll, Roll { announced: None, watchers: vec![old.id.clone(), new.id.clone()] });
+    assert_eq!(store.roll(&channel, old.expires()).await.unwrap().watchers, std::slice::from_ref(&new.id));
+    let first = Announced { at: Timestamp(5), paused: false, expires: LATER };
+    assert!(store.put_announced(&channel, None, &first).await.unwrap());
+    let second = Announced { at: Timestamp(6), paused: true, expires: LATER };
+    assert!(!store.put_announced(&channel, Some(Timestamp(4)), &second).await.unwrap());
+    assert_eq!(store.roll(&channel, NOW).await.unwrap().announced.as_ref(), Some(&first));
+    assert!(store.put_announced(&channel, Some(Timestamp(5)), &second).await.unwrap());
+    store.remove_watcher(&channel, &old.id).await.unwrap();
+    store.remove_watcher(&channel, &old.id).await.unwrap();
+    let roll = Roll { announced: Some(second), watchers: vec![new.id.clone()] };
+    assert_eq!(store.roll(&channel, NOW).await.unwrap(), roll);
+    assert_eq!(store.roll(&channel, LATER).await.unwrap().announced, None, "it is forgotten");
+    let empty = Announced { at: Timestamp(7), paused: false, expires: LATER };
+    assert!(store.put_announced(&channel, None, &empty).await.unwrap(), "what is forgotten is replaced");
+    assert_eq!(store.roll(&channel, NOW).await.unwrap().announced, Some(empty));
 }
 
 async fn a_ban_holds_in_its_channel_until_its_end<S: Bans>(store: &S) {

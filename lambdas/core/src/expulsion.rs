@@ -68,10 +68,10 @@ pub async fn expel<S: Bans + Log + Members, P: Poster, E: Clock>(
         if matches!(channel, Channel::User(_)) {
             // What is left of it when this is cut short is found again by the repeated order, because its membership of the user's channel
             // goes last; or by the next post, which finds it gone.
-            dismiss(store, poster, &connection, closing).await?;
+            dismiss(store, poster, world, &connection, closing).await?;
             expelled += 1;
         } else if store.membership(&connection, channel).await?.is_some() {
-            membership::leave(store, &connection, channel).await?;
+            membership::leave(store, &connection, channel, world.now()).await?;
             let frame = write(&ServerFrame::Left { channel: channel.clone(), reason: Some(left) })?;
             poster.post(&[frame], std::slice::from_ref(&connection)).await;
             expelled += 1;
@@ -103,17 +103,19 @@ async fn connections<S: Log + Members, E: Clock>(store: &S, world: &E, user: &Us
 ///
 /// # Errors
 /// As [`membership::forget`]. The socket is closed, or as good as closed, all the same.
-pub async fn dismiss<S: Members, P: Poster>(
+pub async fn dismiss<S: Members, P: Poster, E: Clock>(
     store: &S,
     poster: &P,
+    world: &E,
     connection: &ConnectionId,
     code: ClosingCode,
 ) -> PortResult<()> {
     poster.close(connection, &write(&ServerFrame::closing(code))?).await;
-    membership::forget(store, connection).await
+    membership::forget(store, connection, world.now()).await
 }
 
-fn write(frame: &ServerFrame<'_>) -> PortResult<Frame> {
+/// A frame that belongs to no log.
+pub(crate) fn write(frame: &ServerFrame<'_>) -> PortResult<Frame> {
     let text = serde_json::to_string(frame).map_err(|error| PortError {
         operation: "write frame",
         detail: error.to_string(),

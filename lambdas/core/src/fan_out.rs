@@ -150,6 +150,20 @@ fn log_pruned(member: &Connection, pruned: PortResult<()>) {
     }
 }
 
+/// Forgets members whose posts were answered 410, but for those that were too young at `posted_at`.
+pub(crate) async fn prune<S: Members>(
+    store: &S,
+    world: &impl Clock,
+    gone: impl Iterator<Item = &Connection>,
+    posted_at: Timestamp,
+) {
+    let gone: Vec<&Connection> = gone.filter(|member| member.may_be_pruned(posted_at)).collect();
+    let prunes = gone.into_iter().map(async |member| {
+        log_pruned(member, membership::forget(store, &member.id, world.now()).await);
+    });
+    stream::iter(prunes).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
+}
+
 impl<S: Members + Senders, P: Poster, E: Clock + Meter> FanOut<'_, S, P, E> {
     /// Posts the frames to every member of the shards, prunes those that have gone, and corrects counts that have drifted.
     ///
@@ -220,12 +234,8 @@ impl<S: Members + Senders, P: Poster, E: Clock + Meter> FanOut<'_, S, P, E> {
             .await;
         let ids: Vec<ConnectionId> = members.iter().map(|member| member.id.clone()).collect();
         let outcomes = self.poster.post(self.frames, &ids).await;
-        let gone = members
-            .iter()
-            .zip(&outcomes)
-            .filter(|(member, outcome)| **outcome == Outcome::Gone && member.may_be_pruned(now))
-            .map(|(member, _)| self.prune(member));
-        stream::iter(gone).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
+        let gone = members.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Gone);
+        prune(self.store, self.world, gone.map(|(member, _)| *member), now).await;
         if self.closes {
             let leaves = members.iter().map(|member| self.see_off(member));
             stream::iter(leaves).buffer_unordered(PRUNES_AT_ONCE).collect::<()>().await;
@@ -238,18 +248,14 @@ impl<S: Members + Senders, P: Poster, E: Clock + Meter> FanOut<'_, S, P, E> {
 
     /// A socket lives no longer than its token.
     async fn end(&self, member: &Connection) {
-        log_pruned(member, dismiss(self.store, self.poster, &member.id, ClosingCode::TokenExpired).await);
+        log_pruned(member, dismiss(self.store, self.poster, self.world, &member.id, ClosingCode::TokenExpired).await);
     }
 
     /// Who wasn't told, or stays a member because this failed, learns it by the next ping.
     async fn see_off(&self, member: &Connection) {
-        if let Err(error) = membership::leave(self.store, &member.id, self.channel).await {
+        if let Err(error) = membership::leave(self.store, &member.id, self.channel, self.world.now()).await {
             tracing::warn!(connection.id = %member.id, channel = %self.channel, %error, "still a member");
         }
-    }
-
-    async fn prune(&self, member: &Connection) {
-        log_pruned(member, membership::forget(self.store, &member.id).await);
     }
 
     /// Where members joined or left since the count was read, it has changed, and the correction is left to the next fan-out.

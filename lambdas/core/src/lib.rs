@@ -10,7 +10,7 @@
 //! | the log | [`append`], [`recovery`] |
 //! | who may do what, and how much | [`capability`], [`limit`] |
 //! | what is taken away, and from whom | [`order`], [`expulsion`], [`closure`] |
-//! | the members | [`member`], [`membership`] |
+//! | the members | [`member`], [`membership`], [`presence`], [`signal`] |
 //! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
 //! | what operators see of it | [`metrics`] |
 
@@ -38,6 +38,7 @@ pub mod order;
 pub mod outcome;
 pub mod page;
 pub mod ports;
+pub mod presence;
 pub mod protocol;
 pub mod rate;
 pub mod receive;
@@ -45,6 +46,7 @@ pub mod recovery;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod settlement;
+pub mod signal;
 pub mod time;
 
 #[cfg(any(test, feature = "testing"))]

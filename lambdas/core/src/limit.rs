@@ -32,10 +32,16 @@ impl PublishRate {
     /// A message that comes now.
     #[must_use]
     pub fn turn(self, now: Timestamp) -> Turn {
+        self.turns(now, 1)
+    }
+
+    /// Something that comes now and counts as so many messages.
+    #[must_use]
+    pub fn turns(self, now: Timestamp, count: u32) -> Turn {
         // In whole milliseconds, as timestamps are; a thousand messages a second are the most that this tells apart.
         let interval = Duration::from_millis((1_000 / self.per_second.max(1)).max(1));
         let ahead = interval.saturating_mul(u32::try_from(self.burst.saturating_sub(1)).unwrap_or(u32::MAX));
-        Turn { now, interval, ahead }
+        Turn { now, interval: interval.saturating_mul(count), ahead }
     }
 }
 

@@ -6,14 +6,16 @@
 
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch};
-use crate::member::{Connection, is_growth_due, shard_of, shards_wanted};
-use crate::ports::{ChannelState, Ids, Log, Members, PortResult};
+use crate::member::{Connection, Shard, is_growth_due, shard_of, shards_wanted};
+use crate::ports::{ChannelState, Clock, Count, Ids, Log, Members, PortResult};
+use crate::presence::{notice, unwatch, watch_shards};
+use crate::time::Timestamp;
 
 /// Records a connection as a member of its user's channel and of everyone.
 ///
 /// # Errors
 /// When a write fails. The connection is then refused, and what was written ends by its time to live.
-pub async fn connect<S: Log + Members, E: Ids>(
+pub async fn connect<S: Log + Members, E: Clock + Ids>(
     store: &S,
     world: &E,
     connection: &Connection,
@@ -32,7 +34,7 @@ pub async fn connect<S: Log + Members, E: Ids>(
 ///
 /// # Errors
 /// When a write fails; joining again goes on from there.
-pub async fn join<S: Log + Members, E: Ids>(
+pub async fn join<S: Log + Members, E: Clock + Ids>(
     store: &S,
     world: &E,
     connection: &Connection,
@@ -42,18 +44,31 @@ pub async fn join<S: Log + Members, E: Ids>(
     let state = store.open(channel, &Epoch::new(world.fresh())).await?;
     let shard = store.put_membership(connection, channel, shard_of(&connection.id, state.shards)).await?;
     if store.put_member(channel, shard, connection).await? {
-        let members = store.add_to_count(channel, shard, 1).await?;
-        if is_growth_due(members, shard_members) {
-            grow(store, channel, &state, shard_members).await?;
+        let count = store.add_to_count(channel, shard, 1).await?;
+        if is_growth_due(count.members, shard_members) {
+            grow(store, channel, &state, shard_members, count).await?;
         }
+        notice(store, channel, count, world.now()).await;
     }
     Ok(())
 }
 
-async fn grow<S: Members>(store: &S, channel: &Channel, state: &ChannelState, shard_members: u64) -> PortResult<()> {
+async fn grow<S: Members>(
+    store: &S,
+    channel: &Channel,
+    state: &ChannelState,
+    shard_members: u64,
+    count: Count,
+) -> PortResult<()> {
     let counts = store.counts(channel, state.shards).await?;
     let wanted = shards_wanted(&counts, shard_members);
     if wanted > state.shards {
+        // Before anybody is in them.
+        if let Some(watch) = count.watch
+            && let Err(error) = watch_shards(store, channel, state.shards..wanted, watch.until).await
+        {
+            tracing::warn!(%channel, %error, "presence not told from new shards");
+        }
         store.grow(channel, state.shards, wanted).await?;
         tracing::info!(%channel, shards = wanted, "shards doubled");
     }
@@ -64,14 +79,26 @@ async fn grow<S: Members>(store: &S, channel: &Channel, state: &ChannelState, sh
 ///
 /// # Errors
 /// When a write fails; leaving again goes on from there.
-pub async fn leave<S: Members>(store: &S, id: &ConnectionId, channel: &Channel) -> PortResult<()> {
-    if let Some(shard) = store.membership(id, channel).await? {
-        if store.remove_member(channel, shard, id).await? {
-            store.add_to_count(channel, shard, -1).await?;
-        }
-        store.remove_membership(id, channel).await?;
+pub async fn leave<S: Members>(store: &S, id: &ConnectionId, channel: &Channel, now: Timestamp) -> PortResult<()> {
+    match store.membership(id, channel).await? {
+        Some(shard) => end(store, id, channel, shard, now).await,
+        None => Ok(()),
     }
-    Ok(())
+}
+
+async fn end<S: Members>(
+    store: &S,
+    id: &ConnectionId,
+    channel: &Channel,
+    shard: Shard,
+    now: Timestamp,
+) -> PortResult<()> {
+    if store.remove_member(channel, shard, id).await? {
+        let count = store.add_to_count(channel, shard, -1).await?;
+        unwatch(store, channel, id, count, now).await;
+        notice(store, channel, count, now).await;
+    }
+    store.remove_membership(id, channel).await
 }
 
 /// Forgets a connection that has gone: its record first, so that no frame of it that is still under way can join again, then every
@@ -79,16 +106,13 @@ pub async fn leave<S: Members>(store: &S, id: &ConnectionId, channel: &Channel) 
 ///
 /// # Errors
 /// When a read or a write fails; forgetting again goes on from there.
-pub async fn forget<S: Members>(store: &S, id: &ConnectionId) -> PortResult<()> {
+pub async fn forget<S: Members>(store: &S, id: &ConnectionId, now: Timestamp) -> PortResult<()> {
     store.remove_connection(id).await?;
     let mut memberships = store.memberships(id).await?;
     // INVARIANT: the user's channel goes last, because by its members an order finds the connection again.
     memberships.sort_by_key(|(channel, _)| matches!(channel, Channel::User(_)));
     for (channel, shard) in memberships {
-        if store.remove_member(&channel, shard, id).await? {
-            store.add_to_count(&channel, shard, -1).await?;
-        }
-        store.remove_membership(id, &channel).await?;
+        end(store, id, &channel, shard, now).await?;
     }
     Ok(())
 }

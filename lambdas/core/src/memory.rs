@@ -1,6 +1,7 @@
 //! The store in memory: the reference that tests and simulations run on.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::limit::Turn;
 use crate::member::{Connection, Shard};
 use crate::message::{Content, Message, Seq};
 use crate::ports::{
-    Append, Appended, Bans, ChannelState, Limits, Log, MemberPage, Members, PortResult, ReadLimit, Receipts, Senders,
+    Announced, Append, Appended, Bans, ChannelState, Count, Limits, Log, MemberPage, Members, PortResult, Presences,
+    ReadLimit, Receipts, Roll, Senders, Watch,
 };
 use crate::protocol::Receipt;
 use crate::time::Timestamp;
@@ -32,6 +34,11 @@ struct Rows {
     senders: BTreeMap<SenderId, Timestamp>,
     arrivals: BTreeMap<UserId, Timestamp>,
     bans: BTreeMap<(UserId, Channel), Timestamp>,
+    posts: BTreeMap<u64, u64>,
+    watches: BTreeMap<(Channel, Shard), Watch>,
+    watchers: BTreeMap<Channel, BTreeMap<ConnectionId, Timestamp>>,
+    announced: BTreeMap<Channel, Announced>,
+    requested: Vec<Channel>,
 }
 
 #[derive(Debug)]
@@ -44,6 +51,12 @@ struct Row {
 impl MemoryStore {
     fn content(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The announcements that were asked for since this was called last.
+    #[must_use]
+    pub fn take_requested(&self) -> Vec<Channel> {
+        std::mem::take(&mut self.content().requested)
     }
 
     /// Ends a channel's log and begins a new one, as an operator may who erases a channel.
@@ -219,6 +232,10 @@ impl Senders for MemoryStore {
         self.content().senders.remove(sender);
         Ok(())
     }
+
+    async fn is_any_at_work(&self, now: Timestamp) -> PortResult<bool> {
+        Ok(self.content().senders.values().any(|until| now < *until))
+    }
 }
 
 impl Bans for MemoryStore {
@@ -244,6 +261,81 @@ impl Limits for MemoryStore {
         Ok(turn.take(content.arrivals.get(user).copied()).map(|arrival| {
             content.arrivals.insert(user.clone(), arrival);
         }))
+    }
+
+    async fn take_posts(&self, second: u64, posts: u64, most: u64) -> PortResult<bool> {
+        let mut content = self.content();
+        let taken = content.posts.entry(second).or_default();
+        let fits = taken.saturating_add(posts) <= most;
+        if fits {
+            *taken += posts;
+        }
+        Ok(fits)
+    }
+}
+
+impl Presences for MemoryStore {
+    async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
+        let mut content = self.content();
+        content.watchers.entry(channel.clone()).or_default().insert(watcher.id.clone(), watcher.expires());
+        Ok(())
+    }
+
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()> {
+        let mut content = self.content();
+        for shard in shards {
+            let watch = content.watches.entry((channel.clone(), shard)).or_insert(Watch { until, due: None });
+            watch.until = watch.until.max(until);
+        }
+        Ok(())
+    }
+
+    async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()> {
+        if let Some(watchers) = self.content().watchers.get_mut(channel) {
+            watchers.remove(id);
+        }
+        Ok(())
+    }
+
+    async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool> {
+        let mut content = self.content();
+        let free = |watch: &&mut Watch| watch.due.is_none_or(|due| due <= stale);
+        Ok(content.watches.get_mut(&(channel.clone(), 0)).filter(free).map(|watch| watch.due = Some(due)).is_some())
+    }
+
+    async fn request_announcement(&self, channel: &Channel, _: Timestamp) -> PortResult<()> {
+        self.content().requested.push(channel.clone());
+        Ok(())
+    }
+
+    async fn begin_announcement(&self, channel: &Channel) -> PortResult<()> {
+        if let Some(watch) = self.content().watches.get_mut(&(channel.clone(), 0)) {
+            watch.due = None;
+        }
+        Ok(())
+    }
+
+    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll> {
+        let content = self.content();
+        let watchers = content.watchers.get(channel).into_iter().flatten();
+        Ok(Roll {
+            announced: content.announced.get(channel).filter(|announced| now < announced.expires).cloned(),
+            watchers: watchers.filter(|(_, expires)| now < **expires).map(|(id, _)| id.clone()).collect(),
+        })
+    }
+
+    async fn put_announced(
+        &self,
+        channel: &Channel,
+        last: Option<Timestamp>,
+        announced: &Announced,
+    ) -> PortResult<bool> {
+        let mut content = self.content();
+        let is_last = last.is_none() || content.announced.get(channel).map(|announced| announced.at) == last;
+        if is_last {
+            content.announced.insert(channel.clone(), announced.clone());
+        }
+        Ok(is_last)
     }
 }
 
@@ -295,11 +387,12 @@ impl Members for MemoryStore {
         Ok(members.is_some_and(|members| members.remove(id).is_some()))
     }
 
-    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64> {
+    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<Count> {
         let mut content = self.content();
         let count = content.counts.entry((channel.clone(), shard)).or_default();
         *count = count.saturating_add_signed(difference);
-        Ok(*count)
+        let members = *count;
+        Ok(Count { members, watch: content.watches.get(&(channel.clone(), shard)).copied() })
     }
 
     async fn correct_count(&self, channel: &Channel, shard: Shard, count: u64, counted: u64) -> PortResult<()> {

@@ -11,6 +11,8 @@ pub mod env {
     pub const PUBLISH_QUEUE_URL: &str = "HUBBUB_PUBLISH_QUEUE_URL";
     /// The dead-letter queue's URL.
     pub const DEAD_LETTER_QUEUE_URL: &str = "HUBBUB_DEAD_LETTER_QUEUE_URL";
+    /// The URL of the queue that announcements of who comes and goes are asked for on.
+    pub const PRESENCE_QUEUE_URL: &str = "HUBBUB_PRESENCE_QUEUE_URL";
     /// The broadcast state machine's ARN.
     pub const STATE_MACHINE_ARN: &str = "HUBBUB_STATE_MACHINE_ARN";
     /// The stage's @connections URL, without `/@connections`.
@@ -104,9 +106,9 @@ pub mod routes {
     /// By which part of a frame API Gateway selects its route.
     pub const SELECTION: &str = "$request.body.action";
     /// The actions of a client's frame; each has a route of its own, so that it can be throttled by itself.
-    pub const ACTIONS: [&str; 13] = [
-        "join", "leave", "publish", "direct", "history", "who", "kick", "ban", "unban", "delete", "close", "open",
-        "ping",
+    pub const ACTIONS: [&str; 14] = [
+        "join", "leave", "publish", "direct", "signal", "history", "who", "kick", "ban", "unban", "delete", "close",
+        "open", "ping",
     ];
 }
 

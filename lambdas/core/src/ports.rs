@@ -8,6 +8,7 @@
     reason = "callers are generic over concrete ports, so that the compiler sees for itself which futures are Send"
 )]
 
+use std::ops::Range;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -192,8 +193,80 @@ pub struct MemberPage {
     pub next: Option<ConnectionId>,
 }
 
+/// A shard's count, after it has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many members there are, about.
+    pub members: u64,
+    /// Whether somebody wants to know who comes and goes.
+    pub watch: Option<Watch>,
+}
+
+/// That somebody wants to know who comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// When the last of them will have gone.
+    pub until: Timestamp,
+    /// When an announcement is due, if one is under way; only the first shard knows.
+    pub due: Option<Timestamp>,
+}
+
+/// What was announced last of who is in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// When. Each announcement's moment is later than the one before.
+    pub at: Timestamp,
+    /// Whether they were too many.
+    pub paused: bool,
+    /// When it is forgotten.
+    pub expires: Timestamp,
+}
+
+/// Who is to be told of a room's members, and what they were told last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roll {
+    /// What was announced last.
+    pub announced: Option<Announced>,
+    /// Who wants to be told.
+    pub watchers: Vec<ConnectionId>,
+}
+
+/// Who wants to know who comes and goes.
+pub trait Presences {
+    /// Notes that a connection wants to be told. One write unit.
+    async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()>;
+
+    /// Notes with the counts of these shards that somebody wants to be told until then, or still later. A write unit for each shard.
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()>;
+
+    /// Notes that a connection doesn't want to be told any more. One write unit.
+    async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()>;
+
+    /// Notes that an announcement is due at `due`, unless one is that was due after `stale`. Whether it is noted now. One write unit.
+    async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool>;
+
+    /// Has the room announced at `due`, which is [`ANNOUNCED_AFTER`](crate::presence::ANNOUNCED_AFTER) from now. The same moment is the same
+    /// request, and a room's announcements come one after the other.
+    async fn request_announcement(&self, channel: &Channel, due: Timestamp) -> PortResult<()>;
+
+    /// Notes that no announcement is due any more. One write unit.
+    async fn begin_announcement(&self, channel: &Channel) -> PortResult<()>;
+
+    /// Who is to be told, and what they were told last, as it is at this moment; at most a thousand, none that has expired at `now`. A read
+    /// unit for each 4 KiB.
+    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll>;
+
+    /// Notes what was announced, if what was announced last is still of the moment `last`. Whether it is noted. A write unit for each KiB.
+    async fn put_announced(
+        &self,
+        channel: &Channel,
+        last: Option<Timestamp>,
+        announced: &Announced,
+    ) -> PortResult<bool>;
+}
+
 /// Connections, memberships and members.
-pub trait Members {
+pub trait Members: Presences {
     /// Records a connection.
     async fn put_connection(&self, connection: &Connection) -> PortResult<()>;
 
@@ -222,7 +295,7 @@ pub trait Members {
     async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool>;
 
     /// Adds to a shard's count, which never goes below zero; what it is then.
-    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64>;
+    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<Count>;
 
     /// Sets a shard's count to `counted`, if it is still `count`.
     async fn correct_count(&self, channel: &Channel, shard: Shard, count: u64, counted: u64) -> PortResult<()>;
@@ -321,6 +394,9 @@ pub trait Bans {
 pub trait Limits {
     /// Takes a turn of the user's, if there is one; else how long to wait. One write unit, or two.
     async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>>;
+
+    /// Takes so many of the posts that all signals of a second may make, of `most`; whether there were as many left. One write unit.
+    async fn take_posts(&self, second: u64, posts: u64, most: u64) -> PortResult<bool>;
 }
 
 /// Which senders have a large fan-out under way, so that they can share the callback budget.
@@ -331,6 +407,9 @@ pub trait Senders {
 
     /// Notes that a sender's fan-out is over. One write unit.
     async fn at_rest(&self, sender: &SenderId) -> PortResult<()>;
+
+    /// Whether any sender has a large fan-out under way at `now`. One read unit.
+    async fn is_any_at_work(&self, now: Timestamp) -> PortResult<bool>;
 }
 
 /// Posts to sockets.
@@ -339,6 +418,10 @@ pub trait Poster {
     /// each connection, in their order. A connection's later frames are not tried when an earlier one failed. What happens to one
     /// connection changes nothing for the others, and no post takes longer than the poster's timeout.
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome>;
+
+    /// Posts a frame to each of the connections that the rate lets go at once, a single time: nothing waits for its turn, and nothing is
+    /// tried again. One outcome for each connection, in their order; [`Outcome::Throttled`] for those that were left out.
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome>;
 
     /// From now on, posts leave at this rate at most.
     fn limit(&self, rate: Rate);

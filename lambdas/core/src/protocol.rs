@@ -50,6 +50,8 @@ pub enum Action {
         since: Option<Seq>,
         /// The epoch that it was seen in.
         epoch: Option<Epoch>,
+        /// Whether to be told who comes and goes from now on; as it was before where it isn't said.
+        presence: Option<bool>,
     },
     /// Stop being a member.
     Leave {
@@ -66,6 +68,13 @@ pub enum Action {
         id: Option<MessageId>,
         /// Whether the client wants to know what became of it.
         receipt: bool,
+    },
+    /// Something for those who are there now, which is not kept.
+    Signal {
+        /// The channel.
+        channel: Channel,
+        /// What.
+        body: Body,
     },
     /// A page of the log, backwards from `before`.
     History {
@@ -108,6 +117,9 @@ pub struct Seen {
 
 /// The most channels that a `ping` may ask about.
 pub const MAX_SEEN: usize = 100;
+
+/// The largest body of a signal, in bytes.
+pub const MAX_SIGNAL_BYTES: usize = 1_024;
 
 /// The most messages that `history` gives.
 pub const MAX_HISTORY: usize = 200;
@@ -162,6 +174,8 @@ pub enum ErrorCode {
     TooFast,
     /// The connection is a member of as many rooms as it may be.
     TooManyRooms,
+    /// The channel has more members than signals are posted to.
+    TooManyMembers,
     /// Something outside failed; nothing was done.
     Unavailable,
 }
@@ -229,11 +243,22 @@ fn read_reference(object: &Object) -> Result<Option<String>, Malformed> {
 /// The name is one of [`routes::ACTIONS`].
 fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result<Action, Malformed> {
     Ok(match name {
-        "join" => Action::Join {
-            channel: room_or_channel(object)?,
-            since: object.optional_seq("since")?,
-            epoch: object.optional::<String>("epoch", "a string")?.map(Epoch::new),
-        },
+        "join" => {
+            let channel = room_or_channel(object)?;
+            let presence = object.optional("presence", "`true` or `false`")?;
+            if presence.is_some() && !matches!(channel, Channel::Room(_)) {
+                return Err(Malformed::Wrong {
+                    field: "presence",
+                    expected: "left out: only rooms tell who comes and goes",
+                });
+            }
+            Action::Join {
+                channel,
+                since: object.optional_seq("since")?,
+                epoch: object.optional::<String>("epoch", "a string")?.map(Epoch::new),
+                presence,
+            }
+        }
         "leave" => Action::Leave { room: object.id("room", RoomId::parse)? },
         "publish" => Action::Publish {
             channel: Channel::Room(object.id("room", RoomId::parse)?),
@@ -247,6 +272,9 @@ fn read_action(name: &str, object: &mut Object, max_body_bytes: usize) -> Result
             receipt: object.flag("receipt")?,
             body: object.body(max_body_bytes)?,
         },
+        "signal" => {
+            Action::Signal { channel: room_or_user(object)?, body: object.body(MAX_SIGNAL_BYTES.min(max_body_bytes))? }
+        }
         "history" => Action::History {
             channel: room_or_channel(object)?,
             before: object.optional_seq("before")?,
@@ -289,6 +317,14 @@ fn room_or_channel(object: &Object) -> Result<Channel, Malformed> {
     object.optional_channel("channel")?.ok_or(Malformed::Missing("room"))
 }
 
+/// A room by `room`, or a user by `to`.
+fn room_or_user(object: &Object) -> Result<Channel, Malformed> {
+    if let Some(room) = object.optional_id("room", RoomId::parse)? {
+        return Ok(Channel::Room(room));
+    }
+    object.optional_id("to", UserId::parse)?.map(Channel::User).ok_or(Malformed::Missing("room"))
+}
+
 fn read_limit(object: &Object) -> Result<usize, Malformed> {
     let expected = "a whole number from 1 to 200";
     match object.optional::<usize>("limit", expected)? {
@@ -326,7 +362,23 @@ pub enum ServerFrame<'a> {
         messages: Option<Vec<Message>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         more: Option<bool>,
+        /// Who is there, where the client wants to be told who comes and goes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        presence: Option<Presence>,
     },
+    /// Somebody has come or gone.
+    Presence {
+        channel: Channel,
+        /// When it was found out; a later one is newer.
+        at: Timestamp,
+        /// Who is there now.
+        #[serde(flatten)]
+        presence: Presence,
+    },
+    /// Something for those who are there now.
+    Signal { channel: Channel, from: UserId, at: Timestamp, body: Body },
+    /// A signal was posted to so many connections, or to none where there was no room for it.
+    Signalled { channel: Channel, delivered: u64 },
     /// The connection is not a member any more.
     Left {
         channel: Channel,
@@ -378,6 +430,30 @@ pub enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_ms: Option<u64>,
     },
+}
+
+/// Who is in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Presence {
+    /// How many users are there; where they are too many, about how many connections.
+    pub count: u64,
+    /// The users; nothing where they are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<UserId>>,
+    /// Whether the room is too large to tell who comes and goes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+}
+
+impl Presence {
+    pub(crate) fn of(users: Vec<UserId>) -> Self {
+        Self { count: users.len() as u64, users: Some(users), paused: false }
+    }
+
+    pub(crate) const fn paused(count: u64) -> Self {
+        Self { count, users: None, paused: true }
+    }
 }
 
 /// Why a connection is not a member any more.
@@ -495,11 +571,11 @@ mod tests {
         );
         check(
             r#"{"ref":"7"}"#,
-            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, delete, close, open, ping","ref":"7"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, signal, history, who, kick, ban, unban, delete, close, open, ping","ref":"7"}"#,
         );
         check(
             r#"{"action":"shout","id":"m"}"#,
-            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, history, who, kick, ban, unban, delete, close, open, ping","id":"m"}"#,
+            r#"{"type":"error","code":"unknown_action","message":"field `action` must be one of join, leave, publish, direct, signal, history, who, kick, ban, unban, delete, close, open, ping","id":"m"}"#,
         );
         check(r#"{"action":"join"}"#, r#"{"type":"error","code":"missing_field","message":"field `room` is missing"}"#);
         check(

@@ -26,6 +26,12 @@ const LARGE_LEAVE: u32 = 16;
 /// Of the budget, what small fan-outs may take when large ones don't need it: a quarter.
 const SMALL_TAKE: u32 = 4;
 
+/// Of the budget, what is there for announcements, and as much again for signals while large fan-outs are under way: a thirty-second each.
+const LIGHT_TAKE: u32 = 32;
+
+/// `deliver` functions that announce at once: the fewest that Lambda takes for a queue.
+const ANNOUNCE_FUNCTIONS: u32 = 2;
+
 /// What one `deliver` function is planned for, in posts a second: batches of ten messages to some devices each.
 const DELIVER_RPS: u32 = 200;
 
@@ -49,8 +55,9 @@ pub struct Rate {
 /// Fan-outs that are *large* share fifteen sixteenths of it, each of those that are under way the same part: they tell each other by
 /// [`crate::ports::Senders`]. Small ones, such as direct messages, are too many and too short to be counted: each `deliver` function has
 /// a fixed rate for them, a quarter of the budget in all. Together that is 19 sixteenths, because both are seldom busy at the same
-/// time; when they are, senders are answered 429 and slow down. With `callbackRps` at four fifths of the account's quota, even that stays
-/// below the quota: 0.95 of it.
+/// time; when they are, senders are answered 429 and slow down. Announcements of who comes and goes have a thirty-second, and signals
+/// another one, or a quarter while no large fan-out is under way. With `callbackRps` at four fifths of the account's quota, even all of them
+/// together stay within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     callback_rps: u32,
@@ -115,6 +122,26 @@ impl Budget {
     pub fn small_rate(self) -> Rate {
         let per_second = (self.small_rps() / self.deliver_functions()).max(1);
         Rate { per_second, burst: per_second }
+    }
+
+    /// How many `deliver` functions announce at once: their queue's maximum concurrency.
+    #[must_use]
+    pub fn announce_functions(self) -> u32 {
+        ANNOUNCE_FUNCTIONS
+    }
+
+    /// The rate of a `deliver` function that announces who comes and goes.
+    #[must_use]
+    pub fn announce_rate(self) -> Rate {
+        let per_second = (self.callback_rps / LIGHT_TAKE / ANNOUNCE_FUNCTIONS).max(1);
+        Rate { per_second, burst: per_second }
+    }
+
+    /// How many posts all signals of a second may make together. They give way to large fan-outs.
+    #[must_use]
+    pub fn signal_posts(self, is_large_at_work: bool) -> u64 {
+        let posts = if is_large_at_work { self.callback_rps / LIGHT_TAKE } else { self.small_rps() };
+        u64::from(posts.max(1))
     }
 
     /// Whether so many posts are a large fan-out: more than a small one's burst.
@@ -219,6 +246,17 @@ impl Pace {
         self.allowed
     }
 
+    /// Promises a post that leaves at once, if one may.
+    #[must_use]
+    pub fn try_take(&mut self, now: Duration) -> bool {
+        self.fill(now);
+        let may_go = self.tokens >= 1.0;
+        if may_go {
+            self.tokens -= 1.0;
+        }
+        may_go
+    }
+
     fn fill(&mut self, now: Duration) {
         let elapsed = now.saturating_sub(self.filled).as_secs_f64();
         self.tokens = (self.tokens + elapsed * self.allowed).min(f64::from(self.full.burst));
@@ -274,6 +312,14 @@ mod tests {
         assert_eq!(waits[10..], [ms(1), ms(2), ms(3)]);
         assert_eq!(pace.take(ms(4)), ms(0), "three promises are kept after 3 ms, and a fourth post may go");
         assert_eq!(pace.take(ms(4)), ms(1));
+    }
+
+    #[test]
+    fn what_does_not_wait_goes_at_once_or_not_at_all() {
+        let mut pace = Pace::new(RATE, ms(0));
+        assert_eq!((0..15).filter(|_| pace.try_take(ms(0))).count(), 10);
+        assert!(pace.try_take(ms(1)), "the rate goes on, and nothing was promised to those that were left out");
+        assert!(!pace.try_take(ms(1)));
     }
 
     #[test]
@@ -397,8 +443,10 @@ mod tests {
             let budget = Budget::of(callback_rps);
             let large = u64::from(senders) * u64::from(budget.large_rate(senders).per_second);
             let small = u64::from(budget.deliver_functions()) * u64::from(budget.small_rate().per_second);
+            let announced = u64::from(budget.announce_functions()) * u64::from(budget.announce_rate().per_second);
             prop_assert!(large <= callback_rps.max(u64::from(senders)));
-            prop_assert!((large + small) * 4 <= callback_rps * 5);
+            prop_assert!((large + small + announced + budget.signal_posts(true)) * 4 <= callback_rps * 5);
+            prop_assert!((small + announced + budget.signal_posts(false)) * 4 <= callback_rps * 5);
         }
 
         #[test]

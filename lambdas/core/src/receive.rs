@@ -14,9 +14,14 @@ use crate::membership;
 use crate::message::{Body, ReceiptTo, Seq};
 use crate::metrics::ACCEPTED;
 use crate::order::Order;
-use crate::ports::{Bans, ChannelState, Clock, Ids, Limits, Log, Members, Meter, PortError, Poster, PublishQueue};
+use crate::ports::{
+    Bans, ChannelState, Clock, Ids, Limits, Log, Members, Meter, PortError, Poster, PublishQueue, Senders,
+};
+use crate::presence::{MAX_COMPANY, watch};
 use crate::protocol::{Action, Answer, Caller, ClientFrame, ClosingCode, ErrorCode, Refused, Seen, ServerFrame};
+use crate::rate::Budget;
 use crate::recovery::{Recovery, history, recover};
+use crate::signal::{self, Signal};
 use crate::time::Timestamp;
 
 /// How many users `who` names.
@@ -44,6 +49,8 @@ pub struct Reception<S, Q, P, E> {
     pub user_rate: PublishRate,
     /// How many rooms a connection may be a member of.
     pub max_rooms: u64,
+    /// The callback budget, of which signals have a part.
+    pub budget: Budget,
 }
 
 /// What a client publishes.
@@ -51,6 +58,13 @@ struct Publication {
     id: Option<MessageId>,
     body: Body,
     receipt: Option<ReceiptTo>,
+}
+
+/// What a client knows of a channel that it joins, and wants to know.
+struct Return {
+    since: Option<Seq>,
+    epoch: Option<Epoch>,
+    presence: Option<bool>,
 }
 
 /// Why an action wasn't carried out.
@@ -78,7 +92,13 @@ impl From<PortError> for Refusal {
     }
 }
 
-impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids + Meter> Reception<S, Q, P, E> {
+impl<S, Q, P, E> Reception<S, Q, P, E>
+where
+    S: Bans + Limits + Log + Members + Senders,
+    Q: PublishQueue,
+    P: Poster,
+    E: Clock + Ids + Meter,
+{
     /// Carries out a frame and answers it.
     pub async fn answer(&self, caller: &Caller, text: &str) -> Answer {
         if self.world.now() >= caller.until {
@@ -105,7 +125,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
     /// A socket lives no longer than its token. The answer repeats the last frame, for the case that the socket could not be closed.
     async fn close(&self, caller: &Caller) -> Answer {
         let code = ClosingCode::TokenExpired;
-        if let Err(error) = dismiss(&self.store, &self.poster, &caller.connection, code).await {
+        if let Err(error) = dismiss(&self.store, &self.poster, &self.world, &caller.connection, code).await {
             tracing::warn!(connection.id = %caller.connection, %error, "not forgotten");
         }
         Answer { frame: ServerFrame::closing(code), reference: None }
@@ -113,7 +133,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
 
     /// Puts an order on the queue, so that it takes its place among the channel's messages.
     async fn order(&self, caller: &Caller, order: Order) -> Result<ServerFrame<'static>, Refusal> {
-        self.take_turn(caller).await?;
+        self.take_turns(caller, 1).await?;
         self.queue.order(&order, &self.world.fresh()).await?;
         let Order { channel, command, .. } = order;
         Ok(ServerFrame::Ordered { channel, order: command.name(), user: command.user().cloned() })
@@ -121,12 +141,15 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
 
     async fn carry_out(&self, caller: &Caller, action: Action) -> Result<ServerFrame<'static>, Refusal> {
         match action {
-            Action::Join { channel, since, epoch } => self.join(caller, channel, since, epoch).await,
+            Action::Join { channel, since, epoch, presence } => {
+                self.join(caller, channel, Return { since, epoch, presence }).await
+            }
             Action::Leave { room } => self.leave(caller, room).await,
             Action::Publish { channel, body, id, receipt } => {
                 let receipt = receipt.then(|| ReceiptTo::Connection(caller.connection.clone()));
                 self.publish(caller, channel, Publication { id, body, receipt }).await
             }
+            Action::Signal { channel, body } => self.signal(caller, channel, body).await,
             Action::History { channel, before, limit } => self.history(caller, channel, before, limit).await,
             Action::Who { room } => self.who(caller, room).await,
             Action::Order { channel, command } => {
@@ -140,8 +163,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         &self,
         caller: &Caller,
         channel: Channel,
-        since: Option<Seq>,
-        epoch: Option<Epoch>,
+        Return { since, epoch, presence }: Return,
     ) -> Result<ServerFrame<'static>, Refusal> {
         let now = self.world.now();
         let connection = self.store.connection(&caller.connection, now).await?.ok_or_else(|| {
@@ -153,23 +175,35 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         // INVARIANT: the head is read after the member is there, so that each message is either in the recovery or posted.
         let state = self.store.open(&channel, &Epoch::new(self.world.fresh())).await?;
         if state.closed {
-            membership::leave(&self.store, &caller.connection, &channel).await?;
+            membership::leave(&self.store, &caller.connection, &channel, now).await?;
             return Err(Refusal::new(ErrorCode::RoomClosed, format!("`{channel}` is closed")));
         }
         self.watch_over(&channel, &state).await;
+        let presence = match presence {
+            Some(true) => Some(watch(&self.store, &channel, &state, &connection, now).await?),
+            Some(false) => {
+                self.store.remove_watcher(&channel, &caller.connection).await?;
+                None
+            }
+            None => None,
+        };
         let (recovered, messages, more) = match since {
             None => (None, None, None),
-            Some(since) => match recover(&self.store, &channel, &state, since, epoch.as_ref(), now).await? {
-                Recovery::Recovered { messages, more } => (Some(true), Some(messages), Some(more)),
-                Recovery::Lost => (Some(false), None, None),
-            },
+            Some(since) => {
+                let recovery =
+                    recover(&self.store, &channel, &state, since, epoch.as_ref(), presence.is_some(), now).await?;
+                match recovery {
+                    Recovery::Recovered { messages, more } => (Some(true), Some(messages), Some(more)),
+                    Recovery::Lost => (Some(false), None, None),
+                }
+            }
         };
-        Ok(ServerFrame::Joined { channel, epoch: state.epoch, head: state.head, recovered, messages, more })
+        Ok(ServerFrame::Joined { channel, epoch: state.epoch, head: state.head, recovered, messages, more, presence })
     }
 
     async fn leave(&self, caller: &Caller, room: RoomId) -> Result<ServerFrame<'static>, Refusal> {
         let channel = Channel::Room(room);
-        membership::leave(&self.store, &caller.connection, &channel).await?;
+        membership::leave(&self.store, &caller.connection, &channel, self.world.now()).await?;
         Ok(ServerFrame::Left { channel, reason: None })
     }
 
@@ -182,7 +216,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         if matches!(channel, Channel::Room(_)) {
             self.check_member(caller, &channel).await?;
         }
-        self.take_turn(caller).await?;
+        self.take_turns(caller, 1).await?;
         let id = match id {
             Some(id) => id,
             None => MessageId::parse(&self.world.fresh())
@@ -194,9 +228,28 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
         Ok(ServerFrame::Accepted { id: envelope.id, channel: envelope.channel })
     }
 
+    async fn signal(&self, caller: &Caller, channel: Channel, body: Body) -> Result<ServerFrame<'static>, Refusal> {
+        if matches!(channel, Channel::Room(_)) {
+            self.check_member(caller, &channel).await?;
+        }
+        // Before anything is read: a room that is too large costs a turn as well.
+        self.take_turns(caller, 1).await?;
+        let signal = Signal { store: &self.store, poster: &self.poster, world: &self.world, budget: self.budget };
+        let Some(others) = signal.others(&channel, &caller.connection).await? else {
+            let message =
+                format!("`{channel}` has more than {MAX_COMPANY} members, and signals are for fewer: publish instead");
+            return Err(Refusal::new(ErrorCode::TooManyMembers, message));
+        };
+        if let rest @ 1.. = signal::turns(others.len()) - 1 {
+            self.take_turns(caller, rest).await?;
+        }
+        let delivered = signal.post(&channel, &caller.user, body, &others).await?;
+        Ok(ServerFrame::Signalled { channel, delivered })
+    }
+
     /// A user's messages come at the user's rate, from whichever socket.
-    async fn take_turn(&self, caller: &Caller) -> Result<(), Refusal> {
-        let turn = self.user_rate.turn(self.world.now());
+    async fn take_turns(&self, caller: &Caller, count: u32) -> Result<(), Refusal> {
+        let turn = self.user_rate.turns(self.world.now(), count);
         let Err(wait) = self.store.take_turn(&caller.user, turn).await? else { return Ok(()) };
         let message = format!(
             "`{}` may publish {} messages a second: try again in {} ms",
@@ -213,7 +266,7 @@ impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Id
             return Ok(());
         }
         let Some(until) = self.store.ban(&caller.user, channel, now).await? else { return Ok(()) };
-        membership::leave(&self.store, &caller.connection, channel).await?;
+        membership::leave(&self.store, &caller.connection, channel, now).await?;
         let wait = u64::try_from(until.since(now).as_millis()).ok();
         let message = format!("`{}` is banned from `{channel}`", caller.user);
         Err(Refusal { retry_ms: wait, ..Refusal::new(ErrorCode::Banned, message) })
@@ -335,6 +388,7 @@ mod tests {
     use crate::id::{ConnectionId, LeaseId};
     use crate::lease::Lease;
     use crate::memory::MemoryStore;
+    use crate::ports::Presences;
     use crate::testing::{Recorder, World, arrival, caller, connection, room, user};
 
     type TestReception = Reception<MemoryStore, Recorder, Recorder, World>;
@@ -352,6 +406,7 @@ mod tests {
             shard_members: 2_000,
             user_rate: PublishRate { per_second: 20, burst: 3 },
             max_rooms: 2,
+            budget: Budget::of(8_000),
         };
         for name in ["alice", "bob"] {
             let one = connection(name, name, NOW);
@@ -434,7 +489,7 @@ mod tests {
     #[test]
     fn a_connection_that_was_forgotten_can_not_join() {
         let reception = reception();
-        block_on(membership::forget(&reception.store, &ConnectionId::new("alice"))).unwrap();
+        block_on(membership::forget(&reception.store, &ConnectionId::new("alice"), Timestamp(NOW))).unwrap();
         assert_eq!(say(&reception, "alice", r#"{"action":"join","room":"a"}"#)["code"], "not_connected");
     }
 
@@ -613,6 +668,155 @@ mod tests {
         assert_eq!(join("a")["type"], "joined", "joining again changes nothing");
         say(&reception, "alice", r#"{"action":"leave","room":"a"}"#);
         assert_eq!(join("c")["type"], "joined");
+    }
+
+    /// What a connection was posted.
+    fn posted(reception: &TestReception, id: &str) -> Vec<String> {
+        reception.poster.seen().posted.get(&ConnectionId::new(id)).cloned().unwrap_or_default()
+    }
+
+    /// Has so many more connections join the room, each of a user of its own.
+    fn crowd(reception: &TestReception, members: usize) {
+        for number in 0..members {
+            let id = format!("c{number:03}");
+            let one = connection(&id, &id, NOW);
+            block_on(membership::join(&reception.store, &reception.world, &one, &room("a"), 2_000)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_signal_is_posted_to_the_others_at_once_and_leaves_nothing_behind() {
+        let reception = reception();
+        for name in ["alice", "bob"] {
+            say(&reception, name, r#"{"action":"join","room":"a"}"#);
+        }
+        let signal = r#"{"action":"signal","room":"a","body":{"typing":true},"ref":"r"}"#;
+        let answer = say(&reception, "alice", signal);
+        assert_eq!(answer.to_string(), r#"{"channel":"room:a","delivered":1,"ref":"r","type":"signalled"}"#);
+        let expected = r#"{"type":"signal","channel":"room:a","from":"alice","at":1000000,"body":{"typing":true}}"#;
+        assert_eq!(posted(&reception, "bob"), [expected]);
+        assert_eq!(posted(&reception, "alice"), Vec::<String>::new());
+        assert_eq!(block_on(reception.store.state(&room("a"))).unwrap().unwrap().head, Seq::ZERO);
+        assert!(reception.queue.seen().enqueued.is_empty());
+        let direct = say(&reception, "alice", r#"{"action":"signal","to":"bob","body":1}"#);
+        assert_eq!((&direct["type"], &direct["delivered"]), (&"signalled".into(), &1.into()));
+        let nobody = say(&reception, "alice", r#"{"action":"signal","to":"carol","body":1}"#);
+        assert_eq!((&nobody["type"], &nobody["delivered"]), (&"signalled".into(), &0.into()));
+    }
+
+    #[test]
+    fn a_signal_is_for_members_and_small_rooms_and_has_a_kibibyte() {
+        let reception = reception();
+        let signal =
+            |body: &str| say(&reception, "alice", &format!(r#"{{"action":"signal","room":"a","body":{body}}}"#));
+        assert_eq!(signal("1")["code"], "not_a_member");
+        say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
+        assert_eq!(signal(&format!("\"{}\"", "x".repeat(1_022)))["type"], "signalled");
+        assert_eq!(signal(&format!("\"{}\"", "x".repeat(1_023)))["code"], "body_too_large");
+        crowd(&reception, 99);
+        assert_eq!(signal("1")["delivered"], 99);
+        crowd(&reception, 100);
+        assert_eq!(signal("1")["code"], "too_fast", "before the members are read");
+        reception.world.set(NOW + 1_000);
+        let answer = signal("1");
+        assert_eq!(answer["code"], "too_many_members");
+        let message = "`room:a` has more than 100 members, and signals are for fewer: publish instead";
+        assert_eq!(answer["message"], message);
+    }
+
+    #[test]
+    fn a_signal_to_many_counts_as_several_messages_of_the_users_rate() {
+        let reception = reception();
+        say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
+        crowd(&reception, 21);
+        let signal = r#"{"action":"signal","room":"a","body":1}"#;
+        assert_eq!(say(&reception, "alice", signal)["delivered"], 21);
+        assert_eq!(
+            say(&reception, "alice", signal)["code"],
+            "too_fast",
+            "it counted as three, and three may come at once"
+        );
+        reception.world.set(NOW + 100);
+        assert_eq!(say(&reception, "alice", signal)["delivered"], 21);
+    }
+
+    #[test]
+    fn a_signal_is_dropped_where_posts_are_short() {
+        let reception = TestReception { budget: Budget::of(500), ..reception() };
+        say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
+        crowd(&reception, 16);
+        let signal = r#"{"action":"signal","room":"a","body":1}"#;
+        let sender = crate::id::SenderId::new("sender");
+        block_on(reception.store.at_work(&sender, Timestamp(NOW + 60_000), Timestamp(NOW))).unwrap();
+        let mut delivered = Vec::new();
+        for step in [0, 200] {
+            reception.world.set(NOW + step);
+            delivered.push(say(&reception, "alice", signal)["delivered"].as_u64().unwrap());
+        }
+        assert_eq!(delivered, [0, 0], "500 posts a second leave 15 to signals while a large fan-out is under way");
+        block_on(reception.store.at_rest(&sender)).unwrap();
+        reception.world.set(NOW + 400);
+        assert_eq!(say(&reception, "alice", signal)["delivered"], 16);
+        assert_eq!(posted(&reception, "c000").len(), 1);
+    }
+
+    #[test]
+    fn a_socket_that_has_gone_is_pruned_by_a_signal() {
+        let reception = reception();
+        for name in ["alice", "bob"] {
+            say(&reception, name, r#"{"action":"join","room":"a"}"#);
+        }
+        reception.poster.outcome("bob", crate::outcome::Outcome::Gone);
+        let signal = r#"{"action":"signal","room":"a","body":1}"#;
+        assert_eq!(say(&reception, "alice", signal)["delivered"], 0);
+        assert_eq!(block_on(reception.store.memberships(&ConnectionId::new("bob"))).unwrap().len(), 3, "too young");
+        reception.world.set(NOW + 10_000);
+        say(&reception, "alice", signal);
+        assert_eq!(block_on(reception.store.memberships(&ConnectionId::new("bob"))).unwrap(), []);
+    }
+
+    #[test]
+    fn who_asks_is_told_who_is_there_and_that_others_come_and_go() {
+        let reception = reception();
+        say(&reception, "bob", r#"{"action":"join","room":"a"}"#);
+        let answer = say(&reception, "alice", r#"{"action":"join","room":"a","presence":true}"#);
+        assert_eq!(answer["presence"].to_string(), r#"{"count":2,"users":["alice","bob"]}"#);
+        say(&reception, "bob", r#"{"action":"leave","room":"a"}"#);
+        assert_eq!(reception.store.take_requested(), [room("a")]);
+        let again = say(&reception, "alice", r#"{"action":"join","room":"a"}"#);
+        assert_eq!(again.get("presence"), None);
+        let watchers = || block_on(reception.store.roll(&room("a"), Timestamp(NOW))).unwrap().watchers;
+        assert_eq!(watchers(), [ConnectionId::new("alice")], "joining again changes nothing");
+        say(&reception, "alice", r#"{"action":"join","room":"a","presence":false}"#);
+        assert_eq!(watchers(), []);
+        crowd(&reception, 100);
+        let answer = say(&reception, "alice", r#"{"action":"join","room":"a","presence":true}"#);
+        assert_eq!(answer["presence"].to_string(), r#"{"count":101,"paused":true}"#);
+        let other = say(&reception, "alice", r#"{"action":"join","channel":"everyone","presence":true}"#);
+        assert_eq!(other["code"], "wrong_field");
+    }
+
+    #[test]
+    fn an_answer_with_a_hundred_users_and_a_recovery_fits_a_frame() {
+        let reception = reception();
+        let long = |number: usize| format!("{number:064}");
+        for number in 0..99 {
+            let one = connection(&long(number), &long(number), NOW);
+            block_on(membership::join(&reception.store, &reception.world, &one, &room("a"), 2_000)).unwrap();
+        }
+        for number in 0..4 {
+            let content = crate::message::Content::Body(crate::testing::body(&"x".repeat(24_574)));
+            let arrivals = [Arrival { content, ..arrival(&long(1), &long(number)) }];
+            let retention = Duration::from_secs(60);
+            block_on(append(&reception.store, &reception.world, &room("a"), &arrivals, LookBack::Newest, retention))
+                .unwrap();
+        }
+        let join =
+            r#"{"action":"join","room":"a","presence":true,"since":0,"ref":"REF"}"#.replace("REF", &"é".repeat(64));
+        let answer = say(&reception, "alice", &join);
+        assert_eq!((&answer["recovered"], &answer["more"], ids(&answer).len()), (&true.into(), &true.into(), 1));
+        assert_eq!(answer["presence"]["users"].as_array().unwrap().len(), 100);
+        assert!(answer.to_string().len() <= crate::frame::MAX_FRAME_BYTES, "{}", answer.to_string().len());
     }
 
     #[test]

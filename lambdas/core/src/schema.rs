@@ -17,7 +17,7 @@ use crate::envelope::VERSION;
 use crate::id::{Epoch, ID_MARKS, MAX_ID_BYTES, MessageId, RoomId, UserId};
 use crate::message::{Body, Seq};
 use crate::object::MAX_NESTING;
-use crate::protocol::{DEFAULT_HISTORY, MAX_HISTORY, MAX_REF_CHARS, MAX_SEEN};
+use crate::protocol::{DEFAULT_HISTORY, MAX_HISTORY, MAX_REF_CHARS, MAX_SEEN, MAX_SIGNAL_BYTES};
 use crate::time::Timestamp;
 
 /// The annotation of how many bytes a value has at most as sent, which JSON Schema has no word for.
@@ -78,10 +78,16 @@ schemas! {
         text(&[&of_kind(ROOM), &of_kind(USER)]);
     Body, "Body", "What a message says: any JSON value, kept as the text that was sent.",
         json_schema!({ MAX_BYTES: settings::MAX_BODY_BYTES.default, MAX_DEPTH: MAX_NESTING });
+    SignalBody, "SignalBody", "What a signal says: any JSON value.",
+        json_schema!({ MAX_BYTES: MAX_SIGNAL_BYTES, MAX_DEPTH: MAX_NESTING });
     Version, "Version", "The protocol's version.", json_schema!({ "type": "integer", "const": VERSION });
     Unwoken, "NotWake", "No wake: that is of another form.", json_schema!({ "const": false });
     True, "True", "Yes.", json_schema!({ "const": true });
 }
+
+/// What a signal says.
+#[derive(Debug)]
+pub struct SignalBody;
 
 /// A room's channel.
 #[derive(Debug)]
@@ -128,6 +134,8 @@ pub enum Request {
         since: Option<Seq>,
         /// The epoch in which it was seen.
         epoch: Option<Epoch>,
+        /// Whether to be told who comes and goes, which only rooms tell; as before where it isn't given.
+        presence: Option<bool>,
     },
     /// Stop being a member.
     Leave {
@@ -149,6 +157,14 @@ pub enum Request {
         /// What it says, and how.
         #[serde(flatten)]
         publication: Publication,
+    },
+    /// Something for those who are there now, which is not kept.
+    Signal {
+        /// Whom it is for.
+        #[serde(flatten)]
+        addressee: Addressee,
+        /// What it says.
+        body: SignalBody,
     },
     /// A page of the log, backwards from `before`.
     History {
@@ -232,6 +248,25 @@ pub enum Target {
         room: (),
         /// The channel.
         channel: Channel,
+    },
+}
+
+/// Whom a signal is for.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+pub enum Addressee {
+    /// The other members of a room.
+    Room {
+        /// The room.
+        room: RoomId,
+    },
+    /// All connections of a user.
+    User {
+        /// Not here: `room` would come first.
+        #[serde(default)]
+        room: (),
+        /// The user.
+        to: UserId,
     },
 }
 

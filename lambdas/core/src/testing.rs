@@ -254,6 +254,10 @@ impl Poster for Recorder {
         connections.iter().map(post).collect()
     }
 
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome> {
+        self.post(std::slice::from_ref(frame), connections).await
+    }
+
     fn limit(&self, rate: Rate) {
         self.seen().limits.push(rate);
     }

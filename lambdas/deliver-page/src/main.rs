@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let budget = Budget::of(config.callback_rps);
     let rate = budget.large_rate(budget.page_senders());
     let handler = Handler(PageDelivery {
-        store: clients.table(config.table),
+        store: clients.announcing_table(config.table, config.presence_queue_url),
         poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
         world: world.clone(),
         share: Share { budget, sender: SenderId::new(world.fresh()) },

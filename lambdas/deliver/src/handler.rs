@@ -2,14 +2,20 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::Fault;
+use hubbub_core::channel::Channel;
 use hubbub_core::deliver::{Delivery, Record};
 use hubbub_core::names::REDRIVEN;
 use hubbub_core::ports::{Bans, Broadcasts, Clock, DeadLetters, Ids, Log, Members, Meter, Poster, Receipts, Senders};
 use hubbub_core::time::Timestamp;
 
-/// Handles batches of the publish queue.
+/// Handles batches of the publish queue, and of the queue on which announcements are asked for.
 #[derive(Clone, Debug)]
-pub struct Handler<S, B, D, P, E>(pub Delivery<S, B, D, P, E>);
+pub struct Handler<S, B, D, P, E> {
+    /// The rules.
+    pub delivery: Delivery<S, B, D, P, E>,
+    /// The URL of the queue on which announcements are asked for.
+    pub presence_queue_url: String,
+}
 
 impl<S, B, D, P, E> Handler<S, B, D, P, E>
 where
@@ -24,11 +30,31 @@ where
     /// # Errors
     /// When the event isn't a FIFO queue's. The queue then delivers the whole batch again.
     pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> Result<SqsBatchResponse, Fault> {
-        let records = event.records.into_iter().map(record).collect::<Result<_, _>>()?;
         let mut response = SqsBatchResponse::default();
-        response.set_failures(self.0.deliver(records, deadline).await);
+        // A batch is of one queue.
+        if event.records.first().is_some_and(|record| self.is_of_presence_queue(record)) {
+            let channels = event.records.iter().filter_map(announced).collect();
+            self.delivery.announce(&channels, deadline).await;
+            return Ok(response);
+        }
+        let records = event.records.into_iter().map(record).collect::<Result<_, _>>()?;
+        response.set_failures(self.delivery.deliver(records, deadline).await);
         Ok(response)
     }
+
+    fn is_of_presence_queue(&self, message: &SqsMessage) -> bool {
+        let source = message.event_source_arn.as_deref().and_then(|arn| arn.rsplit(':').next());
+        source == self.presence_queue_url.rsplit('/').next()
+    }
+}
+
+/// The room to announce. What names none is done with: it can never succeed, and must not hold up the others.
+fn announced(message: &SqsMessage) -> Option<Channel> {
+    let room = message.body.as_deref().and_then(|body| body.parse().ok()).filter(|it| matches!(it, Channel::Room(_)));
+    if room.is_none() {
+        tracing::error!(message.id = message.message_id, "a request for an announcement names no room");
+    }
+    room
 }
 
 fn record(message: SqsMessage) -> Result<Record, Fault> {

@@ -22,8 +22,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clients = Clients::from_environment();
     let budget = Budget::of(config.callback_rps);
     let rate = budget.small_rate();
-    let handler = Handler(Delivery {
-        store: clients.table(config.table),
+    let delivery = Delivery {
+        store: clients.announcing_table(config.table, config.presence_queue_url.clone()),
         broadcasts: clients.state_machine(config.state_machine_arn),
         dead_letters: clients.dead_letters(config.dead_letter_queue_url),
         poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
@@ -34,6 +34,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         lease: Duration::from_secs(config.lease_seconds),
         share: Share { budget, sender: SenderId::new(world.fresh()) },
         large: Arc::default(),
-    });
+    };
+    let handler = Handler { delivery, presence_queue_url: config.presence_queue_url };
     serve_metered(&world, |event, deadline| handler.handle(event, deadline)).await
 }

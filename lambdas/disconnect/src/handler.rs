@@ -23,7 +23,7 @@ impl<S: Members, E: Clock + Meter> Handler<S, E> {
     /// # Errors
     /// When the store can't be reached, or the event isn't a WebSocket API's.
     pub async fn handle(&self, event: ApiGatewayWebsocketProxyRequest) -> Result<ApiGatewayProxyResponse, Fault> {
-        membership::forget(&self.store, &connection_id(&event)?).await?;
+        membership::forget(&self.store, &connection_id(&event)?, self.world.now()).await?;
         // Counted at the end, as there is no event in between. A repeated event counts again.
         if let Ok(connected_at @ 1..) = u64::try_from(event.request_context.connected_at) {
             let seconds = self.world.now().since(Timestamp(connected_at)).as_secs();

@@ -11,6 +11,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_tracing();
     let config: DisconnectConfig = read_config()?;
     let world = Metered::new(env!("CARGO_PKG_NAME"), config.stack);
-    let handler = Handler { store: Clients::from_environment().table(config.table), world: world.clone() };
+    let store = Clients::from_environment().announcing_table(config.table, config.presence_queue_url);
+    let handler = Handler { store, world: world.clone() };
     serve_metered(&world, |event, _| handler.handle(event)).await
 }

@@ -4,14 +4,20 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::Fault;
 use hubbub_aws::socket_event::{caller, ok};
-use hubbub_core::ports::{Bans, Clock, Ids, Limits, Log, Members, Meter, Poster, PublishQueue};
+use hubbub_core::ports::{Bans, Clock, Ids, Limits, Log, Members, Meter, Poster, PublishQueue, Senders};
 use hubbub_core::receive::Reception;
 
 /// Handles clients' frames.
 #[derive(Clone, Debug)]
 pub struct Handler<S, Q, P, E>(pub Reception<S, Q, P, E>);
 
-impl<S: Bans + Limits + Log + Members, Q: PublishQueue, P: Poster, E: Clock + Ids + Meter> Handler<S, Q, P, E> {
+impl<S, Q, P, E> Handler<S, Q, P, E>
+where
+    S: Bans + Limits + Log + Members + Senders,
+    Q: PublishQueue,
+    P: Poster,
+    E: Clock + Ids + Meter,
+{
     /// Answers a frame. API Gateway sends the response's body to the socket, because the routes have route responses.
     ///
     /// # Errors
@@ -31,6 +37,7 @@ mod tests {
     use hubbub_core::limit::PublishRate;
     use hubbub_core::membership;
     use hubbub_core::memory::MemoryStore;
+    use hubbub_core::rate::Budget;
     use hubbub_core::testing::{Recorder, World, connection};
 
     use super::*;
@@ -49,6 +56,7 @@ mod tests {
             shard_members: 2_000,
             user_rate: PublishRate { per_second: 20, burst: 40 },
             max_rooms: 100,
+            budget: Budget::of(8_000),
         });
         let mut event: ApiGatewayWebsocketProxyRequest =
             serde_json::from_str(include_str!("../events/join.json")).unwrap();

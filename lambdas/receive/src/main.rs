@@ -17,7 +17,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clients = Clients::from_environment();
     let budget = Budget::of(config.callback_rps);
     let handler = Handler(Reception {
-        store: clients.table(config.table),
+        store: clients.announcing_table(config.table, config.presence_queue_url),
         queue: clients.publish_queue(config.publish_queue_url),
         poster: clients.poster(
             &config.callback_url,
@@ -30,6 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         shard_members: config.shard_members,
         user_rate: PublishRate { per_second: config.user_rate, burst: config.user_burst },
         max_rooms: config.max_rooms,
+        budget,
     });
     serve_metered(&world, |event, _| handler.handle(event)).await
 }

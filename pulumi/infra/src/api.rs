@@ -23,10 +23,14 @@ const ACCESS_LOG: Name = Name::of("accessLog");
 /// closed: the provider sends 0.
 const THROTTLE: [(&str, u64); 2] = throttle(5_000, 10_000);
 
-/// Routes that may not use up what the others need: a call of `history` or `who` reads many rows, and `$connect` has a quota of its own
+/// Routes that may not use up what the others need: a call of `history`, `who` or `signal` reads many rows, and `$connect` has a quota of its own
 /// (500 a second). The others share what is left of the account's quota beside `callbackRps`.
-const ROUTE_THROTTLES: [(&str, [(&str, u64); 2]); 3] =
-    [(routes::CONNECT, throttle(500, 500)), ("history", throttle(250, 500)), ("who", throttle(100, 200))];
+const ROUTE_THROTTLES: [(&str, [(&str, u64); 2]); 4] = [
+    (routes::CONNECT, throttle(500, 500)),
+    ("history", throttle(250, 500)),
+    ("who", throttle(100, 200)),
+    ("signal", throttle(500, 1_000)),
+];
 
 /// Requests at once, and requests a second.
 const fn throttle(burst: u64, rate: u64) -> [(&'static str, u64); 2] {

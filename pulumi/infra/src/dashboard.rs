@@ -8,7 +8,7 @@ use hubbub_core::metrics::{
 use crate::cloudwatch::Series;
 use crate::functions::Function;
 use crate::model::{Name, Program, Resource, Value};
-use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::{Architecture, Settings};
 use crate::{alarms, names, prices};
 
@@ -222,7 +222,9 @@ fn costs(settings: &Settings) -> Vec<Value> {
                 "NumberOfMessagesDeleted",
                 "NumberOfEmptyReceives",
             ];
-            prices::SQS_REQUEST.times(&bill.sum(requests.map(|name| Series::of_queue(&PUBLISH_QUEUE, name))))
+            let queues = [PUBLISH_QUEUE, PRESENCE_QUEUE];
+            let series = queues.iter().flat_map(|queue| requests.map(|name| Series::of_queue(queue, name)));
+            prices::SQS_REQUEST.times(&bill.sum(series))
         }),
         ("states", "Step Functions", {
             // PlanBroadcast and IsSettled? each time, and behind them FanOut or the end; DeliverPage for each page.

@@ -9,7 +9,7 @@ use hubbub_statemachines::timeouts;
 
 use crate::model::{Name, Program, Resource, Text, Value};
 use crate::provider::LOCAL_ACCESS_KEY;
-use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::Settings;
 use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
@@ -202,6 +202,7 @@ fn value(variable: &'static str, settings: &Settings) -> Result<Value, ProgramEr
         env::TABLE => Ok(TABLE.get("name").into()),
         env::PUBLISH_QUEUE_URL => Ok(PUBLISH_QUEUE.get("url").into()),
         env::DEAD_LETTER_QUEUE_URL => Ok(DEAD_LETTER_QUEUE.get("url").into()),
+        env::PRESENCE_QUEUE_URL => Ok(PRESENCE_QUEUE.get("url").into()),
         env::STACK => Ok(names::stack().into()),
         env::STATE_MACHINE_ARN => Ok(names::broadcast_arn().into()),
         env::CALLBACK_URL => Ok(names::callback_url(settings).into()),

@@ -9,7 +9,7 @@ use crate::api::API;
 use crate::functions::Function;
 use crate::model::{Name, Resource, Text, Value};
 use crate::names;
-use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::Settings;
 use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
@@ -50,17 +50,22 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
         Function::Connect => vec![use_table(&EVERYTHING)],
-        Function::Disconnect => vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"])],
+        Function::Disconnect => {
+            vec![use_table(&["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"]), ask_for_announcements()]
+        }
         Function::Receive => vec![
             use_table(&EVERYTHING),
             allow(&["sqs:SendMessage"], PUBLISH_QUEUE.get("arn")),
+            ask_for_announcements(),
             post_to_connections(),
             close_connections(),
         ],
         Function::Deliver => vec![
             use_table(&EVERYTHING),
-            // What Lambda does with the queue in the function's name.
-            allow(&["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], PUBLISH_QUEUE.get("arn")),
+            // What Lambda does with the queues in the function's name.
+            take_from(&PUBLISH_QUEUE),
+            take_from(&PRESENCE_QUEUE),
+            ask_for_announcements(),
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
             start_broadcast(),
             post_to_connections(),
@@ -86,6 +91,7 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
                     "dynamodb:Query",
                     "dynamodb:UpdateItem",
                 ]),
+                ask_for_announcements(),
                 post_to_connections(),
                 close_connections(),
             ]
@@ -128,6 +134,15 @@ fn write_logs(function: Function) -> Statement {
 /// A transaction needs the actions of what it does, and none of its own.
 fn use_table(actions: &[&'static str]) -> Statement {
     allow(actions, TABLE.get("arn"))
+}
+
+fn take_from(queue: &Name) -> Statement {
+    allow(&["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], queue.get("arn"))
+}
+
+/// Whoever removes members may have them announced.
+fn ask_for_announcements() -> Statement {
+    allow(&["sqs:SendMessage"], PRESENCE_QUEUE.get("arn"))
 }
 
 fn start_broadcast() -> Statement {

@@ -1,6 +1,7 @@
-//! The publish queue, its dead-letter queue, and the mapping that feeds `deliver`.
+//! The publish queue, its dead-letter queue, the queue of announcements, and the mappings that feed `deliver`.
 
 use hubbub_core::names::MAX_RECEIVES;
+use hubbub_core::presence::ANNOUNCED_AFTER;
 
 use crate::functions::Function;
 use crate::model::{Name, Program, Resource, Value};
@@ -13,13 +14,22 @@ pub const PUBLISH_QUEUE: Name = Name::of("publishQueue");
 /// Where messages go that can't be delivered.
 pub const DEAD_LETTER_QUEUE: Name = Name::of("deadLetterQueue");
 
+/// Where announcements of who comes and goes are asked for.
+pub const PRESENCE_QUEUE: Name = Name::of("presenceQueue");
+
+const ANNOUNCE_MAPPING: Name = Name::of("announcePresence");
+
 const DELIVER_MAPPING: Name = Name::of("deliverPublished");
 
 /// What services take on to publish.
 pub const PUBLISH_POLICY: Name = Name::of("publishPolicy");
 
-/// SQS's longest, for both queues: what was accepted must outlast an outage, and a dead letter wait for somebody to look.
+/// SQS's longest, for two of the queues: what was accepted must outlast an outage, and a dead letter wait for somebody to look.
 const RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
+
+/// An announcement that could not be made for so long is not worth making: the next change asks for another one. So the queue needs no
+/// dead-letter queue.
+const PRESENCE_RETENTION_SECONDS: u64 = 15 * 60;
 
 /// The most that Lambda takes from a FIFO queue at once.
 const BATCH: u64 = 10;
@@ -28,45 +38,53 @@ const BATCH: u64 = 10;
 /// invocations can be repeated before SQS gives the messages out again.
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
-/// Declares both queues and the mapping.
+/// Declares the queues and the mappings.
 pub fn declare(program: &mut Program, settings: &Settings) {
-    let queue = |end| queue(end).protected_if(settings.deletion_protection);
-    program.add(&DEAD_LETTER_QUEUE, queue("dead-letters.fifo"));
+    let kept = |end| queue(end, RETENTION_SECONDS).protected_if(settings.deletion_protection);
+    program.add(&DEAD_LETTER_QUEUE, kept("dead-letters.fifo"));
     let redrive = Value::map([
         ("deadLetterTargetArn", Value::from(DEAD_LETTER_QUEUE.get("arn"))),
         ("maxReceiveCount", u64::from(MAX_RECEIVES).into()),
     ]);
-    let publish_queue = queue("publish.fifo")
-        .with("visibilityTimeoutSeconds", VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(settings))
-        .with("redrivePolicy", redrive.json());
+    let hidden = VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(settings);
+    let publish_queue =
+        kept("publish.fifo").with("visibilityTimeoutSeconds", hidden).with("redrivePolicy", redrive.json());
     program.add(&PUBLISH_QUEUE, publish_queue);
-    for queue in [PUBLISH_QUEUE, DEAD_LETTER_QUEUE] {
+    let presence_queue = queue("presence.fifo", PRESENCE_RETENTION_SECONDS)
+        .with("visibilityTimeoutSeconds", hidden)
+        .with("delaySeconds", ANNOUNCED_AFTER.as_secs());
+    program.add(&PRESENCE_QUEUE, presence_queue);
+    for queue in [PUBLISH_QUEUE, PRESENCE_QUEUE, DEAD_LETTER_QUEUE] {
         program.add(&queue.with("Policy"), policies::only_by_tls(&queue));
     }
-
     let what = "What a service may do that publishes: attach it to the service's role.";
     program.add(&PUBLISH_POLICY, policies::managed(names::of_stack("publish"), what, policies::of_publishers()));
+    let budget = settings.budget();
+    program.add(&DELIVER_MAPPING, mapping(&PUBLISH_QUEUE, budget.deliver_functions()));
+    program.add(&ANNOUNCE_MAPPING, mapping(&PRESENCE_QUEUE, budget.announce_functions()));
+}
 
-    // Lambda refuses the mapping of a function that may not yet read the queue.
-    let mapping = Resource::new("aws:lambda:EventSourceMapping")
-        .with("eventSourceArn", PUBLISH_QUEUE.get("arn"))
+/// Feeds `deliver` from a queue, so many functions at once.
+fn mapping(queue: &Name, functions: u32) -> Resource {
+    Resource::new("aws:lambda:EventSourceMapping")
+        .with("eventSourceArn", queue.get("arn"))
         .with("functionName", Function::Deliver.name().get("arn"))
         .with("batchSize", BATCH)
-        .with("scalingConfig", Value::map([("maximumConcurrency", u64::from(settings.budget().deliver_functions()))]))
+        .with("scalingConfig", Value::map([("maximumConcurrency", u64::from(functions))]))
         .with("functionResponseTypes", Value::list(["ReportBatchItemFailures"]))
-        .after(&Function::Deliver.policy_name());
-    program.add(&DELIVER_MAPPING, mapping);
+        // Lambda refuses the mapping of a function that may not yet read the queue.
+        .after(&Function::Deliver.policy_name())
 }
 
 /// A FIFO queue, whose throughput and deduplication are by message group: by channel. It is encrypted with SQS's own key, which costs
 /// nothing; a key in KMS would cost by the request, and every service that publishes would need a grant for it.
-fn queue(end: &str) -> Resource {
+fn queue(end: &str, retention_seconds: u64) -> Resource {
     Resource::new("aws:sqs:Queue")
         .with("name", names::of_stack(end))
         .with("fifoQueue", true)
         .with("contentBasedDeduplication", false)
         .with("deduplicationScope", "messageGroup")
         .with("fifoThroughputLimit", "perMessageGroupId")
-        .with("messageRetentionSeconds", RETENTION_SECONDS)
+        .with("messageRetentionSeconds", retention_seconds)
         .with("sqsManagedSseEnabled", true)
 }

@@ -247,6 +247,19 @@ fn queues_are_fifo_and_deduplicate_by_channel() {
 }
 
 #[test]
+fn announcements_wait_so_that_many_changes_are_one() {
+    let program = program(None);
+    let queue = properties(&program, "presenceQueue");
+    assert_eq!((&queue["delaySeconds"], &queue["messageRetentionSeconds"]), (&json!(1), &json!(900)));
+    let mapping = properties(&program, "announcePresence");
+    assert_eq!(mapping["scalingConfig"]["maximumConcurrency"], 2);
+    assert_eq!(
+        (&mapping["eventSourceArn"], &mapping["functionName"]),
+        (&json!("${presenceQueue.arn}"), &json!("${deliver.arn}"))
+    );
+}
+
+#[test]
 fn queues_and_the_table_are_encrypted_with_keys_that_cost_nothing() {
     for program in both() {
         for (name, queue) in of_type(&program, "aws:sqs:Queue") {

@@ -36,6 +36,7 @@ _ENVIRONMENT = {
     "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/01/[$LATEST]0123456789abcdef",
     "HUBBUB_STACK": "bench",
     "HUBBUB_TABLE": "hubbub",
+    "HUBBUB_PRESENCE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/hubbub-presence.fifo",
     "HUBBUB_PUBLISH_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/hubbub-publish.fifo",
     "HUBBUB_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/hubbub-dead-letters.fifo",
     "HUBBUB_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:hubbub-broadcast",

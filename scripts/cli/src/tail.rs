@@ -133,7 +133,7 @@ async fn follow(console: Console, events: &mut Events, count: u64) -> anyhow::Re
                 let reason = left.reason.unwrap_or_else(|| "left".to_owned());
                 bail!("not a member of `{}` any more: {reason}", left.channel);
             }
-            Some(Event::Receipt(_) | Event::Unexpected(_)) => {}
+            Some(Event::Receipt(_) | Event::Presence(_) | Event::Signal(_) | Event::Unexpected(_)) => {}
             Some(Event::Closed(reason)) => bail!("the channel can't be followed any more: {reason}"),
             None => bail!("the channel can't be followed any more"),
         }

@@ -147,6 +147,10 @@ impl Poster for Taps {
         vec![Outcome::Delivered; connections.len()]
     }
 
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome> {
+        self.post(std::slice::from_ref(frame), connections).await
+    }
+
     fn limit(&self, _: Rate) {
         self.asked().large = true;
     }

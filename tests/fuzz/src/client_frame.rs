@@ -7,7 +7,10 @@ use hubbub_core::channel::Channel;
 use hubbub_core::envelope::{Parcel, order_to_json, wake_to_json};
 use hubbub_core::frame::MAX_FRAME_BYTES;
 use hubbub_core::message::{Message, Seq};
-use hubbub_core::protocol::{Action, Answer, Caller, ClientFrame, ErrorCode, MAX_HISTORY, MAX_REF_CHARS, ServerFrame};
+use hubbub_core::presence::MAX_COMPANY;
+use hubbub_core::protocol::{
+    Action, Answer, Caller, ClientFrame, ErrorCode, MAX_HISTORY, MAX_REF_CHARS, MAX_SIGNAL_BYTES, ServerFrame,
+};
 use serde_json::Value;
 
 use crate::batch::{Sent, deliver_all};
@@ -21,7 +24,7 @@ const MAX_FRAMES: usize = 12;
 const MAX_SENTENCE_BYTES: usize = 1_024;
 
 /// Every code that PROTOCOL.md has.
-const CODES: [&str; 13] = [
+const CODES: [&str; 14] = [
     "not_json",
     "unknown_action",
     "missing_field",
@@ -34,6 +37,7 @@ const CODES: [&str; 13] = [
     "banned",
     "too_fast",
     "too_many_rooms",
+    "too_many_members",
     "unavailable",
 ];
 
@@ -130,12 +134,16 @@ fn check_action(
     let mut expected = Effects { enqueued, ordered, channels: after.channels.clone() };
     match (action, answer) {
         (
-            Action::Join { channel, since, epoch },
-            ServerFrame::Joined { channel: joined, head, recovered, messages, more, .. },
+            Action::Join { channel, since, epoch, presence },
+            ServerFrame::Joined { channel: joined, head, recovered, messages, more, presence: there, .. },
         ) => {
             assert_eq!(channel, joined);
             assert!(is_in(channel) && after.channels.len() <= before.channels.len() + 1);
             assert_eq!(recovered.is_some(), since.is_some());
+            assert_eq!(there.is_some(), *presence == Some(true));
+            if let Some(users) = there.as_ref().and_then(|there| there.users.as_ref()) {
+                assert!(users.contains(&caller.user) && users.len() <= MAX_COMPANY);
+            }
             let state = stage.state(channel).unwrap();
             let is_same_epoch = epoch.as_ref().is_none_or(|epoch| *epoch == state.epoch);
             assert!(is_same_epoch || *recovered != Some(true), "recovered from another epoch");
@@ -156,6 +164,11 @@ fn check_action(
             assert_eq!((&envelope.id, envelope.receipt.is_some(), to), (accepted, *receipt, channel));
             assert!(id.as_ref().is_none_or(|id| id == accepted));
             assert!(!matches!(channel, Channel::Room(_)) || is_in(channel), "published by a stranger");
+        }
+        (Action::Signal { channel, body }, ServerFrame::Signalled { channel: to, delivered }) => {
+            assert_eq!(channel, to);
+            assert!(!matches!(channel, Channel::Room(_)) || is_in(channel), "signalled by a stranger");
+            assert!(body.as_str().len() <= MAX_SIGNAL_BYTES && *delivered <= MAX_COMPANY as u64);
         }
         (Action::History { channel, before, limit }, ServerFrame::History { messages, channel: read, .. }) => {
             assert!(channel == read && is_in(channel));

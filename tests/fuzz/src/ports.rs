@@ -1,5 +1,6 @@
 //! The rules' ports: the store in memory and the recording ports, of which each effect may go wrong.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use hubbub_core::channel::Channel;
@@ -15,8 +16,9 @@ use hubbub_core::metrics::Metric;
 use hubbub_core::order::Order;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Append, Appended, Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage,
-    Members, Meter, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
+    Announced, Append, Appended, Bans, Broadcasts, ChannelState, Clock, Count, DeadLetter, DeadLetters, Ids, Limits,
+    Log, MemberPage, Members, Meter, PortError, PortResult, Poster, Presences, PublishQueue, ReadLimit, Receipts, Roll,
+    Senders,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::rate::Rate;
@@ -90,7 +92,7 @@ impl Members for Ports {
         remove_membership(id: &ConnectionId, channel: &Channel) -> ();
         put_member(channel: &Channel, shard: Shard, member: &Connection) -> bool;
         remove_member(channel: &Channel, shard: Shard, id: &ConnectionId) -> bool;
-        add_to_count(channel: &Channel, shard: Shard, difference: i64) -> u64;
+        add_to_count(channel: &Channel, shard: Shard, difference: i64) -> Count;
         correct_count(channel: &Channel, shard: Shard, count: u64, counted: u64) -> ();
         counts(channel: &Channel, shards: u32) -> Vec<u64>;
         grow(channel: &Channel, from: u32, to: u32) -> ();
@@ -121,6 +123,21 @@ impl Limits for Ports {
     effects! {
         store:
         take_turn(user: &UserId, turn: Turn) -> Result<(), Duration>;
+        take_posts(second: u64, posts: u64, most: u64) -> bool;
+    }
+}
+
+impl Presences for Ports {
+    effects! {
+        store:
+        put_watcher(channel: &Channel, watcher: &Connection) -> ();
+        watch_shards(channel: &Channel, shards: Range<Shard>, until: Timestamp) -> ();
+        remove_watcher(channel: &Channel, id: &ConnectionId) -> ();
+        claim_announcement(channel: &Channel, due: Timestamp, stale: Timestamp) -> bool;
+        request_announcement(channel: &Channel, due: Timestamp) -> ();
+        begin_announcement(channel: &Channel) -> ();
+        roll(channel: &Channel, now: Timestamp) -> Roll;
+        put_announced(channel: &Channel, last: Option<Timestamp>, announced: &Announced) -> bool;
     }
 }
 
@@ -129,6 +146,7 @@ impl Senders for Ports {
         store:
         at_work(sender: &SenderId, until: Timestamp, now: Timestamp) -> u32;
         at_rest(sender: &SenderId) -> ();
+        is_any_at_work(now: Timestamp) -> bool;
     }
 }
 
@@ -158,6 +176,10 @@ impl Broadcasts for Ports {
 impl Poster for Ports {
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome> {
         self.recorder.post(frames, connections).await
+    }
+
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome> {
+        self.recorder.try_post(frame, connections).await
     }
 
     fn limit(&self, rate: Rate) {

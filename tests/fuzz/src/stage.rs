@@ -118,6 +118,7 @@ impl Stage {
             shard_members: 2,
             user_rate: PublishRate { per_second: 20, burst: 5 },
             max_rooms: 3,
+            budget: share().budget,
         }
     }
 

@@ -56,10 +56,11 @@ const TARGETS: [(&str, &str, &[Output]); 15] = [
 ];
 
 /// Where a function's variable must lead.
-const VARIABLES: [(&str, Output); 5] = [
+const VARIABLES: [(&str, Output); 6] = [
     (env::TABLE, (TABLE, "name")),
     (env::PUBLISH_QUEUE_URL, (QUEUE, "url")),
     (env::DEAD_LETTER_QUEUE_URL, (QUEUE, "url")),
+    (env::PRESENCE_QUEUE_URL, (QUEUE, "url")),
     (env::TOKEN_KEY_PARAMETER, (PARAMETER, "name")),
     (env::CALLBACK_URL, (API, "id")),
 ];
@@ -90,6 +91,9 @@ const WORDS: [(&str, &str, &[&str]); 13] = [
     (TABLE, "attributes.0.type", &["S", "N", "B"]),
     (TABLE, "billingMode", &["PAY_PER_REQUEST", "PROVISIONED"]),
 ];
+
+/// A queue that keeps its messages for no longer than this needs no dead-letter queue: what it is sent isn't worth looking at later.
+const SHORT_LIVED_SECONDS: u64 = 900;
 
 /// AWS's advice for a queue's visibility timeout: six times the timeout of the function that takes from it.
 const VISIBILITY_TIMEOUTS: u64 = 6;
@@ -331,7 +335,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Every queue has a dead-letter queue or is one; a function takes from the former, whose messages stay hidden long enough.
+    /// Every queue has a dead-letter queue, or is one, or forgets soon; a function takes from the former, whose messages stay hidden long enough.
     fn queues(&mut self) {
         let program = self.program;
         let dead_letters: BTreeSet<_> =
@@ -339,7 +343,10 @@ impl<'a> Rules<'a> {
         for (name, queue) in program.of_type(QUEUE) {
             let target = self.first(queue.at("redrivePolicy"));
             let target = target.as_deref();
-            if target == Some(name) || (target.is_none() && !dead_letters.contains(name)) {
+            let is_short_lived =
+                queue.at("messageRetentionSeconds").as_u64().is_some_and(|seconds| seconds <= SHORT_LIVED_SECONDS);
+            let needs_none = dead_letters.contains(name) || is_short_lived;
+            if target == Some(name) || (target.is_none() && !needs_none) {
                 self.report(Check::Invariants, name, "has no dead-letter queue, and isn't one");
             }
             let is_fifo = |queue: &Resource| {
@@ -375,6 +382,15 @@ impl<'a> Rules<'a> {
             for (variable, is_dead) in [(env::PUBLISH_QUEUE_URL, false), (env::DEAD_LETTER_QUEUE_URL, true)] {
                 let queue = self.first(function.at(&format!("environment.variables.{variable}")));
                 if queue.is_some_and(|queue| dead_letters.contains(&queue) != is_dead) {
+                    self.report(Check::Targets, format!("{name}.{variable}"), "is the other queue's address");
+                }
+            }
+            // Announcements come later, which is what makes one of many changes.
+            let is_delayed = |queue: &Resource| queue.at("delaySeconds").as_u64().is_some_and(|seconds| seconds > 0);
+            for (variable, delayed) in [(env::PUBLISH_QUEUE_URL, false), (env::PRESENCE_QUEUE_URL, true)] {
+                let queue = self.first(function.at(&format!("environment.variables.{variable}")));
+                let queue = queue.and_then(|queue| program.resources.get(&queue));
+                if queue.is_some_and(|queue| is_delayed(queue) != delayed) {
                     self.report(Check::Targets, format!("{name}.{variable}"), "is the other queue's address");
                 }
             }
@@ -422,10 +438,11 @@ impl<'a> Rules<'a> {
         let reserved: u64 = reserved.flatten().sum();
         let pages = program.resources.get(Function::DeliverPage.name().as_str());
         let pages = pages.and_then(|it| it.at("reservedConcurrentExecutions").as_u64());
-        let delivers: Vec<_> =
-            program.of_type(MAPPING).map(|(_, it)| it.at("scalingConfig.maximumConcurrency").as_u64()).collect();
-        let [Some(delivers)] = delivers.as_slice() else {
-            return self.report(Check::Invariants, "resources", "the mapping of the queue has no maximum concurrency");
+        let of = |mapping: &str| {
+            program.resources.get(mapping).and_then(|it| it.at("scalingConfig.maximumConcurrency").as_u64())
+        };
+        let (Some(delivers), Some(announces)) = (of("deliverPublished"), of("announcePresence")) else {
+            return self.report(Check::Invariants, "resources", "the mapping of a queue has no maximum concurrency");
         };
         let Some(pages) = pages else {
             return self.report(Check::Invariants, "deliverPage", "reserves no concurrency, and so has no limit");
@@ -439,6 +456,11 @@ impl<'a> Rules<'a> {
         if small * delivers > rps / 4 {
             let message = format!("{delivers} deliveries of {small} posts a second are over a quarter of {rps}");
             self.report(Check::Invariants, "deliverPublished.scalingConfig", message);
+        }
+        let light = u64::from(budget.announce_rate().per_second);
+        if light * announces > rps / 32 {
+            let message = format!("{announces} announcers of {light} posts a second are over a thirty-second of {rps}");
+            self.report(Check::Invariants, "announcePresence.scalingConfig", message);
         }
         if reserved + UNRESERVED > CONCURRENCY {
             let message = format!("{reserved} reserved functions leave fewer than {UNRESERVED} of {CONCURRENCY}");

@@ -11,7 +11,7 @@ use hubbub_core::id::{ConnectionId, SenderId, UserId};
 use hubbub_core::limit::PublishRate;
 use hubbub_core::member::Connection;
 use hubbub_core::membership;
-use hubbub_core::ports::{PortError, PortResult};
+use hubbub_core::ports::{Clock, PortError, PortResult};
 use hubbub_core::protocol::Caller;
 use hubbub_core::rate::Budget;
 use hubbub_core::receive::Reception;
@@ -41,11 +41,9 @@ pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<Port
 /// `$disconnect`.
 pub(crate) fn disconnect(world: &Rc<World>, id: ConnectionId) -> Outcome<PortResult<()>> {
     let ports = Ports::new(world);
-    world.scheduler.invoke(
-        format!("disconnect {id}"),
-        SOCKET_TIMEOUT,
-        async move { membership::forget(&ports, &id).await },
-    )
+    world.scheduler.invoke(format!("disconnect {id}"), SOCKET_TIMEOUT, async move {
+        membership::forget(&ports, &id, ports.now()).await
+    })
 }
 
 /// A client's frame; the answer's text.
@@ -65,6 +63,7 @@ pub(crate) fn receive(
         shard_members: world.scale.shard_members,
         user_rate: PublishRate { per_second: 20, burst: 5 },
         max_rooms: 100,
+        budget: Budget::of(CALLBACK_RPS),
     };
     world.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
         let caller = Caller { connection, user, capabilities: Capabilities::of_a_member(), until: FOREVER };

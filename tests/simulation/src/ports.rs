@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use hubbub_core::metrics::Metric;
 use hubbub_core::order::Order;
 use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Append, Appended, Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage,
-    Members, Meter, PortError, PortResult, Poster, PublishQueue, ReadLimit, Receipts, Senders,
+    Announced, Append, Appended, Bans, Broadcasts, ChannelState, Clock, Count, DeadLetter, DeadLetters, Ids, Limits,
+    Log, MemberPage, Members, Meter, PortError, PortResult, Poster, Presences, PublishQueue, ReadLimit, Receipts, Roll,
+    Senders,
 };
 use hubbub_core::protocol::Receipt;
 use hubbub_core::rate::Rate;
@@ -206,6 +208,10 @@ impl Senders for Ports {
     async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
         self.effect("at rest", sender, async || self.world.store.at_rest(sender).await).await
     }
+
+    async fn is_any_at_work(&self, now: Timestamp) -> PortResult<bool> {
+        self.effect("read senders", "", async || self.world.store.is_any_at_work(now).await).await
+    }
 }
 
 impl Bans for Ports {
@@ -225,6 +231,53 @@ impl Bans for Ports {
 impl Limits for Ports {
     async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>> {
         self.effect("take turn", user, async || self.world.store.take_turn(user, turn).await).await
+    }
+
+    async fn take_posts(&self, second: u64, posts: u64, most: u64) -> PortResult<bool> {
+        self.effect("take posts", second, async || self.world.store.take_posts(second, posts, most).await).await
+    }
+}
+
+impl Presences for Ports {
+    async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
+        self.effect("put watcher", channel, async || self.world.store.put_watcher(channel, watcher).await).await
+    }
+
+    async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()> {
+        let watch = async || self.world.store.watch_shards(channel, shards, until).await;
+        self.effect("watch shards", channel, watch).await
+    }
+
+    async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()> {
+        self.effect("remove watcher", channel, async || self.world.store.remove_watcher(channel, id).await).await
+    }
+
+    async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool> {
+        let claim = async || self.world.store.claim_announcement(channel, due, stale).await;
+        self.effect("claim announcement", channel, claim).await
+    }
+
+    async fn request_announcement(&self, channel: &Channel, due: Timestamp) -> PortResult<()> {
+        let request = async || self.world.store.request_announcement(channel, due).await;
+        self.effect("request announcement", channel, request).await
+    }
+
+    async fn begin_announcement(&self, channel: &Channel) -> PortResult<()> {
+        self.effect("begin announcement", channel, async || self.world.store.begin_announcement(channel).await).await
+    }
+
+    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll> {
+        self.effect("read roll", channel, async || self.world.store.roll(channel, now).await).await
+    }
+
+    async fn put_announced(
+        &self,
+        channel: &Channel,
+        last: Option<Timestamp>,
+        announced: &Announced,
+    ) -> PortResult<bool> {
+        let put = async || self.world.store.put_announced(channel, last, announced).await;
+        self.effect("put announced", channel, put).await
     }
 }
 
@@ -295,7 +348,7 @@ impl Members for Ports {
         self.effect("remove member", format_args!("{channel}#{shard} {id}"), remove).await
     }
 
-    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64> {
+    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<Count> {
         let add = async || self.world.store.add_to_count(channel, shard, difference).await;
         self.effect("add to count", format_args!("{channel}#{shard} {difference:+}"), add).await
     }
@@ -402,6 +455,10 @@ impl Poster for Ports {
             }
         }
         join_all(connections.iter().map(|id| self.post_to(id, frames, &contents))).await
+    }
+
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome> {
+        self.post(std::slice::from_ref(frame), connections).await
     }
 
     async fn close(&self, connection: &ConnectionId, farewell: &Frame) {

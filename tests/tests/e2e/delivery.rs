@@ -112,7 +112,7 @@ async fn a_message_to_everyone_reaches_every_connection() {
 }
 
 /// A connection whose `$disconnect` never came: its rows are there, its socket is not.
-async fn vanished(scene: &Scene, room: &str, name: &str, age: Duration) -> Connection {
+pub(crate) async fn vanished(scene: &Scene, room: &str, name: &str, age: Duration) -> Connection {
     let connected_at = Timestamp(System.now().0 - u64::try_from(age.as_millis()).unwrap());
     let user = UserId::parse(&scene.own(name)).unwrap();
     let connection =

@@ -180,7 +180,7 @@ impl Guest {
             Event::Message(delivery) if matches!(delivery.channel, hubbub_client::Channel::Room(_)) => {
                 self.stay.receive(&delivery);
             }
-            Event::Message(_) | Event::Unexpected(_) | Event::Receipt(_) => {}
+            Event::Message(_) | Event::Unexpected(_) | Event::Receipt(_) | Event::Presence(_) | Event::Signal(_) => {}
             Event::Reset { .. } => self.stay.resets += 1,
             Event::Dropped { .. } | Event::Closed(_) => panic!("{event:?} for {}", self.user),
         }

@@ -16,7 +16,7 @@ use crate::channel::Channel;
 use crate::client::{Event, Events, State, lock};
 use crate::connection::CloseReason;
 use crate::error::Error;
-use crate::frames::{Closing, Content, FrameKind, ServerFrame};
+use crate::frames::{Closing, Content, FrameKind, Presence, ServerFrame};
 use crate::state::Position;
 
 /// A socket that lived so long was a good one: the pauses begin at their shortest again.
@@ -98,11 +98,14 @@ async fn use_socket(
     shared: &Arc<Shared>,
     out: &mpsc::UnboundedSender<Event>,
     stop: &mut watch::Receiver<bool>,
-    Dialled { live, mut events, lifetime }: Dialled,
+    Dialled { live, mut events, lifetime, news }: Dialled,
 ) -> End {
     shared.line.send_replace(Line::Up(Arc::clone(&live)));
     shared.say(Status::Live);
     let mut hand = Hand { shared, live: &live, out, seen: State::default(), over: None };
+    for presence in news {
+        hand.on(Event::Presence(presence));
+    }
     let mut moving: Option<BoxFuture<'_, Result<Dialled, Error>>> = None;
     let mut move_at = Box::pin(sleep(lifetime));
     let mut failed_moves = 0;
@@ -161,7 +164,7 @@ async fn use_socket(
 
 /// Hands events on, each message once.
 struct Hand<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     live: &'a Arc<Live>,
     out: &'a mpsc::UnboundedSender<Event>,
     /// How far the application has come by this socket.
@@ -194,15 +197,27 @@ impl Hand<'_> {
             Event::Receipt(_) => self.live.paid(),
             Event::Unexpected(ServerFrame::Left(left)) => self.forget(&left.channel),
             Event::Unexpected(ServerFrame::Closing(closing)) => self.take_leave(closing),
-            Event::Unexpected(_) | Event::Closed(_) => {}
+            Event::Presence(news) => self.take_note(news),
+            Event::Signal(_) | Event::Unexpected(_) | Event::Closed(_) => {}
         }
         // Fails only where nobody reads the events.
         let _ = self.out.send(event);
     }
 
+    fn take_note(&self, news: &Presence) {
+        if let Channel::Room(room) = &news.channel
+            && let Some(present) = lock(&self.shared.watched).get_mut(room)
+        {
+            present.apply(news);
+        }
+    }
+
     /// A channel is followed no longer.
     fn forget(&self, channel: &Channel) {
         lock(&self.shared.followed).remove(channel);
+        if let Channel::Room(room) = channel {
+            lock(&self.shared.watched).remove(room);
+        }
         self.live.client.forget(channel);
     }
 

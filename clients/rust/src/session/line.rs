@@ -12,7 +12,7 @@ use super::{SessionOptions, Status};
 use crate::channel::Channel;
 use crate::client::{Client, Events, State, lock};
 use crate::error::Error;
-use crate::frames::{Accepted, Request, ServerError};
+use crate::frames::{Accepted, Presence, Present, Request, ServerError};
 use crate::state::Start;
 
 /// The server knows a message's id for five minutes. What may be in the log already is not sent again after this, with room to spare.
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) status: watch::Sender<Status>,
     /// What is followed, and from where if nothing of it is known yet.
     pub(super) followed: Mutex<BTreeMap<Channel, Start>>,
+    /// The rooms of which it is told who comes and goes, and who is there.
+    pub(super) watched: Mutex<BTreeMap<String, Present>>,
     /// What a session without a socket knows of the channels.
     pub(super) known: Mutex<State>,
     /// Whoever changes what is followed, or makes a new socket follow it.
@@ -67,6 +69,8 @@ pub(super) struct Dialled {
     pub(super) live: Arc<Live>,
     pub(super) events: Events,
     pub(super) lifetime: Duration,
+    /// Who has come to watched rooms, and gone from them, since the socket before.
+    pub(super) news: Vec<Presence>,
 }
 
 impl Shared {
@@ -100,6 +104,27 @@ impl Shared {
         let followed = lock(&self.followed);
         positions.retain(|channel, _| followed.contains_key(channel));
         State(positions)
+    }
+
+    /// The client of the moment, if there is one.
+    pub(super) fn live_now(&self) -> Option<Arc<Live>> {
+        match &*self.line.borrow() {
+            Line::Up(live) => Some(Arc::clone(live)),
+            Line::Down | Line::Over(_) => None,
+        }
+    }
+
+    /// Asks a socket again to be told who comes and goes in a room: what has changed, if anything has.
+    pub(super) async fn watch_again(&self, client: &Client, room: &str) -> Result<Option<Presence>, Error> {
+        match client.watch(room).await {
+            Ok(now) => Ok(lock(&self.watched).get(room).and_then(|present| present.news(room, now))),
+            Err(error) if error.is_retryable() => Err(error),
+            Err(error) => {
+                tracing::debug!(room, %error, "watched no longer");
+                lock(&self.watched).remove(room);
+                Ok(None)
+            }
+        }
     }
 
     /// The client of the moment, other than one that is of no use any more.
@@ -180,11 +205,20 @@ impl Shared {
                 Err(error) if error.is_retryable() => return Err(error),
                 Err(error) => {
                     lock(&self.followed).remove(&channel);
+                    if let Channel::Room(room) = &channel {
+                        lock(&self.watched).remove(room);
+                    }
                     client.drop_channel(&channel, error);
                 }
             }
         }
+        let watched: Vec<String> = lock(&self.watched).keys().cloned().collect();
+        let mut news = Vec::new();
+        for room in watched {
+            news.extend(self.watch_again(&client, &room).await?);
+        }
         Ok(Dialled {
+            news,
             live: Arc::new(Live { client, owed: AtomicUsize::new(0), floor: Mutex::default() }),
             events,
             lifetime,

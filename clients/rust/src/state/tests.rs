@@ -32,6 +32,7 @@ fn answer(epoch: &str, head: u64, recovered: Option<bool>, seqs: &[u64], more: b
         recovered,
         messages: seqs.iter().map(|seq| message(epoch, *seq)).collect(),
         more,
+        presence: None,
     }
 }
 

@@ -449,3 +449,58 @@ async fn a_caller_who_stops_waiting_for_a_join_leaves_no_half_joined_channel() {
     socket.post("a", "E1", &[1]).await;
     assert_eq!(next_seqs(&mut events, 1).await, [1]);
 }
+
+#[tokio::test]
+async fn who_watches_a_room_is_told_who_is_there_and_who_comes_and_goes() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        assert_eq!((&question["action"], &question["presence"]), (&"join".into(), &true.into()));
+        let answer =
+            r#""type":"joined","channel":"room:a","epoch":"E","head":0,"presence":{"count":1,"users":["ana"]}"#;
+        socket.answer(&question, answer).await;
+        socket.send(r#"{"type":"presence","channel":"room:a","at":5,"count":2,"users":["ana","ben"]}"#).await;
+    };
+    let (present, ()) = tokio::join!(client.watch("a"), serve);
+    let mut present = present.unwrap();
+    assert_eq!((present.count, present.users.len(), present.paused), (1, 1, false));
+    let Some(Event::Presence(news)) = soon(events.next()).await else { panic!("no news") };
+    assert_eq!(news.channel, Channel::room("a"));
+    assert_eq!(present.apply(&news), (vec!["ben".to_owned()], Vec::new()));
+    let serve = async {
+        let question = socket.next().await;
+        assert_eq!((&question["presence"], &question["since"]), (&false.into(), &0.into()));
+        socket.answer(&question, r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true"#).await;
+    };
+    let (told, ()) = tokio::join!(client.unwatch("a"), serve);
+    told.unwrap();
+}
+
+#[tokio::test]
+async fn a_signal_comes_beside_the_messages_and_says_how_many_it_has_reached() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let question = socket.next().await;
+        assert_eq!(
+            (&question["action"], &question["room"], &question["body"]),
+            (&"signal".into(), &"a".into(), &1.into())
+        );
+        socket.answer(&question, r#""type":"signalled","channel":"room:a","delivered":3"#).await;
+        let question = socket.next().await;
+        assert_eq!((&question["action"], &question["to"]), (&"signal".into(), &"ben".into()));
+        let fields = r#""type":"error","code":"too_many_members","message":"`user:ben` has more than 100""#;
+        socket.answer(&question, fields).await;
+        socket.send(r#"{"type":"signal","channel":"room:a","from":"ben","at":5,"body":{"typing":true}}"#).await;
+    };
+    let ask = async { (client.signal("a", &1).await, client.signal_user("ben", &1).await) };
+    let ((reached, refused), ()) = tokio::join!(ask, serve);
+    assert_eq!(reached.unwrap(), 3);
+    assert!(matches!(refused, Err(Error::Server(error)) if error.code == "too_many_members"));
+    let Some(Event::Signal(signal)) = soon(events.next()).await else { panic!("no signal") };
+    assert_eq!(
+        (signal.from.as_str(), signal.read::<serde_json::Value>().unwrap()["typing"].as_bool()),
+        ("ben", Some(true))
+    );
+}

@@ -269,3 +269,61 @@ async fn closing_hands_on_what_has_come_and_says_goodbye() {
     drop(session);
     assert!(socket.ends_with_goodbye().await, "the last handle is gone");
 }
+
+/// Answers a join that asks for presence.
+async fn answer_watch(socket: &mut Socket, users: &str, count: u64) {
+    let join = socket.next().await;
+    assert_eq!((&join["action"], &join["presence"]), (&json!("join"), &json!(true)));
+    let fields = format!(
+        r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true,"messages":[],"presence":{{"count":{count},"users":[{users}]}}"#
+    );
+    socket.answer(&join, &fields).await;
+}
+
+async fn next_presence(events: &mut Events) -> Vec<String> {
+    match soon(events.next()).await {
+        Some(Event::Presence(news)) => news.users.into_iter().collect(),
+        other => panic!("no news: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_watched_room_is_watched_on_each_socket_and_what_changed_meanwhile_is_told() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    let (watched, ()) = tokio::join!(session.watch("a"), answer_watch(&mut socket, r#""ana","ben""#, 2));
+    assert_eq!(watched.unwrap().count, 2);
+    socket.send(r#"{"type":"presence","channel":"room:a","at":5,"count":3,"users":["ana","ben","cyd"]}"#).await;
+    assert_eq!(next_presence(&mut events).await, ["ana", "ben", "cyd"]);
+    drop(socket);
+    let mut socket = server.accept().await;
+    answer_join(&mut socket, "a", 0, &[]).await;
+    answer_watch(&mut socket, r#""ana","fay""#, 2).await;
+    assert_eq!(next_presence(&mut events).await, ["ana", "fay"]);
+}
+
+#[tokio::test]
+async fn a_signal_goes_now_or_never() {
+    let server = Server::start().await;
+    let (session, _events) = open(&server);
+    assert_eq!(session.signal("a", &"typing").await.unwrap(), 0, "it is not connected yet");
+    let mut socket = in_room(&server, &session).await;
+    let serve = async {
+        let signal = socket.next().await;
+        assert_eq!((&signal["action"], &signal["body"]), (&json!("signal"), &json!("typing")));
+        socket.answer(&signal, r#""type":"signalled","channel":"room:a","delivered":2"#).await;
+    };
+    let (delivered, ()) = tokio::join!(session.signal("a", &"typing"), serve);
+    assert_eq!(delivered.unwrap(), 2);
+    let serve = async {
+        socket.next().await;
+        drop(socket);
+    };
+    let (delivered, ()) = tokio::join!(session.signal("a", &"typing"), serve);
+    assert_eq!(delivered.unwrap(), 0);
+    let mut socket = server.accept().await;
+    answer_join(&mut socket, "a", 0, &[]).await;
+    let (_, next) = tokio::join!(session.publish("a", &1, None), accept_message(&mut socket));
+    assert_eq!(next["body"], 1, "it is not sent again");
+}

@@ -59,6 +59,13 @@ impl fmt::Debug for FastPoster {
     }
 }
 
+/// Whether a post waits for its turn and is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    Much,
+    None,
+}
+
 /// Why a post is not delivered.
 enum Trouble {
     /// No try will succeed.
@@ -91,12 +98,18 @@ impl FastPoster {
     }
 
     /// Posts all frames to a connection.
-    async fn post_all(&self, page: &Page, connection: &ConnectionId, prepared: &Prepared) -> Outcome {
+    async fn post_all(
+        &self,
+        page: &Page,
+        connection: &ConnectionId,
+        prepared: &Prepared,
+        patience: Patience,
+    ) -> Outcome {
         // Closed semaphores give no turn; this one never is.
         let Ok(_turn) = self.turns.acquire().await else { return Outcome::Failed };
         for (body, authorization) in page.bodies.iter().zip(&prepared.authorizations) {
             let post = Post { signer: &page.signer, uri: &prepared.uri, body, authorization };
-            let outcome = self.post_body(connection, &post).await;
+            let outcome = self.post_body(connection, &post, patience).await;
             if outcome != Outcome::Delivered {
                 return outcome;
             }
@@ -105,11 +118,15 @@ impl FastPoster {
     }
 
     /// Posts a frame, as often as it is worth it within the timeout.
-    async fn post_body(&self, connection: &ConnectionId, post: &Post<'_>) -> Outcome {
+    async fn post_body(&self, connection: &ConnectionId, post: &Post<'_>, patience: Patience) -> Outcome {
         let mut left = self.timeout;
         let mut outcome = Outcome::Failed;
         for attempt in 1..=TRIES {
-            self.wait_for_turn().await;
+            match patience {
+                Patience::Much => self.wait_for_turn().await,
+                Patience::None if self.may_go() => {}
+                Patience::None => return Outcome::Throttled,
+            }
             let begun = Instant::now();
             let answer = timeout(left, self.try_once(post)).await;
             left = left.saturating_sub(begun.elapsed());
@@ -122,6 +139,9 @@ impl FastPoster {
                 Err(Trouble::Final(outcome)) => return outcome,
                 Err(Trouble::Passing(outcome)) => outcome,
             };
+            if patience == Patience::None {
+                break;
+            }
             let pause = pause_after(attempt);
             if pause >= left {
                 break;
@@ -177,6 +197,33 @@ impl FastPoster {
         if !wait.is_zero() {
             sleep(wait).await;
         }
+    }
+
+    /// Whether a post may leave at once.
+    fn may_go(&self) -> bool {
+        let may_go =
+            |pace: &Mutex<Pace>| pace.lock().unwrap_or_else(PoisonError::into_inner).try_take(self.start.elapsed());
+        self.pace.as_ref().is_none_or(may_go)
+    }
+
+    async fn post_with(&self, frames: &[Frame], connections: &[ConnectionId], patience: Patience) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Failed; connections.len()];
+        let (page, prepared) = match self.prepare(frames, connections).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                tracing::error!(%error, connections = connections.len(), "posts not signed");
+                return outcomes;
+            }
+        };
+        let page = &page;
+        let mut posts = stream::iter(connections.iter().zip(&prepared).zip(&mut outcomes))
+            .map(|((connection, prepared), outcome)| async move {
+                *outcome = self.post_all(page, connection, prepared, patience).await;
+            })
+            .buffer_unordered(self.concurrency);
+        while posts.next().await.is_some() {}
+        drop(posts);
+        outcomes
     }
 
     fn note(&self, throttled: bool) {
@@ -270,23 +317,11 @@ fn pause_after(attempt: u32) -> Duration {
 
 impl Poster for FastPoster {
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome> {
-        let mut outcomes = vec![Outcome::Failed; connections.len()];
-        let (page, prepared) = match self.prepare(frames, connections).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                tracing::error!(%error, connections = connections.len(), "posts not signed");
-                return outcomes;
-            }
-        };
-        let page = &page;
-        let mut posts = stream::iter(connections.iter().zip(&prepared).zip(&mut outcomes))
-            .map(|((connection, prepared), outcome)| async move {
-                *outcome = self.post_all(page, connection, prepared).await;
-            })
-            .buffer_unordered(self.concurrency);
-        while posts.next().await.is_some() {}
-        drop(posts);
-        outcomes
+        self.post_with(frames, connections, Patience::Much).await
+    }
+
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome> {
+        self.post_with(std::slice::from_ref(frame), connections, Patience::None).await
     }
 
     async fn close(&self, connection: &ConnectionId, farewell: &Frame) {

@@ -75,6 +75,11 @@ impl Poster for SdkPoster {
         outcomes
     }
 
+    /// The SDK tries again.
+    async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome> {
+        self.post(std::slice::from_ref(frame), connections).await
+    }
+
     async fn close(&self, connection: &ConnectionId, farewell: &Frame) {
         self.post(std::slice::from_ref(farewell), std::slice::from_ref(connection)).await;
         if let Err(error) = self.client.delete_connection().connection_id(connection.as_str()).send().await {

@@ -5,12 +5,15 @@
 //! | channel | `CH#<channel>` | `@` | `epoch`, `head`, `sent`, `shards`, `moved_at`, `closed`, `lease`, `lease_until` |
 //! | message | `LOG#<channel>` | sequence, 20 digits | `epoch`, `id`, `from`, `body` or `deleted` or `closed`, `at`, `receipt`, `ttl` |
 //! | member | `MB#<channel>#<shard>` | connection id | `user`, `connected_at`, `until`, `ttl` |
-//! | shard | `MB#<channel>#<shard>` | `@` | `members` (approximate) |
+//! | shard | `MB#<channel>#<shard>` | `@` | `members` (approximate), `watched`, `due` |
 //! | connection | `CN#<connection>` | `@` | `user`, `connected_at`, `until`, `ttl` |
 //! | membership | `CN#<connection>` | `CH#<channel>` | `shard`, `ttl` |
 //! | receipt | `RC#<channel>` | `<from>/<id>` | `seq`, `members`, `delivered`, `gone`, `failed`, `ms`, `ttl` |
 //! | ban | `BN#<user>` | channel | `until`, `ttl` |
 //! | limit | `LM#<user>` | `@` | `arrival`, `ttl` |
+//! | watcher | `PR#<channel>` | connection id | `ttl` |
+//! | announcement | `PR#<channel>` | `@` | `at`, `users`, `ttl` |
+//! | posts of signals | `SG#<second>` | `@` | `posts`, `ttl` |
 //! | sender at work | `SN` | sender id | `until`, `ttl` |
 
 use std::collections::HashMap;
@@ -70,6 +73,12 @@ pub(super) mod attribute {
     pub(in super::super) const MS: &str = "ms";
     pub(in super::super) const ARRIVAL: &str = "arrival";
     pub(in super::super) const UNTIL: &str = "until";
+    /// In a shard: until when somebody may want to know who comes and goes.
+    pub(in super::super) const WATCHED: &str = "watched";
+    /// In a shard: when an announcement is due.
+    pub(in super::super) const DUE: &str = "due";
+    pub(in super::super) const PAUSED: &str = "paused";
+    pub(in super::super) const POSTS: &str = "posts";
 }
 use attribute::{
     AT, BODY, CLOSED, CONNECTED_AT, DELETED, DELIVERED, EPOCH, FAILED, FROM, GONE, HEAD, ID, LEASE, LEASE_UNTIL,
@@ -91,6 +100,15 @@ pub(super) fn log_key(channel: &Channel) -> String {
 #[must_use]
 pub fn shard_key(channel: &Channel, shard: Shard) -> String {
     format!("MB#{channel}#{shard}")
+}
+
+/// The partition of who watches a channel, and of what they were told.
+pub(super) fn presence_key(channel: &Channel) -> String {
+    format!("PR#{channel}")
+}
+
+pub(super) fn signals_key(second: u64) -> String {
+    format!("SG#{second}")
 }
 
 pub(super) fn connection_key(id: &ConnectionId) -> String {

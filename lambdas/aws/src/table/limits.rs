@@ -1,4 +1,5 @@
-//! What users have used up of their rate, on DynamoDB: an arrival for each, which ends soon after it has come.
+//! What users have used up of their rate, on DynamoDB: an arrival for each, which ends soon after it has come. And what signals have used up of
+//! a second's posts.
 
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use hubbub_core::names::table::TTL;
 use hubbub_core::ports::{Limits, PortResult};
 use hubbub_core::time::Timestamp;
 
-use super::Table;
-use super::item::attribute::ARRIVAL;
-use super::item::{Item, SELF, limit_key, number, read_number};
+use super::item::attribute::{ARRIVAL, POSTS};
+use super::item::{Item, SELF, limit_key, number, read_number, signals_key};
+use super::{Table, update_if};
 use crate::error::port_error;
 
 /// How long a row is kept that nobody needs any more.
@@ -61,6 +62,22 @@ impl Limits for Table {
         }
         // So many at once are too fast.
         Ok(Err(turn.interval))
+    }
+
+    /// A row for each second; DynamoDB takes a thousand writes of one a second.
+    async fn take_posts(&self, second: u64, posts: u64, most: u64) -> PortResult<bool> {
+        let Some(left) = most.checked_sub(posts) else { return Ok(false) };
+        let expires = Timestamp(second.saturating_mul(1_000)).plus(KEPT);
+        let update = self
+            .update(signals_key(second), SELF)
+            .update_expression("SET #ttl = :ttl ADD #posts :posts")
+            .condition_expression("attribute_not_exists(#posts) OR #posts <= :left")
+            .expression_attribute_names("#posts", POSTS)
+            .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_values(":posts", number(posts))
+            .expression_attribute_values(":left", number(left))
+            .expression_attribute_values(":ttl", number(expires.as_ttl()));
+        update_if(update).await
     }
 }
 

@@ -8,14 +8,15 @@ use hubbub_core::channel::Channel;
 use hubbub_core::id::ConnectionId;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
-use hubbub_core::ports::{MemberPage, Members, PortError, PortResult};
+use hubbub_core::ports::{Count, MemberPage, Members, PortError, PortResult};
 use hubbub_core::time::Timestamp;
 
 use super::item::attribute::{MEMBERS, SHARDS};
 use super::item::{
-    SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number, read_shard,
-    read_text, shard_key, text, write_connection, write_membership,
+    Item, SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number,
+    read_shard, read_text, shard_key, text, write_connection, write_membership,
 };
+use super::presences::read_watch;
 use super::{Table, is_condition_failed, update_if};
 use crate::error::{malformed, port_error};
 
@@ -52,7 +53,7 @@ impl Table {
             for row in &rows {
                 let (_, shard) =
                     read_text(row, PARTITION_KEY)?.rsplit_once('#').ok_or_else(|| missing(PARTITION_KEY))?;
-                counts.push((shard.parse().map_err(|_| missing(PARTITION_KEY))?, read_number(row, MEMBERS)?));
+                counts.push((shard.parse().map_err(|_| missing(PARTITION_KEY))?, read_count(row)?));
             }
             match answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name)) {
                 Some(left) if !left.keys().is_empty() => request = left,
@@ -65,6 +66,11 @@ impl Table {
             retryable: true,
         })
     }
+}
+
+/// A shard's row is there without a count where somebody watches a room that nobody was counted in.
+fn read_count(row: &Item) -> PortResult<u64> {
+    if row.contains_key(MEMBERS) { read_number(row, MEMBERS) } else { Ok(0) }
 }
 
 impl Members for Table {
@@ -140,22 +146,25 @@ impl Members for Table {
         self.delete(shard_key(channel, shard), id.to_string()).await.map(|old| old.is_some())
     }
 
-    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<u64> {
+    async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<Count> {
         let mut update = self
             .update(shard_key(channel, shard), SELF)
             .update_expression("ADD #members :difference")
             .expression_attribute_names("#members", MEMBERS)
             .expression_attribute_values(":difference", number(difference))
-            .return_values(ReturnValue::UpdatedNew);
+            .return_values(ReturnValue::AllNew);
         if difference < 0 {
             update = update
                 .condition_expression("#members >= :least")
                 .expression_attribute_values(":least", number(difference.unsigned_abs()));
         }
         match update.send().await {
-            Ok(answer) => read_number(answer.attributes().ok_or_else(|| missing(MEMBERS))?, MEMBERS),
+            Ok(answer) => {
+                let row = answer.attributes().ok_or_else(|| missing(MEMBERS))?;
+                Ok(Count { members: read_number(row, MEMBERS)?, watch: read_watch(row)? })
+            }
             // A count that has drifted too low stays at the bottom until a fan-out corrects it.
-            Err(error) if is_condition_failed(&error) => Ok(0),
+            Err(error) if is_condition_failed(&error) => Ok(Count::default()),
             Err(error) => Err(port_error("dynamodb:UpdateItem", &error)),
         }
     }
@@ -217,7 +226,7 @@ impl Members for Table {
         for row in answer.items() {
             let id = read_text(row, SORT_KEY)?;
             if id == SELF {
-                page.count = Some(read_number(row, MEMBERS)?);
+                page.count = Some(read_count(row)?);
             } else if !is_expired(row, now) {
                 page.members.push(read_connection(ConnectionId::new(id), row)?);
             }

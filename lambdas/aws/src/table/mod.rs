@@ -1,4 +1,4 @@
-//! The log, the members, the receipts, the senders, the limits and the bans on DynamoDB, all in one table. `item` says how rows look.
+//! The log, the members, who watches them, the receipts, the senders, the limits and the bans on DynamoDB, all in one table. `item` says how rows look.
 
 mod bans;
 mod channels;
@@ -6,6 +6,7 @@ mod item;
 mod limits;
 mod log;
 mod members;
+mod presences;
 mod receipts;
 mod senders;
 
@@ -22,6 +23,7 @@ use hubbub_core::ports::PortResult;
 
 use self::item::{Item, text};
 use crate::error::{malformed, port_error};
+use crate::queue::SqsAnnouncements;
 
 pub use channels::{ChannelCursor, ChannelPage};
 pub use item::shard_key;
@@ -49,13 +51,21 @@ pub async fn create_table(client: &Client, name: &str) -> PortResult<()> {
 pub struct Table {
     client: Client,
     name: String,
+    announcements: Option<SqsAnnouncements>,
 }
 
 impl Table {
     /// The table of this name.
     #[must_use]
     pub const fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+        Self { client, name, announcements: None }
+    }
+
+    /// With the queue that announcements of who comes and goes are asked for on. Without it, watchers aren't told until a function
+    /// with a queue changes the members.
+    #[must_use]
+    pub fn announcing(self, announcements: SqsAnnouncements) -> Self {
+        Self { announcements: Some(announcements), ..self }
     }
 
     /// A row, as it is at this moment.

@@ -12,6 +12,20 @@ use crate::error::port_error;
 impl Senders for Table {
     async fn at_work(&self, sender: &SenderId, until: Timestamp, now: Timestamp) -> PortResult<u32> {
         self.put(write_sender(sender, until)).await?;
+        self.count_at_work(now).await
+    }
+
+    async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
+        self.delete(SENDERS.to_owned(), sender.to_string()).await.map(drop)
+    }
+
+    async fn is_any_at_work(&self, now: Timestamp) -> PortResult<bool> {
+        Ok(self.count_at_work(now).await? > 0)
+    }
+}
+
+impl Table {
+    async fn count_at_work(&self, now: Timestamp) -> PortResult<u32> {
         // Hundreds of rows at most: far from what one answer holds.
         let answer =
             self.query(SENDERS.to_owned()).send().await.map_err(|error| port_error("dynamodb:Query", &error))?;
@@ -20,9 +34,5 @@ impl Senders for Table {
             senders += u32::from(now.0 < read_number(row, UNTIL)?);
         }
         Ok(senders)
-    }
-
-    async fn at_rest(&self, sender: &SenderId) -> PortResult<()> {
-        self.delete(SENDERS.to_owned(), sender.to_string()).await.map(drop)
     }
 }

@@ -219,6 +219,8 @@ async fn watch(run: String, seen: Arc<Mutex<Seen>>, socket: u32, mut events: Eve
             }
             Event::Dropped { channel, error } => note(&seen, "dropped channel", format!("`{channel}`: {error}")),
             Event::Receipt(receipt) => note(&seen, "unexpected receipt", format!("{receipt:?}")),
+            Event::Presence(news) => note(&seen, "unasked news", format!("{news:?}")),
+            Event::Signal(signal) => note(&seen, "unexpected signal", format!("{signal:?}")),
             Event::Unexpected(frame) => note(&seen, "unexpected frame", format!("{frame:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
             Event::Closed(reason) => note(&seen, "lost connection", reason.to_string()),

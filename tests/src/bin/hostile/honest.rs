@@ -126,6 +126,8 @@ impl Person {
             Event::Dropped { channel, error } => {
                 book.oddities.note("dropped channel", format!("`{who}`, `{channel}`: {error}"));
             }
+            Event::Presence(news) => book.oddities.note("unasked news", format!("`{who}`: {news:?}")),
+            Event::Signal(signal) => book.oddities.note("a signal that was refused", format!("`{who}`: {signal:?}")),
             Event::Receipt(receipt) => book.oddities.note("unexpected receipt", format!("`{who}`: {receipt:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
             Event::Closed(reason) => book.oddities.note("lost connection", format!("`{who}`: {reason}")),

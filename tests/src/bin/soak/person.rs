@@ -203,6 +203,8 @@ impl Person {
                 self.is_lost = true;
             }
             Event::Receipt(receipt) => ledger.oddities.note("unexpected receipt", format!("{receipt:?}")),
+            Event::Presence(news) => ledger.oddities.note("unasked news", format!("{news:?}")),
+            Event::Signal(signal) => ledger.oddities.note("unexpected signal", format!("{signal:?}")),
             Event::Unexpected(frame) => ledger.oddities.note("unasked frame", format!("{frame:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
             Event::Closed(reason) => {

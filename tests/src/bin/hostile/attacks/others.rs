@@ -46,6 +46,9 @@ async fn trespass(field: &mut Field) -> anyhow::Result<()> {
         json!({"action": "history", "room": room}),
         json!({"action": "history", "channel": format!("room:{room}"), "before": 1_000_000, "limit": 200}),
         json!({"action": "who", "room": room}),
+        json!({"action": "join", "room": room, "presence": true}),
+        json!({"action": "signal", "room": room, "body": "let me in"}),
+        json!({"action": "signal", "to": victim, "body": "let me in"}),
         json!({"action": "join", "channel": format!("user:{victim}"), "since": 0}),
         json!({"action": "history", "channel": format!("user:{victim}")}),
     ] {
@@ -87,6 +90,9 @@ async fn misuse_a_membership(field: &mut Field) -> anyhow::Result<()> {
         json!({"action": "publish", "room": PEN, "id": id, "body": 1}),
         json!({"action": "history", "room": PEN}),
         json!({"action": "who", "room": PEN}),
+        json!({"action": "join", "room": PEN, "presence": true}),
+        json!({"action": "signal", "room": PEN, "body": 1}),
+        json!({"action": "signal", "to": user, "body": 1}),
         json!({"action": "direct", "to": user, "body": 1}),
     ] {
         field.must_refuse(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
@@ -108,8 +114,8 @@ async fn stay_outside(field: &mut Field) -> anyhow::Result<()> {
         field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
     };
     let look = async |field: &Field, socket: &mut Socket| {
-        for action in ["history", "who"] {
-            let text = json!({"action": action, "room": room}).to_string();
+        for action in ["history", "who", "signal"] {
+            let text = json!({"action": action, "room": room, "body": 1}).to_string();
             field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
         }
     };
