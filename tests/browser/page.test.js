@@ -163,6 +163,27 @@ describe("the page", { concurrency: 3 }, () => {
     assert.equal(asked.includes("who"), false, "nothing was asked");
   });
 
+  scene("in a room of more than a hundred it is asked who is here, until it is small again", async (come, context) => {
+    const rosa = await come("rosa", { hash: "#/room/hundred" });
+    const subtitle = (text) =>
+      until(
+        "the subtitle",
+        () => rosa.page.locator(".subtitle").textContent(),
+        (seen) => seen === text,
+      );
+    await subtitle("1 person");
+    const disperse = await stack.crowd("hundred", 101);
+    context.after(disperse);
+    await subtitle("102 connections · a hundred people or more");
+    disperse();
+    await subtitle("1 person");
+    await until(
+      "the people",
+      () => rosa.page.locator(".people li").allTextContents(),
+      (texts) => texts.length === 1 && texts[0].includes("rosa"),
+    );
+  });
+
   scene("a socket is cut, and what was missed appears in order", async (come, context) => {
     const proxy = await Proxy.before(stack.port);
     context.after(() => proxy.close());
