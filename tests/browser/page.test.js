@@ -133,13 +133,25 @@ describe("the page", { concurrency: 3 }, () => {
     await noah.sees("live");
     const people = () => noah.page.locator(".people li").allTextContents();
     const isThere = (...names) => (texts) => texts.length === names.length && names.every((name) => texts.some((text) => text.includes(name)));
-    await until("noah alone", people, isThere("noah"));
+    await until(
+      "noah alone",
+      people,
+      isThere("noah"),
+    );
     const otto = await come("otto", { hash: "#/room/company" });
-    await until("otto has come", people, isThere("noah", "otto"));
+    await until(
+      "otto has come",
+      people,
+      isThere("noah", "otto"),
+    );
 
     const typing = (person) => person.page.locator(".typing");
     const box = otto.page.getByLabel("Message", { exact: true });
-    await until("otto knows noah", () => otto.page.locator(".people li").count(), (count) => count === 2);
+    await until(
+      "otto knows noah",
+      () => otto.page.locator(".people li").count(),
+      (count) => count === 2,
+    );
     await box.pressSequentially("hello");
     await typing(noah).getByText("otto is typing …").waitFor();
     await otto.page.keyboard.press("Enter");
@@ -148,7 +160,11 @@ describe("the page", { concurrency: 3 }, () => {
     await box.fill("on second thoughts");
     await typing(noah).getByText("otto is typing …").waitFor();
     await box.fill("");
-    await until("nobody is typing", () => typing(noah).textContent(), (text) => text === "");
+    await until(
+      "nobody is typing",
+      () => typing(noah).textContent(),
+      (text) => text === "",
+    );
     assert.equal(await typing(otto).textContent(), "", "one's own typing is no news");
 
     const paul = await come("paul", { hash: "#/direct/otto" });
@@ -158,7 +174,11 @@ describe("the page", { concurrency: 3 }, () => {
 
     await otto.open("#/room/company");
     await otto.page.getByRole("button", { name: "Leave" }).click();
-    await until("otto has gone", people, isThere("noah"));
+    await until(
+      "otto has gone",
+      people,
+      isThere("noah"),
+    );
     assert.ok(asked.includes("join"), "the frames were seen");
     assert.equal(asked.includes("who"), false, "nothing was asked");
   });

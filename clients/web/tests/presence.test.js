@@ -140,6 +140,15 @@ test("after a cut it is asked for again, and what is different is told once", as
   await until(() => room.presence.count === 2);
 });
 
+test("a join after a cut that could not be carried out asks again", async (t) => {
+  const { client, server, clock, connection, asked } = await watcher(t);
+  connection.cut();
+  await until(() => client.status === "offline");
+  server.onFrame = (one, frame) => frame.action === "join" && asked().length === 2 && (one.refuse(frame, "unavailable"), true);
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.deepEqual(asked(), [true, true, true]);
+});
+
 test("a cut that changed nothing is not told", async (t) => {
   const { client, clock, told, connection, asked } = await watcher(t);
   connection.cut();
