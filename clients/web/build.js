@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import ts from "typescript";
 
-const MODULES = ["errors", "settings", "events", "log", "time", "wire", "dialer", "link", "outbox", "session", "hubbub"];
+const MODULES = ["errors", "settings", "events", "log", "presence", "time", "wire", "dialer", "link", "outbox", "session", "hubbub"];
 const HEAD = "// Hubbub's client for browsers and Node. build.js has written it from src/, where the reasons are: change it there.\n";
 const PUBLIC = "export { connect, HubbubError };\n";
 const OUTPUT = new URL("sdk/hubbub.js", import.meta.url);

@@ -125,6 +125,85 @@ describe("the page", { concurrency: 3 }, () => {
     );
   });
 
+  scene("who comes and goes is seen without asking, and who is typing until they have said it or thought better of it", async (come) => {
+    const asked = [];
+    const noah = await come("noah", { hash: "#/room/company" });
+    noah.page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => asked.push(JSON.parse(payload).action)));
+    await noah.page.reload();
+    await noah.sees("live");
+    const people = () => noah.page.locator(".people li").allTextContents();
+    const isThere = (...names) => (texts) => texts.length === names.length && names.every((name) => texts.some((text) => text.includes(name)));
+    await until(
+      "noah alone",
+      people,
+      isThere("noah"),
+    );
+    const otto = await come("otto", { hash: "#/room/company" });
+    await until(
+      "otto has come",
+      people,
+      isThere("noah", "otto"),
+    );
+
+    const typing = (person) => person.page.locator(".typing");
+    const box = otto.page.getByLabel("Message", { exact: true });
+    await until(
+      "otto knows noah",
+      () => otto.page.locator(".people li").count(),
+      (count) => count === 2,
+    );
+    await box.pressSequentially("hello");
+    await typing(noah).getByText("otto is typing …").waitFor();
+    await otto.page.keyboard.press("Enter");
+    await noah.reads("hello");
+    assert.equal(await typing(noah).textContent(), "");
+    await box.fill("on second thoughts");
+    await typing(noah).getByText("otto is typing …").waitFor();
+    await box.fill("");
+    await until(
+      "nobody is typing",
+      () => typing(noah).textContent(),
+      (text) => text === "",
+    );
+    assert.equal(await typing(otto).textContent(), "", "one's own typing is no news");
+
+    const paul = await come("paul", { hash: "#/direct/otto" });
+    await otto.open("#/direct/paul");
+    await paul.page.getByLabel("Message", { exact: true }).fill("psst");
+    await typing(otto).getByText("paul is typing …").waitFor();
+
+    await otto.open("#/room/company");
+    await otto.page.getByRole("button", { name: "Leave" }).click();
+    await until(
+      "otto has gone",
+      people,
+      isThere("noah"),
+    );
+    assert.ok(asked.includes("join"), "the frames were seen");
+    assert.equal(asked.includes("who"), false, "nothing was asked");
+  });
+
+  scene("in a room of more than a hundred it is asked who is here, until it is small again", async (come, context) => {
+    const rosa = await come("rosa", { hash: "#/room/hundred" });
+    const subtitle = (text) =>
+      until(
+        "the subtitle",
+        () => rosa.page.locator(".subtitle").textContent(),
+        (seen) => seen === text,
+      );
+    await subtitle("1 person");
+    const disperse = await stack.crowd("hundred", 101);
+    context.after(disperse);
+    await subtitle("102 connections · a hundred people or more");
+    disperse();
+    await subtitle("1 person");
+    await until(
+      "the people",
+      () => rosa.page.locator(".people li").allTextContents(),
+      (texts) => texts.length === 1 && texts[0].includes("rosa"),
+    );
+  });
+
   scene("a socket is cut, and what was missed appears in order", async (come, context) => {
     const proxy = await Proxy.before(stack.port);
     context.after(() => proxy.close());

@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import WebSocket from "ws";
 
 const UP = fileURLToPath(new URL("../../scripts/up", import.meta.url));
 const START_MS = 300_000;
@@ -64,6 +65,23 @@ export class Stack {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** So many sockets of other people in a room, ten at a time; gives what lets them go. */
+  async crowd(room, count) {
+    const page = `${this.address}page/`;
+    const { url, tokenUrl } = await fetch(`${page}stack.json`).then((answer) => answer.json());
+    const sockets = [];
+    while (sockets.length < count) {
+      const names = Array.from({ length: Math.min(10, count - sockets.length) }, (_, index) => `member-${sockets.length + index}`);
+      const come = async (user) => {
+        const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ user }) };
+        const answer = await fetch(new URL(tokenUrl, page), request);
+        return await joined(url, (await answer.json()).token, room);
+      };
+      sockets.push(...(await Promise.all(names.map(come))));
+    }
+    return () => sockets.forEach((socket) => socket.close());
+  }
+
   /** Publishes bodies as a service does, ten in a request, in order. */
   async publish(channel, bodies, { from = "news" } = {}) {
     const entries = bodies.map((body) => {
@@ -85,6 +103,20 @@ export class Stack {
       const { Failed = [] } = await answer.json();
       if (!answer.ok || Failed.length > 0) throw new Error(`the queue has not taken all: ${answer.status} ${JSON.stringify(Failed)}`);
     }
+  }
+}
+
+/** A bare socket that has joined a room. */
+async function joined(url, token, room) {
+  const socket = new WebSocket(`${url}?token=${token}`);
+  await once(socket, "open");
+  socket.send(JSON.stringify({ action: "join", room, ref: "join" }));
+  for (;;) {
+    const [data] = await once(socket, "message");
+    const frame = JSON.parse(data);
+    if (frame.ref !== "join") continue;
+    if (frame.type !== "joined") throw new Error(`not joined: ${data}`);
+    return socket;
   }
 }
 

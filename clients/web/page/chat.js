@@ -1,6 +1,6 @@
 /**
  * The chat, without a look: who one is, the conversations, and how the connection stands. What has changed is told by events: `status`,
- * `list` (conversations, unread marks), `conversation` (its messages) and `people`, the last two with the conversation as `detail`.
+ * `list` (conversations, unread marks), `conversation` (its messages), `people` and `typing`, the last three with the conversation as `detail`.
  */
 
 import { connect } from "../sdk/hubbub.js";
@@ -14,6 +14,11 @@ import { explain, plural, readBody } from "./text.js";
 
 const PAGE = 50;
 const MOST_SENT = 200;
+/** While somebody types, this is told so often, and believed a little longer. */
+const TYPING_EVERY = 3_000;
+const TYPING_LASTS = 5_000;
+/** For so long nothing more is told of typing where the server won't have it. */
+const TYPING_RESTS = 60_000;
 
 export class Chat extends EventTarget {
   /** @type {Map<string, Conversation>} */
@@ -85,6 +90,8 @@ export class Chat extends EventTarget {
     client.on("reset", (event) => this.#reset(event));
     client.on("left", (event) => this.#left(event));
     client.on("receipt", (receipt) => this.#receipt(receipt));
+    client.on("presence", (change) => this.#present(change));
+    client.on("signal", (signal) => this.#signalled(signal));
     return client;
   }
 
@@ -213,9 +220,15 @@ export class Chat extends EventTarget {
   /** Joins a room, also one that was lost. @param {Conversation} conversation */
   async #enter(conversation) {
     conversation.gone = null;
+    conversation.isEntered = false;
     const room = this.#client.room(conversation.id);
     try {
-      await room.join();
+      await room.join({ presence: true }).catch((error) => {
+        // One may be in a room without knowing who else is.
+        if (error.code !== "not_allowed") throw error;
+        return room.join();
+      });
+      conversation.isEntered = true;
       if (conversation.log.length === 0) this.loadEarlier(conversation);
       this.look(conversation);
     } catch (error) {
@@ -268,6 +281,7 @@ export class Chat extends EventTarget {
     const conversation = this.#conversationOf(message.channel, message.from);
     if (!conversation) return;
     const item = this.#item(message, conversation);
+    this.#stoppedTyping(conversation, message.from);
     if (message.from === this.user) this.#arrived(conversation, item);
     const isAway = this.#awaySince > 0;
     if (isAway) this.#recovered(conversation, item);
@@ -375,6 +389,8 @@ export class Chat extends EventTarget {
     /** @type {Item} */
     const item = { kind: "message", id: crypto.randomUUID(), at: Date.now(), rank: Date.now(), from: this.user, body: { text }, state: "waiting" };
     conversation.newFrom = null;
+    // The message itself says that it is no longer being typed.
+    conversation.toldTypingAt = -Infinity;
     conversation.waiting.push(item);
     this.#post(conversation, item);
     this.#tell("conversation", conversation);
@@ -468,16 +484,66 @@ export class Chat extends EventTarget {
     if (this.current) this.#tell("conversation", this.current);
   }
 
-  /** Who is in a room. @param {Conversation} conversation */
+  /** @param {api.PresenceChange} change */
+  #present({ channel, users, left, paused }) {
+    const conversation = this.#conversationOf(channel, "");
+    if (!conversation) return;
+    for (const user of left) this.#stoppedTyping(conversation, user);
+    if (paused) return this.look(conversation);
+    conversation.people = { users, connections: null };
+    this.#tell("people", conversation);
+  }
+
+  /** Asks who is in a room, where the server doesn't tell by itself. @param {Conversation} conversation */
   async look(conversation) {
-    if (conversation.kind !== "room" || conversation.gone || this.status === "offline") return;
+    if (!conversation.isEntered || conversation.gone || this.status === "offline") return;
+    const room = this.#client.room(conversation.id);
+    const isTold = () => room.presence?.paused === false;
+    if (isTold()) return;
     try {
-      const { count, users } = await this.#client.room(conversation.id).who();
-      conversation.people = { count, users };
+      const { count, users } = await room.who();
+      if (isTold()) return;
+      conversation.people = { users, connections: count };
       this.#tell("people", conversation);
     } catch {
       // Asked again soon.
     }
+  }
+
+  // Who is typing.
+
+  /** One is typing, or is no longer. @param {Conversation} conversation @param {boolean} isTyping */
+  async typing(conversation, isTyping) {
+    const { kind, id, people, gone } = conversation;
+    const isAlone = id === this.user || (kind === "room" && people?.connections === null && people.users.length < 2);
+    if (kind === "everyone" || gone || isAlone || this.status !== "live") return;
+    const now = performance.now();
+    const isKnown = isTyping ? now < conversation.toldTypingAt + TYPING_EVERY : conversation.toldTypingAt === -Infinity;
+    if (isKnown || now < conversation.typingRestsUntil) return;
+    conversation.toldTypingAt = isTyping ? now : -Infinity;
+    const body = { typing: isTyping };
+    try {
+      await (kind === "room" ? this.#client.room(id).signal(body) : this.#client.signal(id, body));
+    } catch (error) {
+      const { code, retryMs } = /** @type {api.HubbubError} */ (error);
+      conversation.typingRestsUntil = performance.now() + (code === "too_fast" && retryMs ? retryMs : TYPING_RESTS);
+    }
+  }
+
+  /** @param {api.Signal} signal */
+  #signalled({ channel, from, body }) {
+    const conversation = this.conversations.get(channel.startsWith("room:") ? `room/${channel.slice(5)}` : `direct/${from}`);
+    if (!conversation || from === this.user || typeof body?.typing !== "boolean") return;
+    if (!body.typing) return this.#stoppedTyping(conversation, from);
+    conversation.typists.set(from, performance.now() + TYPING_LASTS);
+    this.#tell("typing", conversation);
+    setTimeout(() => this.#stoppedTyping(conversation, from, performance.now()), TYPING_LASTS + 10);
+  }
+
+  /** Unless it was told again meanwhile. @param {Conversation} conversation @param {string} user @param {number} [now] */
+  #stoppedTyping(conversation, user, now = Infinity) {
+    if ((conversation.typists.get(user) ?? Infinity) > now || !conversation.typists.delete(user)) return;
+    this.#tell("typing", conversation);
   }
 
   // What this browser keeps.

@@ -46,8 +46,17 @@ export class Conversation {
   begin = 0;
   /** The notice of what is being recovered. @type {Item | null} */
   recovery = null;
-  /** @type {{count: number, users: string[]} | null} */
+  /** Who is here. Where the server tells by itself, all users; otherwise the first hundred, and about how many connections.
+   * @type {{users: string[], connections: number | null} | null} */
   people = null;
+  /** The room is joined, and so it is known whether the server tells by itself. */
+  isEntered = false;
+  /** Who is typing, and until when that is believed. @type {Map<string, number>} */
+  typists = new Map();
+  /** When it was told last that one is typing oneself. */
+  toldTypingAt = -Infinity;
+  /** Until then nothing is told of it. */
+  typingRestsUntil = 0;
   /** Why one isn't in the room. @type {any} */
   gone = null;
 

@@ -11,6 +11,7 @@ import { explain, formatDay, formatDuration, formatFullTime, formatNumber, forma
 
 /** Messages of one author within this time stand together. */
 const TOGETHER = 5 * 60_000;
+/** How often it is asked who is here, where the server doesn't tell by itself. */
 const LOOK_EVERY = 10_000;
 /** So many names the server gives at most. */
 const MOST_NAMES = 100;
@@ -50,6 +51,7 @@ export class Talk {
   #scroller = h("div", { class: "messages", role: "feed", tabIndex: 0 });
   #latest = h("button", { class: "latest", type: "button", hidden: true });
   #box = h("textarea", { id: "composer", rows: 1, "aria-label": "Message", "aria-describedby": "composer-hint", enterKeyHint: "send" });
+  #typing = h("p", { class: "typing", "aria-live": "off" });
   #hint = h("p", { id: "composer-hint", class: "hint" });
   #composer = h("form", { class: "composer", "aria-label": "Write" });
   #shut = h("div", { class: "shut" });
@@ -69,7 +71,7 @@ export class Talk {
     this.#conversation = conversation;
     this.#announcer = announcer;
     const send = h("button", { class: "send", type: "submit" }, icon("send"), h("span", { class: "unseen" }, "Send"));
-    this.#composer.append(h("div", { class: "composer-box" }, this.#box, send), this.#hint);
+    this.#composer.append(this.#typing, h("div", { class: "composer-box" }, this.#box, send), this.#hint);
     this.element = h(
       "div",
       { class: "talk" },
@@ -124,7 +126,10 @@ export class Talk {
       event.preventDefault();
       this.#send();
     });
-    this.#box.addEventListener("input", () => this.#typed());
+    this.#box.addEventListener("input", () => {
+      this.#typed();
+      this.#chat.typing(this.#conversation, this.#box.value !== "");
+    });
     this.#scroller.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#move(event));
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Escape" && this.#people.classList.contains("is-open")) this.#togglePeople();
@@ -133,6 +138,7 @@ export class Talk {
       if (conversation === this.#conversation) this.#changedItem(item);
     });
     this.#listen("people", ({ conversation }) => conversation === this.#conversation && this.#showPeople());
+    this.#listen("typing", ({ conversation }) => conversation === this.#conversation && this.#showTyping());
     this.#listen("status", () => {
       this.#showStatus();
       if (this.#chat.status === "live") this.#chat.look(this.#conversation);
@@ -142,6 +148,7 @@ export class Talk {
     this.#chat.look(this.#conversation);
     this.#showStatus();
     this.#showPeople();
+    this.#showTyping();
     // It has no size before it is in the document.
     queueMicrotask(() => this.#open());
   }
@@ -414,20 +421,25 @@ export class Talk {
     if (kind === "direct") return setText(this.#subtitle, "Direct messages");
     if (kind === "everyone") return setText(this.#subtitle, "Announcements to all who are connected");
     if (!people) return;
-    const { count, users } = people;
-    setText(
-      this.#subtitle,
-      `${plural(count, "connection")} · ${users.length < MOST_NAMES ? plural(users.length, "person", "people") : "a hundred people or more"}`,
-    );
+    const { users, connections } = people;
+    const isAll = connections === null || users.length < MOST_NAMES;
+    const persons = isAll ? plural(users.length, "person", "people") : "a hundred people or more";
+    setText(this.#subtitle, connections === null ? persons : `${plural(connections, "connection")} · ${persons}`);
     const me = this.#chat.user;
     const sorted = [...users].sort((one, other) => Number(other === me) - Number(one === me) || one.localeCompare(other));
     const focused = document.activeElement?.closest(".people li")?.getAttribute("data-user");
     this.#people.replaceChildren(
-      h("h2", {}, "Here now ", h("span", { class: "count" }, formatNumber(count))),
+      h("h2", {}, "Here now ", h("span", { class: "count" }, formatNumber(connections ?? users.length))),
       h("ul", { "aria-label": `People in ${id}` }, ...sorted.map((user) => this.#drawPerson(user))),
-      h("p", { class: "hint", hidden: users.length < MOST_NAMES }, "The first hundred are shown."),
+      h("p", { class: "hint", hidden: isAll }, "The first hundred are shown."),
     );
     if (focused) this.#people.querySelector(`[data-user="${CSS.escape(focused)}"] a`)?.focus();
+  }
+
+  #showTyping() {
+    const [first, second, third, ...more] = this.#conversation.typists.keys();
+    const names = third ? `${first}, ${second} and ${third}` : second ? `${first} and ${second}` : first;
+    setText(this.#typing, more.length > 0 ? "Several people are typing …" : names ? `${names} ${second ? "are" : "is"} typing …` : "");
   }
 
   /** @param {string} user */

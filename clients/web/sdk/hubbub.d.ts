@@ -126,6 +126,48 @@ export interface Joined {
   head: number;
   /** Whether what was missed could be given; undefined if it wasn't asked for. */
   recovered: boolean | undefined;
+  /** Who is there, in a room that was joined with `presence: true`. */
+  presence?: Presence;
+}
+
+export interface JoinOptions extends Since {
+  /** True asks to be told who comes and goes, also after each reconnect, until the room is left; false ends it. Without it, it stays as it is. */
+  presence?: boolean;
+}
+
+/** Who is in a room. */
+export interface Presence {
+  /** How many users are there; while `paused`, about how many connections. */
+  count: number;
+  /** In the order of their ids; none while `paused`. */
+  users: string[];
+  /** The room has more than 100 members, and nobody is told who comes and goes until it has fewer. */
+  paused: boolean;
+}
+
+/** Who is there has changed, or is known for the first time. */
+export interface PresenceChange extends Presence {
+  channel: string;
+  /** Who has come since the event before; nobody where there is none to compare with: in the first, and where it is or was paused. */
+  joined: string[];
+  /** Who has gone since then. */
+  left: string[];
+}
+
+/** Something for those who are there now. It has no place among the messages, is not kept, and may get lost. */
+export interface Signal {
+  /** The room's, or one's own. */
+  channel: string;
+  from: string;
+  /** When the server took it, in milliseconds since 1970. */
+  at: number;
+  body: any;
+}
+
+export interface Signalled {
+  channel: string;
+  /** How many connections are known to have got it; 0 where it was dropped. */
+  delivered: number;
 }
 
 export interface Members {
@@ -219,6 +261,8 @@ export interface ChannelEvents<Body = unknown> {
   reset: Reset;
   left: Left;
   receipt: Receipt;
+  presence: PresenceChange;
+  signal: Signal;
 }
 
 /** A client has the events of all its channels. */
@@ -248,6 +292,15 @@ export interface Channel<Body = unknown> extends Listenable<ChannelEvents<Body>>
 
 export interface Room<Body = unknown> extends Channel<Body> {
   readonly id: string;
+  /** Who is there, as last known; null unless the room was joined with `presence: true`. */
+  readonly presence: Presence | null;
+  join(options?: JoinOptions): Promise<Joined>;
+  /**
+   * Sends a signal to the other members' connections, at once or never: that somebody types, where a cursor is. At most 1,024 bytes, and
+   * `too_many_members` in a room of more than 100. It isn't sent again: with no connection, or if it breaks, nobody is known to have got it and
+   * `delivered` is 0. What the server refuses is thrown; `too_fast` says after how many `retryMs` there may be another.
+   */
+  signal(body: unknown): Promise<Signalled>;
   /**
    * Publishes, when the client is there again if it is offline. Messages to one room keep the order of the calls. Kept when the message is
    * durable; a body is taken as it is at the time of the call.
@@ -283,6 +336,8 @@ export interface Client extends Listenable<ClientEvents> {
   room<Body = any>(id: string): Room<Body>;
   /** Sends a direct message; otherwise as `room.publish`. */
   direct(user: string, body: unknown, options?: PublishOptions): Promise<Accepted>;
+  /** Sends a signal to all of a user's connections; otherwise as `room.signal`. */
+  signal(user: string, body: unknown): Promise<Signalled>;
   /** Closes a user's sockets, everywhere. */
   kick(user: string): Promise<Ordered>;
   /** Keeps a user out of the stack until a time (milliseconds since 1970). */

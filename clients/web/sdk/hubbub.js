@@ -297,6 +297,54 @@ function toMessage(channel, epoch, entry) {
     const message = { channel, epoch, seq, id, from, at };
     return "body" in entry ? { ...message, body: entry.body } : { ...message, deleted: true };
 }
+class Roster {
+    known = null;
+    isStale = true;
+    #newest = -Infinity;
+    #early = null;
+    asked() {
+        this.#early = [];
+    }
+    answered(answer) {
+        const early = this.#early ?? [];
+        const before = this.known;
+        this.#early = null;
+        this.isStale = false;
+        const { count = 0, users = [], paused = false } = answer ?? {};
+        this.known = answer ? { count, users: [...users].sort(), paused } : null;
+        for (const news of early)
+            this.take(news);
+        return difference(before, this.known);
+    }
+    unanswered() {
+        this.#early = null;
+        this.isStale = true;
+    }
+    take(news) {
+        const { at, count, users = [], paused = false } = news;
+        const before = this.known;
+        if (this.#early)
+            this.#early.push(news);
+        if (this.#early || this.isStale || !before || at <= this.#newest)
+            return null;
+        this.#newest = at;
+        this.known = { count, users: [...users].sort(), paused };
+        return difference(before, this.known);
+    }
+}
+function difference(before, now) {
+    if (!now)
+        return null;
+    const isComparable = before !== null && !before.paused && !now.paused;
+    const without = (users, others) => {
+        const known = new Set(others);
+        return isComparable ? users.filter((user) => !known.has(user)) : [];
+    };
+    const change = { joined: without(now.users, before?.users ?? []), left: without(before?.users ?? [], now.users) };
+    const isSame = before?.count === now.count && before.paused === now.paused;
+    return isSame && change.joined.length === 0 && change.left.length === 0 ? null : { ...copy(now), ...change };
+}
+const copy = ({ count, users, paused }) => ({ count, users: [...users], paused });
 class Time {
     #clock;
     #isOver = false;
@@ -340,6 +388,7 @@ class Time {
 }
 class Wire {
     members = new Set();
+    watched = new Set();
     owed = new Set();
     isLeaving = false;
     isOpen = true;
@@ -355,6 +404,10 @@ class Wire {
         socket.onmessage = (event) => this.#hear(event.data);
         socket.onclose = (event) => this.#end(`closed with code ${event.code}${event.reason ? `: \`${event.reason}\`` : ""}`);
         socket.onerror = () => { };
+    }
+    leave(channel) {
+        this.members.delete(channel);
+        this.watched.delete(channel);
     }
     get isBusy() {
         return this.#questions.size > 0 || this.owed.size > 0;
@@ -746,11 +799,14 @@ function inDoubt(id) {
 }
 const IDLE_PAUSE = 100;
 const MAX_SEEN = 100;
+const MAX_SIGNALS = 100;
 class Feed {
     isFollowed = false;
     wasMember = false;
     mustJoin = false;
     start;
+    isWatched = false;
+    roster = new Roster();
     isAttended = false;
     recovered;
     gone = null;
@@ -768,6 +824,7 @@ class Session {
     #outbox = new Outbox(this);
     #state;
     #feeds = new Map();
+    #signals = new Map();
     #change = defer();
     ended = null;
     #wake = () => this.wake();
@@ -842,6 +899,10 @@ class Session {
             this.#tell(this.#feeds.get(frame.channel), "receipt", receipt);
             this.link.dismissIfDone(wire);
         }
+        else if (frame.type === "presence")
+            this.#hearNews(frame.channel, frame);
+        else if (frame.type === "signal")
+            this.#hearSignal(wire, frame);
     }
     #beat() {
         this.time.after(this.options.pingEvery, () => {
@@ -863,6 +924,7 @@ class Session {
             if (!feed?.isFollowed)
                 continue;
             feed.mustJoin = true;
+            feed.roster.isStale = true;
             this.#attend(feed);
         }
     }
@@ -894,13 +956,19 @@ class Session {
             feed.log = this.#newLog(position);
         feed.isFollowed = feed.wasMember = true;
     }
-    follow(feed, { since, epoch }) {
+    follow(feed, { since, epoch, presence }) {
         if (this.ended)
             return Promise.reject(this.ended);
         if (!feed.isFollowed)
             feed.log = this.#newLog();
         feed.isFollowed = feed.mustJoin = true;
         feed.gone = null;
+        if (presence !== undefined)
+            feed.isWatched = presence;
+        if (presence !== undefined)
+            feed.roster = presence ? feed.roster : new Roster();
+        if (presence)
+            feed.roster.isStale = true;
         if (since !== undefined)
             feed.start = epoch === undefined ? { since } : { since, epoch };
         const join = defer();
@@ -915,10 +983,11 @@ class Session {
             await this.#change.promise;
     }
     #unfollow(feed, why) {
-        feed.isFollowed = feed.wasMember = feed.mustJoin = false;
+        feed.isFollowed = feed.wasMember = feed.mustJoin = feed.isWatched = false;
         feed.gone = why;
         feed.start = undefined;
         feed.log = this.#newLog();
+        feed.roster = new Roster();
         for (const join of feed.joins.splice(0))
             join.reject(why);
         for (const stream of [...feed.streams])
@@ -938,7 +1007,7 @@ class Session {
         for (let wire; (wire = this.link.wire) && !this.ended;) {
             const isMember = wire.members.has(feed.name);
             const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
-            const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin);
+            const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin || whatToWatch(feed, wire) !== undefined);
             if (!mustLeave && !mustJoin)
                 break;
             try {
@@ -954,7 +1023,7 @@ class Session {
                 else if (mustJoin)
                     this.#giveUp(feed, asHubbubError(error));
                 else
-                    wire.members.delete(feed.name);
+                    wire.leave(feed.name);
             }
         }
         feed.isAttended = false;
@@ -971,10 +1040,23 @@ class Session {
         return code === "unavailable" || code === "timeout" ? this.link.backoff(failures) : undefined;
     }
     async #join(feed, wire) {
-        const { log, start } = feed;
+        const { log, start, roster } = feed;
         feed.mustJoin = false;
-        const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start) });
+        const presence = whatToWatch(feed, wire);
+        if (presence) {
+            roster.asked();
+            wire.watched.add(feed.name);
+        }
+        const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start), ...withoutUndefined({ presence }) }).catch((error) => {
+            if (presence)
+                roster.unanswered();
+            throw error;
+        });
         wire.members.add(feed.name);
+        if (presence === false)
+            wire.watched.delete(feed.name);
+        if (presence && feed.roster === roster)
+            this.#tellPresence(feed, roster.answered(answer.presence));
         if (feed.log !== log || feed.start !== start)
             return;
         feed.start = undefined;
@@ -992,13 +1074,24 @@ class Session {
     }
     async #leave(feed, wire) {
         await wire.ask({ action: "leave", room: roomOf(feed.name) });
-        wire.members.delete(feed.name);
+        wire.leave(feed.name);
     }
     #giveUp(feed, error) {
         const { wasMember, log } = feed;
+        if (wasMember && feed.isWatched && error.code === "not_allowed")
+            return this.#unwatch(feed, error);
         this.#unfollow(feed, error);
         if (wasMember)
             this.#tell(feed, "left", { channel: feed.name, reason: error.code, position: log.position, error });
+    }
+    #unwatch(feed, error) {
+        feed.isWatched = false;
+        feed.mustJoin = true;
+        feed.roster = new Roster();
+        for (const wire of this.link.wires)
+            wire.watched.delete(feed.name);
+        for (const join of feed.joins.splice(0))
+            join.reject(error);
     }
     #settle(feed) {
         const wire = this.link.wire;
@@ -1007,7 +1100,8 @@ class Session {
         const isSettled = (one) => wire.members.has(one.name) && !one.isAttended;
         if (feed?.isFollowed && isSettled(feed)) {
             const { epoch, seq } = (feed.log.head);
-            const joined = { channel: feed.name, epoch, head: seq, recovered: feed.recovered };
+            const presence = feed.roster.known;
+            const joined = { channel: feed.name, epoch, head: seq, recovered: feed.recovered, ...(presence && { presence: copy(presence) }) };
             feed.recovered = undefined;
             for (const join of feed.joins.splice(0))
                 join.resolve(joined);
@@ -1051,17 +1145,39 @@ class Session {
     }
     #roomClosed(feed) {
         for (const wire of this.link.wires)
-            wire.members.delete(feed.name);
+            wire.leave(feed.name);
         this.#unfollow(feed, new HubbubError("room_closed", `\`${feed.name}\` is closed`));
     }
     #expelled(wire, { channel, reason = "kicked" }) {
-        wire.members.delete(channel);
+        wire.leave(channel);
         const feed = this.#feeds.get(channel);
         if (!feed?.isFollowed || this.link.wire?.members.has(channel))
             return;
         const { position } = feed.log;
         this.#unfollow(feed, new HubbubError(reason, `\`${this.user}\` was ${reason} from \`${channel}\``));
         this.#tell(feed, "left", { channel, reason, position });
+    }
+    #hearNews(name, news) {
+        const feed = this.#feeds.get(name);
+        if (!feed?.isWatched)
+            return;
+        this.#tellPresence(feed, feed.roster.take(news));
+    }
+    #tellPresence(feed, change) {
+        if (change)
+            this.#tell(feed, "presence", { channel: feed.name, ...change });
+    }
+    #hearSignal(wire, { channel, from, at, body }) {
+        const feed = this.#feeds.get(channel);
+        const key = JSON.stringify([channel, from, at, body]);
+        const isDouble = (this.#signals.get(key) ?? wire) !== wire;
+        if (!isDouble)
+            this.#signals.set(key, wire);
+        for (const oldest of this.#signals.keys())
+            if (this.#signals.size > MAX_SIGNALS)
+                this.#signals.delete(oldest);
+        if (feed?.isFollowed && !isDouble)
+            this.#tell(feed, "signal", { channel, from, at, body });
     }
     #tell(feed, name, event) {
         if (feed?.channel)
@@ -1109,6 +1225,32 @@ class Session {
         const { type, ref, ...ordered } = await this.request(null, () => fields, { isRead: false });
         return ordered;
     }
+    async signal(channel, feed, to, body) {
+        if (this.ended)
+            throw this.ended;
+        if (feed && !feed.isFollowed)
+            throw feed.gone ?? notJoined(feed.name);
+        const text = bodyText(body);
+        const fields = { action: "signal", ...to };
+        checkSize(frameText({ ...fields, ref: "0".repeat(16) }, text));
+        const lost = { channel, delivered: 0 };
+        const wire = this.link.wires.find(({ members }) => !feed || members.has(feed.name));
+        if (!wire)
+            return lost;
+        try {
+            const { delivered } = await wire.ask(fields, text);
+            return { channel, delivered };
+        }
+        catch (error) {
+            const { code } = (error);
+            this.retryPause((error), wire, 0);
+            if (code === "not_a_member" && feed?.isFollowed)
+                this.joinAgain(feed, wire);
+            else if (code !== "connection_lost" && code !== "timeout" && code !== "not_connected")
+                throw error;
+            return lost;
+        }
+    }
     stream(feed) {
         const stream = new Stream(feed, this.options.maxUnread);
         if (this.ended)
@@ -1119,7 +1261,7 @@ class Session {
         return this.#outbox.publish(name, fields, body, options);
     }
     joinAgain(feed, wire) {
-        wire.members.delete(feed.name);
+        wire.leave(feed.name);
         this.#attend(feed);
     }
     setStatus(status, error) {
@@ -1147,6 +1289,11 @@ class Session {
         this.setStatus("closed", error);
     }
 }
+function whatToWatch({ name, isWatched, roster }, { watched }) {
+    if (isWatched)
+        return watched.has(name) && !roster.isStale ? undefined : true;
+    return watched.has(name) ? false : undefined;
+}
 function roomOf(name) {
     return name.slice("room:".length);
 }
@@ -1169,8 +1316,8 @@ class Channel extends Emitter {
         const { isFollowed, log } = this.#feed;
         return isFollowed && log.position ? { ...log.position } : null;
     }
-    join(since = {}) {
-        return this.#session.follow(this.#feed, since);
+    join(options = {}) {
+        return this.#session.follow(this.#feed, options);
     }
     async history({ before, limit } = {}) {
         const page = await this.#session.request(this.name.startsWith("room:") ? this.#feed : null, () => ({ action: "history", ...target(this.name), ...withoutUndefined({ before, limit }) }), { isRead: true });
@@ -1198,6 +1345,13 @@ class Room extends Channel {
     }
     leave() {
         return this.#session.leave(this.#feed);
+    }
+    get presence() {
+        const { known } = this.#feed.roster;
+        return known && copy(known);
+    }
+    signal(body) {
+        return this.#session.signal(this.name, this.#feed, { room: this.id }, body);
     }
     async who() {
         const ask = () => ({ action: "who", room: this.id });
@@ -1250,6 +1404,10 @@ class Client extends Emitter {
     async direct(user, body, options = {}) {
         checkId("user", user);
         return this.#session.publish(`user:${user}`, { action: "direct", to: user }, body, options);
+    }
+    async signal(user, body) {
+        checkId("user", user);
+        return this.#session.signal(`user:${user}`, null, { to: user }, body);
     }
     kick(user) {
         return this.#session.order({ action: "kick", user });

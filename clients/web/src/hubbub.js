@@ -2,6 +2,7 @@
 
 import { Emitter } from "./events.js";
 import { isMessage, toMessage } from "./log.js";
+import { copy } from "./presence.js";
 import { roomOf, Session, target } from "./session.js";
 import { checkId, withoutUndefined } from "./settings.js";
 
@@ -33,9 +34,9 @@ export class Channel extends Emitter {
     return isFollowed && log.position ? { ...log.position } : null;
   }
 
-  /** @param {api.Since} [since] */
-  join(since = {}) {
-    return this.#session.follow(this.#feed, since);
+  /** @param {api.JoinOptions} [options] */
+  join(options = {}) {
+    return this.#session.follow(this.#feed, options);
   }
 
   /** @param {api.HistoryOptions} [options] @returns {Promise<api.History<any>>} */
@@ -80,6 +81,16 @@ export class Room extends Channel {
 
   leave() {
     return this.#session.leave(this.#feed);
+  }
+
+  get presence() {
+    const { known } = this.#feed.roster;
+    return known && copy(known);
+  }
+
+  /** @param {unknown} body */
+  signal(body) {
+    return this.#session.signal(this.name, this.#feed, { room: this.id }, body);
   }
 
   /** @returns {Promise<api.Members>} */
@@ -157,6 +168,12 @@ export class Client extends Emitter {
   async direct(user, body, options = {}) {
     checkId("user", user);
     return this.#session.publish(`user:${user}`, { action: "direct", to: user }, body, options);
+  }
+
+  /** @param {string} user @param {unknown} body */
+  async signal(user, body) {
+    checkId("user", user);
+    return this.#session.signal(`user:${user}`, null, { to: user }, body);
   }
 
   /** @param {string} user */

@@ -131,7 +131,7 @@ function freshId() {
 }
 
 /** @param {unknown} body */
-function bodyText(body) {
+export function bodyText(body) {
   let why = "it is not a JSON value";
   try {
     const text = JSON.stringify(body);
@@ -142,8 +142,8 @@ function bodyText(body) {
   throw new HubbubError("not_json", `the body can't be written as JSON: ${why}`);
 }
 
-/** @param {string} text @param {string} id */
-function checkSize(text, id) {
+/** @param {string} text @param {string} [id] */
+export function checkSize(text, id) {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes <= MAX_FRAME_BYTES) return;
   throw new HubbubError("body_too_large", `the frame has ${bytes} bytes, and may have ${MAX_FRAME_BYTES}: send less, or a link to it`, { id });

@@ -4,13 +4,16 @@ import { asHubbubError, HubbubError, notJoined } from "./errors.js";
 import { defer, emit, Stream } from "./events.js";
 import { Link } from "./link.js";
 import { isMessage, Log, toMessage } from "./log.js";
-import { Outbox } from "./outbox.js";
+import { bodyText, checkSize, Outbox } from "./outbox.js";
+import { copy, Roster } from "./presence.js";
 import { checkState, checkUrl, DEFAULTS, HOST_CLOCK, withoutUndefined } from "./settings.js";
 import { Time } from "./time.js";
+import { frameText } from "./wire.js";
 
 /** @import * as api from "../sdk/hubbub.js" */
 /** @import { Channel, Client } from "./hubbub.js" */
 /** @import { Entry } from "./log.js" */
+/** @import { News } from "./presence.js" */
 /** @import { Defaults } from "./settings.js" */
 /** @import { Wire } from "./wire.js" */
 
@@ -18,6 +21,8 @@ import { Time } from "./time.js";
 const IDLE_PAUSE = 100;
 /** The most channels that a ping may ask about. */
 const MAX_SEEN = 100;
+/** The most signals that are remembered. */
+const MAX_SIGNALS = 100;
 
 /** A channel as the session sees it. */
 export class Feed {
@@ -29,6 +34,9 @@ export class Feed {
   mustJoin = false;
   /** From where the next join starts; from the known position if nowhere. @type {api.Since | undefined} */
   start;
+  /** The application wants to be told who comes and goes. */
+  isWatched = false;
+  roster = new Roster();
   /** Somebody reconciles it. */
   isAttended = false;
   /** Whether what was asked for could be given, in the joins that somebody waits for. @type {boolean | undefined} */
@@ -59,6 +67,8 @@ export class Session {
   #state;
   /** @type {Map<string, Feed>} */
   #feeds = new Map();
+  /** The latest signals, and which socket has brought them first: during a move both do. @type {Map<string, Wire>} */
+  #signals = new Map();
   /** Resolved and renewed when something that is waited for may have changed. */
   #change = defer();
   /** Why it is over. @type {HubbubError | null} */
@@ -139,7 +149,8 @@ export class Session {
       wire.owed.delete(frame.id);
       this.#tell(this.#feeds.get(frame.channel), "receipt", receipt);
       this.link.dismissIfDone(wire);
-    }
+    } else if (frame.type === "presence") this.#hearNews(frame.channel, frame);
+    else if (frame.type === "signal") this.#hearSignal(wire, frame);
   }
 
   // Pings.
@@ -170,6 +181,8 @@ export class Session {
       const feed = this.#feeds.get(name);
       if (!feed?.isFollowed) continue;
       feed.mustJoin = true;
+      // It may be that the connection isn't a member any more, and then it isn't told who comes and goes either.
+      feed.roster.isStale = true;
       this.#attend(feed);
     }
   }
@@ -208,12 +221,15 @@ export class Session {
     feed.isFollowed = feed.wasMember = true;
   }
 
-  /** @param {Feed} feed @param {api.Since} start @returns {Promise<api.Joined>} */
-  follow(feed, { since, epoch }) {
+  /** @param {Feed} feed @param {api.JoinOptions} options @returns {Promise<api.Joined>} */
+  follow(feed, { since, epoch, presence }) {
     if (this.ended) return Promise.reject(this.ended);
     if (!feed.isFollowed) feed.log = this.#newLog();
     feed.isFollowed = feed.mustJoin = true;
     feed.gone = null;
+    if (presence !== undefined) feed.isWatched = presence;
+    if (presence !== undefined) feed.roster = presence ? feed.roster : new Roster();
+    if (presence) feed.roster.isStale = true;
     if (since !== undefined) feed.start = epoch === undefined ? { since } : { since, epoch };
     const join = defer();
     feed.joins.push(join);
@@ -230,10 +246,11 @@ export class Session {
 
   /** What was known of the channel is forgotten; loops over it end. @param {Feed} feed @param {HubbubError} why */
   #unfollow(feed, why) {
-    feed.isFollowed = feed.wasMember = feed.mustJoin = false;
+    feed.isFollowed = feed.wasMember = feed.mustJoin = feed.isWatched = false;
     feed.gone = why;
     feed.start = undefined;
     feed.log = this.#newLog();
+    feed.roster = new Roster();
     for (const join of feed.joins.splice(0)) join.reject(why);
     for (const stream of [...feed.streams]) stream.end();
     this.#changed();
@@ -252,7 +269,7 @@ export class Session {
     for (let wire; (wire = this.link.wire) && !this.ended; ) {
       const isMember = wire.members.has(feed.name);
       const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
-      const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin);
+      const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin || whatToWatch(feed, wire) !== undefined);
       if (!mustLeave && !mustJoin) break;
       try {
         await (mustJoin ? this.#join(feed, wire) : this.#leave(feed, wire));
@@ -262,7 +279,7 @@ export class Session {
         const pause = this.retryPause(asHubbubError(error), wire, failures++);
         if (pause !== undefined) await this.time.sleep(pause);
         else if (mustJoin) this.#giveUp(feed, asHubbubError(error));
-        else wire.members.delete(feed.name);
+        else wire.leave(feed.name);
       }
     }
     feed.isAttended = false;
@@ -285,10 +302,20 @@ export class Session {
 
   /** @param {Feed} feed @param {Wire} wire */
   async #join(feed, wire) {
-    const { log, start } = feed;
+    const { log, start, roster } = feed;
     feed.mustJoin = false;
-    const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start) });
+    const presence = whatToWatch(feed, wire);
+    if (presence) {
+      roster.asked();
+      wire.watched.add(feed.name);
+    }
+    const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start), ...withoutUndefined({ presence }) }).catch((error) => {
+      if (presence) roster.unanswered();
+      throw error;
+    });
     wire.members.add(feed.name);
+    if (presence === false) wire.watched.delete(feed.name);
+    if (presence && feed.roster === roster) this.#tellPresence(feed, roster.answered(answer.presence));
     // It was left meanwhile, or is to start from elsewhere: the next turn of the loop sees to it.
     if (feed.log !== log || feed.start !== start) return;
     feed.start = undefined;
@@ -306,14 +333,24 @@ export class Session {
   /** @param {Feed} feed @param {Wire} wire */
   async #leave(feed, wire) {
     await wire.ask({ action: "leave", room: roomOf(feed.name) });
-    wire.members.delete(feed.name);
+    wire.leave(feed.name);
   }
 
   /** A channel may not be joined. @param {Feed} feed @param {HubbubError} error */
   #giveUp(feed, error) {
     const { wasMember, log } = feed;
+    if (wasMember && feed.isWatched && error.code === "not_allowed") return this.#unwatch(feed, error);
     this.#unfollow(feed, error);
     if (wasMember) this.#tell(feed, "left", { channel: feed.name, reason: error.code, position: log.position, error });
+  }
+
+  /** One may not know who is there, and perhaps be there all the same: the next join asks. @param {Feed} feed @param {HubbubError} error */
+  #unwatch(feed, error) {
+    feed.isWatched = false;
+    feed.mustJoin = true;
+    feed.roster = new Roster();
+    for (const wire of this.link.wires) wire.watched.delete(feed.name);
+    for (const join of feed.joins.splice(0)) join.reject(error);
   }
 
   /** Something may be complete: a join that is waited for, the recovery, or a move. @param {Feed} [feed] */
@@ -323,7 +360,8 @@ export class Session {
     const isSettled = (/** @type {Feed} */ one) => wire.members.has(one.name) && !one.isAttended;
     if (feed?.isFollowed && isSettled(feed)) {
       const { epoch, seq } = /** @type {api.Position} */ (feed.log.head);
-      const joined = { channel: feed.name, epoch, head: seq, recovered: feed.recovered };
+      const presence = feed.roster.known;
+      const joined = { channel: feed.name, epoch, head: seq, recovered: feed.recovered, ...(presence && { presence: copy(presence) }) };
       feed.recovered = undefined;
       for (const join of feed.joins.splice(0)) join.resolve(joined);
     }
@@ -365,19 +403,43 @@ export class Session {
 
   /** @param {Feed} feed */
   #roomClosed(feed) {
-    for (const wire of this.link.wires) wire.members.delete(feed.name);
+    for (const wire of this.link.wires) wire.leave(feed.name);
     this.#unfollow(feed, new HubbubError("room_closed", `\`${feed.name}\` is closed`));
   }
 
   /** Somebody made the user leave. @param {Wire} wire @param {{channel: string, reason?: string}} frame */
   #expelled(wire, { channel, reason = "kicked" }) {
-    wire.members.delete(channel);
+    wire.leave(channel);
     const feed = this.#feeds.get(channel);
     // An old socket's news are old where the new one has been joined since.
     if (!feed?.isFollowed || this.link.wire?.members.has(channel)) return;
     const { position } = feed.log;
     this.#unfollow(feed, new HubbubError(reason, `\`${this.user}\` was ${reason} from \`${channel}\``));
     this.#tell(feed, "left", { channel, reason, position });
+  }
+
+  // Beside the messages.
+
+  /** @param {string} name @param {News} news */
+  #hearNews(name, news) {
+    const feed = this.#feeds.get(name);
+    if (!feed?.isWatched) return;
+    this.#tellPresence(feed, feed.roster.take(news));
+  }
+
+  /** @param {Feed} feed @param {object | null} change */
+  #tellPresence(feed, change) {
+    if (change) this.#tell(feed, "presence", { channel: feed.name, ...change });
+  }
+
+  /** @param {Wire} wire @param {api.Signal} frame */
+  #hearSignal(wire, { channel, from, at, body }) {
+    const feed = this.#feeds.get(channel);
+    const key = JSON.stringify([channel, from, at, body]);
+    const isDouble = (this.#signals.get(key) ?? wire) !== wire;
+    if (!isDouble) this.#signals.set(key, wire);
+    for (const oldest of this.#signals.keys()) if (this.#signals.size > MAX_SIGNALS) this.#signals.delete(oldest);
+    if (feed?.isFollowed && !isDouble) this.#tell(feed, "signal", { channel, from, at, body });
   }
 
   /** @param {Feed | undefined} feed @param {string} name @param {unknown} event */
@@ -435,6 +497,31 @@ export class Session {
     return ordered;
   }
 
+  /**
+   * Sends what is only for those who are there now: at once or not at all.
+   * @param {string} channel @param {Feed | null} feed @param {Record<string, unknown>} to @param {unknown} body @returns {Promise<api.Signalled>}
+   */
+  async signal(channel, feed, to, body) {
+    if (this.ended) throw this.ended;
+    if (feed && !feed.isFollowed) throw feed.gone ?? notJoined(feed.name);
+    const text = bodyText(body);
+    const fields = { action: "signal", ...to };
+    checkSize(frameText({ ...fields, ref: "0".repeat(16) }, text));
+    const lost = { channel, delivered: 0 };
+    const wire = this.link.wires.find(({ members }) => !feed || members.has(feed.name));
+    if (!wire) return lost;
+    try {
+      const { delivered } = await wire.ask(fields, text);
+      return { channel, delivered };
+    } catch (error) {
+      const { code } = /** @type {HubbubError} */ (error);
+      this.retryPause(/** @type {HubbubError} */ (error), wire, 0);
+      if (code === "not_a_member" && feed?.isFollowed) this.joinAgain(feed, wire);
+      else if (code !== "connection_lost" && code !== "timeout" && code !== "not_connected") throw error;
+      return lost;
+    }
+  }
+
   /** @param {Feed} feed */
   stream(feed) {
     const stream = new Stream(feed, this.options.maxUnread);
@@ -449,7 +536,7 @@ export class Session {
 
   /** The server has forgotten that the connection is a member. @param {Feed} feed @param {Wire} wire */
   joinAgain(feed, wire) {
-    wire.members.delete(feed.name);
+    wire.leave(feed.name);
     this.#attend(feed);
   }
 
@@ -478,6 +565,12 @@ export class Session {
     this.#changed();
     this.setStatus("closed", error);
   }
+}
+
+/** What a join must say of presence: nothing if the server knows it. @param {Feed} feed @param {Wire} wire @returns {boolean | undefined} */
+function whatToWatch({ name, isWatched, roster }, { watched }) {
+  if (isWatched) return watched.has(name) && !roster.isStale ? undefined : true;
+  return watched.has(name) ? false : undefined;
 }
 
 /** @param {string} name a room's channel */

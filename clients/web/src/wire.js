@@ -9,6 +9,8 @@ import { defer } from "./events.js";
 export class Wire {
   /** The channels that this connection is known to be a member of. @type {Set<string>} */
   members = new Set();
+  /** Those of which it is told who comes and goes, as far as is known. @type {Set<string>} */
+  watched = new Set();
   /** The ids of messages whose receipt is to come on this socket. @type {Set<string>} */
   owed = new Set();
   /** It is to be closed as soon as nothing is expected of it. */
@@ -31,6 +33,12 @@ export class Wire {
     socket.onclose = (/** @type {{code: number, reason: string}} */ event) =>
       this.#end(`closed with code ${event.code}${event.reason ? `: \`${event.reason}\`` : ""}`);
     socket.onerror = () => {}; // A `close` follows each error, and browsers say nothing more about it.
+  }
+
+  /** It is no longer a member, and so it is told no more. @param {string} channel */
+  leave(channel) {
+    this.members.delete(channel);
+    this.watched.delete(channel);
   }
 
   /** Whether an answer or a receipt is still to come. */

@@ -50,6 +50,18 @@ export class FakeServer {
     return entry;
   }
 
+  /** Who is in a channel, each user once. @param {string} name */
+  users(name) {
+    return [...new Set(this.connections.filter(({ members }) => members.has(name)).map(({ user }) => user))];
+  }
+
+  /** Posts news of who is there to those who watch. @param {string} name */
+  announce(name, news) {
+    const watchers = this.connections.filter(({ watched }) => watched.has(name));
+    for (const connection of watchers) connection.post({ type: "presence", channel: name, at: this.now(), ...news });
+    return watchers.length;
+  }
+
   /** A connection has come. @param {string} user @param {{send: (text: string) => void, close: (code: number) => void}} transport */
   accept(user, transport, details = {}) {
     const connection = new Connection(this, user, transport, details);
@@ -127,6 +139,7 @@ export class Connection {
   constructor(server, user, transport, details) {
     Object.assign(this, { server, user, transport, ...details });
     this.members = new Set([`user:${user}`, "everyone"]);
+    this.watched = new Set();
     this.isOpen = true;
   }
 
@@ -184,15 +197,25 @@ export class Connection {
       case "join":
         if (channel.isClosed) return error("room_closed");
         this.members.add(name);
-        return { type: "joined", channel: name, epoch: channel.epoch, head: channel.head, ...this.recover(channel, frame) };
+        return {
+          type: "joined", channel: name, epoch: channel.epoch, head: channel.head, ...this.recover(channel, frame), ...this.watch(name, frame),
+        };
       case "leave":
         this.members.delete(name);
+        this.watched.delete(name);
         return { type: "left", channel: name };
       case "publish":
         if (!this.members.has(name)) return error("not_a_member");
         return this.accept(name, frame);
       case "direct":
         return this.accept(name, frame);
+      case "signal": {
+        if (frame.room && !this.members.has(name)) return error("not_a_member");
+        const others = this.server.connections.filter((one) => one !== this && one.members.has(name));
+        const signal = { type: "signal", channel: name, from: this.user, at: this.server.now(), body: frame.body };
+        for (const one of others) one.post(signal);
+        return { type: "signalled", channel: name, delivered: others.length };
+      }
       case "history": {
         if (!this.members.has(name)) return error("not_a_member");
         const older = channel.entries.slice(channel.expired).filter(({ seq }) => seq < (frame.before ?? Infinity));
@@ -202,7 +225,7 @@ export class Connection {
       case "who": {
         if (!this.members.has(name)) return error("not_a_member");
         const members = this.server.connections.filter((one) => one.members.has(name));
-        return { type: "members", channel: name, count: members.length, users: [...new Set(members.map(({ user }) => user))] };
+        return { type: "members", channel: name, count: members.length, users: this.server.users(name) };
       }
       case "kick":
       case "ban":
@@ -221,6 +244,14 @@ export class Connection {
     const isKnown = this.server.channel(name).entries.some((entry) => entry.id === id && entry.from === this.user);
     if (!isKnown) this.server.append(name, { body }, { from: this.user, id });
     return { type: "accepted", id, channel: name };
+  }
+
+  watch(name, { presence }) {
+    if (presence === false) this.watched.delete(name);
+    if (!presence) return {};
+    this.watched.add(name);
+    const users = this.server.users(name);
+    return { presence: { count: users.length, users } };
   }
 
   recover(channel, { since, epoch }) {

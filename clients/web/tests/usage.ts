@@ -23,6 +23,9 @@ client.on("status", ({ status, previous, error }) => {
   const one: Status = status;
   void [one, previous, error?.code, error?.retryMs];
 });
+room.on("presence", ({ count, users, joined, left, paused }) => void [count, users[0], joined, left, paused]);
+room.on("signal", ({ from, body }) => void [from, body.typing]);
+client.inbox.on("signal", ({ from }) => void from);
 room.on("deleted", ({ channel, seq, by }) => void [channel, seq, by]);
 room.on("closed", ({ isErased, isReopened }) => void [isErased, isReopened]);
 room.on("left", ({ reason, position, error }) => void [reason, position?.epoch, error]);
@@ -31,6 +34,10 @@ client.on("receipt", ({ delivered }) => void delivered);
 
 export async function use(): Promise<void> {
   const { head, recovered } = await room.join({ since: 0 });
+  const { presence } = await room.join({ presence: true });
+  const { delivered }: { delivered: number } = await room.signal({ typing: true });
+  await client.signal("bob", null);
+  void [presence?.users, room.presence?.count, delivered];
   const accepted: { id: string; channel: string } = await room.publish({ text: "hello" }, { id: "m-1", receipt: true });
   const { messages, before } = await room.history({ before: 10, limit: 20 });
   if (before !== null) await room.history({ before });
@@ -74,6 +81,8 @@ connect({ token: "a.b.c" });
 room.on("massage", () => {});
 // @ts-expect-error The body is a Chat.
 void room.publish({ txt: "hello" });
+// @ts-expect-error Only rooms say who is there.
+void client.inbox.join({ presence: true });
 // @ts-expect-error Only rooms are left.
 void client.inbox.leave();
 // @ts-expect-error What was deleted has no body without a check.

@@ -151,6 +151,7 @@ describe("on a real stack", { concurrency: true }, () => {
   test("what can't be recovered is told", async () => {
     const ann = await member("ann", "reset");
     await ann.room.publish("one");
+    await until("it is in the log", () => ann.messages.length === 1);
     const { epoch } = ann.room.position ?? (await ann.room.join());
     const ben = open("ben").client.room(own("reset"));
     const resets = record(ben, "reset");
@@ -169,6 +170,77 @@ describe("on a real stack", { concurrency: true }, () => {
     assert.equal(asked, 3);
     assert.deepEqual(states.map(({ status }) => status), ["offline", "offline", "connecting", "live"]);
     assert.match(states[0].error.message, /refused the token.*40[13]/);
+  });
+
+  /** A client that watches a room, with what is told of the others. */
+  async function watcher(user, room, options = {}) {
+    const opened = open(user, options);
+    const watched = opened.client.room(own(room));
+    const told = [];
+    const others = (users) => users.filter((one) => one !== own(user));
+    watched.on("presence", ({ joined, left }) => told.push([others(joined), others(left)]));
+    const joined = await watched.join({ presence: true });
+    const isThere = (...users) => JSON.stringify(watched.presence?.users) === JSON.stringify(users.map(own));
+    const changes = () => told.filter(([came, gone]) => came.length + gone.length > 0);
+    return { ...opened, room: watched, joined, isThere, changes };
+  }
+
+  const come = (user) => [[own(user)], []];
+  const gone = (user) => [[], [own(user)]];
+
+  test("who watches a room knows who is there, also after a cut, until they want to know no more", async () => {
+    const ann = await watcher("ann", "watch");
+    assert.deepEqual(ann.joined.presence, { count: 1, users: [own("ann")], paused: false });
+    const ben = await member("ben", "watch");
+    const again = await member("ben", "watch");
+    await until("ben is there", () => ann.isThere("ann", "ben"));
+    again.client.close();
+    const cat = await member("cat", "watch");
+    await until("cat is there", () => ann.isThere("ann", "ben", "cat"));
+    ann.sockets.at(-1).terminate();
+    await until("the cut is noticed", () => ann.client.status === "offline");
+    await cat.room.leave();
+    await until("it is live, and cat is gone", () => ann.client.status === "live" && ann.isThere("ann", "ben"));
+    ben.client.close();
+    await until("ben is gone", () => ann.isThere("ann"));
+    assert.deepEqual(ann.changes(), [come("ben"), come("cat"), gone("cat"), gone("ben")], "each once");
+    await ann.room.join({ presence: false });
+    assert.equal(ann.room.presence, null);
+  });
+
+  test("a move goes on watching", async () => {
+    const ann = await watcher("ann", "watchmove", { moveAfter: [1_500, 2_000] });
+    const ben = await member("ben", "watchmove");
+    await until("ben is there", () => ann.isThere("ann", "ben"));
+    const sockets = ann.sockets.length;
+    await until("it has moved twice", () => ann.sockets.length > sockets + 1 && ann.client.status === "live");
+    ben.client.close();
+    await until("ben is gone", () => ann.isThere("ann"));
+    assert.deepEqual(ann.changes(), [come("ben"), gone("ben")]);
+  });
+
+  test("a signal reaches the others who are there, and is not in the log", async () => {
+    const ann = await member("ann", "signal");
+    const ben = await member("ben", "signal");
+    const [signals, direct] = [record(ben.room, "signal"), record(ben.client.inbox, "signal")];
+    const { delivered } = await ann.room.signal({ typing: true });
+    assert.equal(delivered, 1);
+    await until("it has come", () => signals.length === 1);
+    assert.deepEqual([signals[0].channel, signals[0].from, signals[0].body], [ann.room.name, own("ann"), { typing: true }]);
+    await ann.client.signal(own("ben"), "psst");
+    await until("it has come", () => direct.length > 0);
+    assert.equal(direct[0].body, "psst");
+    assert.equal((await ann.client.signal(own("nobody"), 1)).delivered, 0);
+    await assert.rejects(ann.room.signal("x".repeat(1_024)), { code: "body_too_large" });
+    assert.deepEqual((await ann.room.history()).messages, []);
+  });
+
+  test("who may not know who is there stays a member, and who may not publish may not signal", async () => {
+    const eve = await member("eve", "unseen", { grant: { join: ["*"] } });
+    await assert.rejects(eve.room.join({ presence: true }), { code: "not_allowed" });
+    await assert.rejects(eve.room.signal(1), { code: "not_allowed" });
+    assert.equal(eve.room.presence, null);
+    assert.notEqual(eve.room.position, null);
   });
 
   test("a deleted message's body is gone, from those who have it and from the log", async () => {

@@ -1,0 +1,345 @@
+/** Presence and signals: who is there, and what is only for those who are. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Roster } from "../src/presence.js";
+import { atClient, record, start, token, turnUntil, until } from "./support.js";
+
+const SECOND = 1_000;
+
+/** Alice watches `lobby`, in which bob is too. */
+async function watcher(t, options = {}) {
+  const world = await start(t, options);
+  const bob = world.open({ getToken: () => token("bob"), token: undefined });
+  await bob.room("lobby").join();
+  const room = world.client.room("lobby");
+  const told = record(room, "presence");
+  const joined = await room.join({ presence: true });
+  const connection = world.server.connections.find(({ user }) => user === "alice");
+  const news = (at, more) => connection.send({ type: "presence", channel: "room:lobby", at, ...more });
+  /** How the joins of the watcher have asked. */
+  const asked = () =>
+    world.server.frames
+      .filter(({ connection: { user }, frame }) => user === "alice" && frame.action === "join" && frame.room === "lobby")
+      .map(({ frame }) => frame.presence);
+  return { ...world, bob, room, told, joined, connection, news, asked };
+}
+
+const present = (...users) => ({ count: users.length, users, paused: false });
+
+/** Everything that the server has sent to the room's client has been taken. */
+const taken = (room) => atClient(null, room);
+
+test("a join with presence says who is there, in its answer and as the first event", async (t) => {
+  const { client, room, told, joined, asked } = await watcher(t);
+  assert.deepEqual(joined.presence, present("alice", "bob"));
+  assert.deepEqual(told, [{ channel: "room:lobby", ...present("alice", "bob"), joined: [], left: [] }]);
+  assert.deepEqual(room.presence, present("alice", "bob"));
+  assert.deepEqual(asked(), [true]);
+  const other = client.room("other");
+  assert.equal("presence" in (await other.join()), false, "who doesn't ask isn't told");
+  assert.equal(other.presence, null);
+});
+
+test("news change the list, and are told by the room and by the client", async (t) => {
+  const { client, room, told, news } = await watcher(t);
+  const all = record(client, "presence");
+  news(5, { count: 3, users: ["cyd", "alice", "bob"] });
+  news(6, { count: 2, users: ["alice", "cyd"] });
+  await taken(room);
+  assert.deepEqual(told.slice(1), [
+    { channel: "room:lobby", ...present("alice", "bob", "cyd"), joined: ["cyd"], left: [] },
+    { channel: "room:lobby", ...present("alice", "cyd"), joined: [], left: ["bob"] },
+  ]);
+  assert.deepEqual(all, told.slice(1));
+  assert.deepEqual(room.presence, present("alice", "cyd"));
+  room.presence.users.push("nobody");
+  told[2].users.push("nobody");
+  assert.deepEqual(room.presence, present("alice", "cyd"), "what is handed out is the application's own");
+});
+
+test("news that are not newer than the newest are dropped", async (t) => {
+  const { room, told, news, asked } = await watcher(t);
+  news(5, { count: 1, users: ["alice"] });
+  news(4, { count: 2, users: ["alice", "bob"] });
+  news(5, { count: 2, users: ["alice", "bob"] });
+  await taken(room);
+  assert.deepEqual(room.presence, present("alice"));
+  assert.equal(told.length, 2);
+  assert.deepEqual(asked(), [true]);
+});
+
+test("a room that became too large is paused with an empty list, and everyone is told when it is small again", async (t) => {
+  const { room, told, news, asked } = await watcher(t);
+  news(5, { count: 101, paused: true });
+  await taken(room);
+  assert.deepEqual(room.presence, { count: 101, users: [], paused: true });
+  news(6, { count: 2, users: ["cyd", "alice"] });
+  await taken(room);
+  assert.deepEqual(told.slice(1), [
+    { channel: "room:lobby", count: 101, users: [], paused: true, joined: [], left: [] },
+    { channel: "room:lobby", ...present("alice", "cyd"), joined: [], left: [] },
+  ]);
+  assert.deepEqual(asked(), [true], "there is nothing to ask");
+});
+
+test("a room that is too large at the join says so", async (t) => {
+  const { client, server } = await start(t);
+  server.onPost = (_, frame) => [frame.presence ? { ...frame, presence: { count: 102, paused: true } } : frame];
+  const room = client.room("lobby");
+  assert.deepEqual((await room.join({ presence: true })).presence, { count: 102, users: [], paused: true });
+});
+
+test("news that were lost are made good by the next ones", async (t) => {
+  const { room, told, news, asked } = await watcher(t);
+  // That cyd has come and bob gone was lost.
+  news(6, { count: 3, users: ["alice", "cyd", "dan"] });
+  await until(() => room.presence.count === 3);
+  assert.deepEqual(told.slice(1), [{ channel: "room:lobby", ...present("alice", "cyd", "dan"), joined: ["cyd", "dan"], left: ["bob"] }]);
+  assert.deepEqual(asked(), [true]);
+});
+
+test("news that overtake the answer are kept for it", async (t) => {
+  const { client, server } = await start(t);
+  server.onFrame = (connection, frame) => {
+    if (frame.action !== "join") return false;
+    connection.send({ type: "presence", channel: "room:lobby", at: 5, count: 2, users: ["alice", "bob"] });
+    return false;
+  };
+  const room = client.room("lobby");
+  const told = record(room, "presence");
+  const { presence } = await room.join({ presence: true });
+  assert.deepEqual(presence, present("alice", "bob"));
+  assert.equal(told.length, 1);
+});
+
+test("a gap is closed by a join that leaves presence as it is", async (t) => {
+  const { server, room, asked } = await watcher(t);
+  server.onPost = (_, frame) => (frame.type === "message" ? [] : [frame]);
+  server.append("room:lobby", { body: 1 });
+  server.onPost = (_, frame) => [frame];
+  server.append("room:lobby", { body: 2 });
+  await until(() => room.position.seq === 2);
+  assert.deepEqual(asked(), [true, undefined]);
+});
+
+test("after a cut it is asked for again, and what is different is told once", async (t) => {
+  const { client, server, clock, room, told, bob, connection, asked } = await watcher(t);
+  connection.cut();
+  await until(() => client.status === "offline");
+  assert.deepEqual(room.presence, present("alice", "bob"), "as last known");
+  bob.close();
+  await until(() => server.connections.length === 0);
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.deepEqual(asked(), [true, true]);
+  assert.deepEqual(told.slice(1), [{ channel: "room:lobby", ...present("alice"), joined: [], left: ["bob"] }]);
+  server.announce("room:lobby", { at: 9, count: 2, users: ["alice", "cyd"] });
+  await until(() => room.presence.count === 2);
+});
+
+test("a join after a cut that could not be carried out asks again", async (t) => {
+  const { client, server, clock, connection, asked } = await watcher(t);
+  connection.cut();
+  await until(() => client.status === "offline");
+  server.onFrame = (one, frame) => frame.action === "join" && asked().length === 2 && (one.refuse(frame, "unavailable"), true);
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.deepEqual(asked(), [true, true, true]);
+});
+
+test("a cut that changed nothing is not told", async (t) => {
+  const { client, clock, told, connection, asked } = await watcher(t);
+  connection.cut();
+  await until(() => client.status === "offline");
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.deepEqual(asked(), [true, true]);
+  assert.equal(told.length, 1);
+});
+
+test("a move goes on watching on the new socket, and what both sockets bring is told once", async (t) => {
+  const { client, server, clock, room, told, asked } = await watcher(t, { moveAfter: [10 * SECOND, 10 * SECOND] });
+  const signals = record(room, "signal");
+  const sockets = () => server.connections.filter(({ user }) => user === "alice");
+  let brought = 0;
+  server.onFrame = (connection, frame) => {
+    if (frame.action !== "join" || connection.user !== "alice" || brought > 0) return false;
+    // Both sockets are members by now, and the new one has no answer yet.
+    brought = sockets().length;
+    for (const socket of sockets()) {
+      socket.send({ type: "presence", channel: "room:lobby", at: 5, count: 3, users: ["alice", "bob", "cyd"] });
+      socket.send({ type: "signal", channel: "room:lobby", from: "bob", at: 5, body: "typing" });
+    }
+    const answer = { type: "joined", channel: "room:lobby", epoch: "e1", head: 0, recovered: true, messages: [], more: false };
+    connection.send({ ...answer, presence: { count: 3, users: ["alice", "bob", "cyd"] }, ref: frame.ref });
+    return true;
+  };
+  await turnUntil(clock, SECOND, () => told.length === 2);
+  await turnUntil(clock, 100, () => sockets().length === 1);
+  assert.equal(brought, 2);
+  assert.equal(client.status, "live");
+  assert.deepEqual(asked(), [true, true]);
+  assert.deepEqual(told.slice(1), [{ channel: "room:lobby", ...present("alice", "bob", "cyd"), joined: ["cyd"], left: [] }]);
+  assert.deepEqual(signals.map(({ body }) => body), ["typing"]);
+  for (const body of [1, 1]) sockets()[0].send({ type: "signal", channel: "room:lobby", from: "bob", at: 6, body });
+  await until(() => signals.length === 3, "the same twice on one socket was sent twice");
+});
+
+test("who no longer wants to be told says so once, and forgets who is there", async (t) => {
+  const { client, clock, room, told, news, connection, asked } = await watcher(t);
+  assert.equal("presence" in (await room.join({ presence: false })), false);
+  assert.equal(room.presence, null);
+  news(5, { count: 3, users: ["alice", "bob", "cyd"] });
+  await taken(room);
+  assert.equal(told.length, 1);
+  connection.cut();
+  await until(() => client.status === "offline");
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  assert.deepEqual(asked(), [true, false, undefined]);
+});
+
+test("who leaves the room and comes back isn't told unless it is asked for again", async (t) => {
+  const { room, asked } = await watcher(t);
+  await room.leave();
+  assert.equal(room.presence, null);
+  await room.join();
+  await room.join({ presence: true });
+  assert.deepEqual(room.presence, present("alice", "bob"));
+  assert.deepEqual(asked(), [true, undefined, true]);
+});
+
+test("a member whom the server has forgotten asks again", async (t) => {
+  const { client, server, room, connection, asked } = await watcher(t);
+  connection.members.delete("room:lobby");
+  connection.watched.delete("room:lobby");
+  client.wake();
+  await until(() => asked().length === 2);
+  assert.deepEqual(asked(), [true, true]);
+  await until(() => server.announce("room:lobby", { at: 5, count: 3, users: ["alice", "bob", "cyd"] }) === 1);
+  await until(() => room.presence.count === 3);
+});
+
+test("who may not know who is there stays in a room that was joined without it, and is told why", async (t) => {
+  const { client, server } = await start(t);
+  server.onFrame = (connection, frame) => frame.presence && (connection.refuse(frame, "not_allowed"), true);
+  const room = client.room("lobby");
+  await assert.rejects(room.join({ presence: true }), { code: "not_allowed" });
+  assert.equal(room.position, null, "a first join is refused as a whole");
+  await room.join();
+  const left = record(room, "left");
+  await assert.rejects(room.join({ presence: true }), { code: "not_allowed" });
+  await room.publish("still here");
+  assert.deepEqual(left, []);
+  assert.equal(room.presence, null);
+});
+
+test("a server that has no presence is joined once, and nobody is there as far as is known", async (t) => {
+  const { client, server } = await start(t);
+  server.onPost = (_, { presence, ...frame }) => [frame];
+  const room = client.room("lobby");
+  const joined = await room.join({ presence: true });
+  assert.equal("presence" in joined, false);
+  await taken(room);
+  assert.equal(room.presence, null);
+  assert.equal(server.sent("join").length, 1);
+});
+
+test("news that come when a join has failed are of no use until the next one", () => {
+  const roster = new Roster();
+  roster.asked();
+  assert.equal(roster.take({ at: 1, count: 1, users: ["ana"] }), null);
+  roster.unanswered();
+  assert.equal(roster.take({ at: 2, count: 1, users: ["ana"] }), null);
+  assert.deepEqual([roster.known, roster.isStale], [null, true]);
+  roster.asked();
+  assert.deepEqual(roster.answered({ count: 1, users: ["ben"] }), { ...present("ben"), joined: [], left: [] });
+});
+
+test("a signal goes to the others in a room, and says how many have got it", async (t) => {
+  const { client, server, room, bob } = await watcher(t);
+  const [heard, own] = [record(bob.room("lobby"), "signal"), record(client, "signal")];
+  const all = record(bob, "signal");
+  assert.deepEqual(await room.signal({ typing: true }), { channel: "room:lobby", delivered: 1 });
+  await until(() => heard.length === 1);
+  assert.deepEqual(heard, [{ channel: "room:lobby", from: "alice", at: 1_000_000, body: { typing: true } }]);
+  assert.deepEqual(all, heard);
+  assert.deepEqual(own, []);
+  assert.equal(server.channel("room:lobby").head, 0);
+  const { ref, ...frame } = server.sent("signal")[0];
+  assert.deepEqual(frame, { action: "signal", room: "lobby", body: { typing: true } });
+});
+
+test("a signal to a user is told by their inbox", async (t) => {
+  const { client, open } = await start(t);
+  const bob = open({ getToken: () => token("bob"), inbox: true });
+  const heard = record(bob.inbox, "signal");
+  await until(() => bob.status === "live");
+  assert.deepEqual(await client.signal("bob", null), { channel: "user:bob", delivered: 1 });
+  await until(() => heard.length === 1);
+  assert.deepEqual(heard, [{ channel: "user:bob", from: "alice", at: 1_000_000, body: null }]);
+  assert.deepEqual(await client.signal("nobody", 1), { channel: "user:nobody", delivered: 0 });
+  await assert.rejects(client.signal("no body", 1), { code: "invalid_id" });
+});
+
+test("a signal while offline is dropped, and neither waits nor fails", async (t) => {
+  const { client, server, clock, room, connection } = await watcher(t);
+  connection.cut();
+  await until(() => client.status === "offline");
+  assert.deepEqual(await room.signal(1), { channel: "room:lobby", delivered: 0 });
+  assert.deepEqual(await client.signal("bob", 1), { channel: "user:bob", delivered: 0 });
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  await taken(room);
+  assert.deepEqual(server.sent("signal"), []);
+});
+
+test("a signal whose answer is lost isn't sent again", async (t) => {
+  const { client, server, clock, room, connection } = await watcher(t);
+  server.onFrame = (_, frame) => frame.action === "signal" && (connection.cut(), true);
+  assert.deepEqual(await room.signal(1), { channel: "room:lobby", delivered: 0 });
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  server.onFrame = (_, frame) => frame.action === "signal";
+  const unanswered = room.signal(2);
+  await until(() => server.sent("signal").length === 2);
+  await clock.advance(30 * SECOND);
+  assert.deepEqual(await unanswered, { channel: "room:lobby", delivered: 0 });
+  await turnUntil(clock, SECOND, () => client.status === "live");
+  await taken(room);
+  assert.equal(server.sent("signal").length, 2);
+});
+
+test("what the server refuses is thrown at once: too_fast with its time, too_many_members, and the rest", async (t) => {
+  const { server, room } = await watcher(t);
+  let code;
+  server.onFrame = (connection, frame) => frame.action === "signal" && (connection.refuse(frame, code, { retry_ms: 250 }), true);
+  for (code of ["too_fast", "too_many_members", "unavailable", "not_allowed", "body_too_large"]) {
+    await assert.rejects(room.signal(1), { code, retryMs: 250 });
+  }
+  assert.equal(server.sent("signal").length, 5);
+});
+
+test("a signal takes a room that is joined, a body that is JSON, and one that doesn't cut the socket", async (t) => {
+  const { client, server, room } = await watcher(t);
+  await assert.rejects(client.room("other").signal(1), { code: "not_a_member" });
+  await assert.rejects(room.signal(undefined), { code: "not_json" });
+  await assert.rejects(room.signal("x".repeat(33_000)), { code: "body_too_large" });
+  assert.deepEqual(server.sent("signal"), []);
+  client.close();
+  await assert.rejects(room.signal(1), { code: "closed" });
+});
+
+test("a signal of a member whom the server has forgotten is dropped, and the room joined again", async (t) => {
+  const { server, room, connection, asked } = await watcher(t);
+  connection.members.delete("room:lobby");
+  assert.deepEqual(await room.signal(1), { channel: "room:lobby", delivered: 0 });
+  await until(() => asked().length === 2);
+  assert.deepEqual((await room.signal(2)).delivered, 1);
+  assert.deepEqual(asked(), [true, true]);
+  assert.equal(server.sent("signal").length, 2);
+});
+
+test("signals of a room that was left are not told", async (t) => {
+  const { room, client, connection } = await watcher(t);
+  const signals = record(client, "signal");
+  await room.leave();
+  connection.send({ type: "signal", channel: "room:lobby", from: "bob", at: 5, body: 1 });
+  await client.signal("bob", 1);
+  assert.deepEqual(signals, []);
+});
