@@ -95,7 +95,7 @@ impl Session {
     /// Joins a channel, and gets all of what was missed; it is followed across sockets from here on.
     ///
     /// # Errors
-    /// Fails as [`Client::join`], except for what passes, and with [`Error::Ended`].
+    /// Fails as [`Client::join`](crate::client::Client::join), except for what passes, and with [`Error::Ended`].
     pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
         let shared = &self.0.shared;
         let act = |live: Arc<Live>| {
@@ -239,7 +239,7 @@ impl Session {
         nobody_if_it_passes(live.client.signal_user(to, body).await)
     }
 
-    /// A page of a channel's log, as [`Client::history`].
+    /// A page of a channel's log, as [`Client::history`](crate::client::Client::history).
     ///
     /// # Errors
     /// As [`Session::join`].

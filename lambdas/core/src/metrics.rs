@@ -1,6 +1,6 @@
 //! What is counted for operators: every metric with its unit and meaning, and an invocation's measurements before they are written.
 //!
-//! The rules record by [`Meter`](crate::ports::Meter); `hubbub-aws` writes one line for each invocation, from which CloudWatch takes the values.
+//! The rules record by [`Meter`]; `hubbub-aws` writes one line for each invocation, from which CloudWatch takes the values.
 //! A metric has the dimensions [`STACK`] and [`FUNCTION`] and no others: CloudWatch charges for each combination of values, so that a channel or a
 //! user as a dimension would cost as much as there are channels or users. No value tells of an id, a body or an address.
 

@@ -1,6 +1,6 @@
 //! What an operator may set (`pulumi config set hubbub:inlineLimit 500`), read from `PULUMI_CONFIG`.
 //!
-//! [`keys`] has every key with what it means and may be, and [`values`] reads them.
+//! [`keys`] has every key with what it means and may be, and `values` reads them.
 //!
 //! Pulumi gives no configuration on some runs of the compiler, so every key has a default, and a program without any is a
 //! whole program. Numbers are baked into the program after they have been checked: by Pulumi's own `${key}` they would come
