@@ -125,8 +125,7 @@ impl Session {
             async move {
                 let _changes = shared.membership.lock().await;
                 let left = live.client.leave(&room).await?;
-                lock(&shared.watched).remove(&room);
-                lock(&shared.followed).remove(&Channel::Room(room));
+                shared.forget(&Channel::Room(room));
                 Ok(left)
             }
         };

@@ -214,10 +214,7 @@ impl Hand<'_> {
 
     /// A channel is followed no longer.
     fn forget(&self, channel: &Channel) {
-        lock(&self.shared.followed).remove(channel);
-        if let Channel::Room(room) = channel {
-            lock(&self.shared.watched).remove(room);
-        }
+        self.shared.forget(channel);
         self.live.client.forget(channel);
     }
 

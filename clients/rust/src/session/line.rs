@@ -100,6 +100,14 @@ impl Shared {
         self.only_followed(state)
     }
 
+    /// A channel is followed and watched no longer.
+    pub(super) fn forget(&self, channel: &Channel) {
+        lock(&self.followed).remove(channel);
+        if let Channel::Room(room) = channel {
+            lock(&self.watched).remove(room);
+        }
+    }
+
     pub(super) fn only_followed(&self, State(mut positions): State) -> State {
         let followed = lock(&self.followed);
         positions.retain(|channel, _| followed.contains_key(channel));
@@ -204,10 +212,7 @@ impl Shared {
                 Ok(_) => {}
                 Err(error) if error.is_retryable() => return Err(error),
                 Err(error) => {
-                    lock(&self.followed).remove(&channel);
-                    if let Channel::Room(room) = &channel {
-                        lock(&self.watched).remove(room);
-                    }
+                    self.forget(&channel);
                     client.drop_channel(&channel, error);
                 }
             }
