@@ -103,6 +103,8 @@ pub enum Event {
         /// The newest sequence.
         head: u64,
     },
+    /// The connection is no longer a member: nothing of the channel comes after this.
+    Left(Left),
     /// A gap could not be closed, because the channel may not be joined any more. It is no longer followed.
     Dropped {
         /// The channel.
@@ -163,7 +165,7 @@ impl Client {
     /// Connects, and holds back what comes in the channels of [`Options::follow`], which are to be joined next.
     pub(crate) async fn open(options: Options) -> Result<(Self, Events, Vec<(Channel, Start)>), Error> {
         let (events, events_queue) = mpsc::unbounded_channel();
-        let book = Arc::new(Mutex::new(Book { channels: BTreeMap::new(), events }));
+        let book = Arc::new(Mutex::new(Book { channels: BTreeMap::new(), events, over: None }));
         for (channel, start) in &options.follow {
             // Held back from here on: frames may come as soon as the socket is open.
             lock(&book).begin(channel, start.clone(), None);
@@ -215,6 +217,16 @@ impl Client {
     pub fn counters(&self, channel: &Channel) -> Counters {
         let book = lock(&self.0.book);
         book.channels.get(channel).map_or_else(Counters::default, |followed| followed.state.counters())
+    }
+
+    /// What has happened to all channels so far.
+    #[must_use]
+    pub fn total(&self) -> Counters {
+        lock(&self.0.book).channels.values().map(|followed| followed.state.counters()).sum()
+    }
+
+    pub(crate) fn is_following(&self, channel: &Channel) -> bool {
+        lock(&self.0.book).channels.get(channel).is_some_and(|followed| followed.state.is_followed())
     }
 
     /// Joins a channel, and gets all of what was missed.
@@ -290,7 +302,7 @@ impl Client {
         self.join(Channel::user(self.0.user.clone()), start).await
     }
 
-    /// Leaves a room.
+    /// Leaves a room. An [`Event::Left`] comes behind the last message.
     ///
     /// # Errors
     /// Fails as [`Connection::request`].
@@ -300,7 +312,7 @@ impl Client {
         let request = Request::Leave { room: room.to_owned() };
         match self.0.connection.request(&request).await?.frame {
             ServerFrame::Left(left) => {
-                lock(&self.0.book).leave(&channel);
+                lock(&self.0.book).left(left.clone())?;
                 Ok(left)
             }
             other => Err(unexpected(&request, &other)),
@@ -419,7 +431,7 @@ impl Client {
 
     /// Follows a channel no longer, because the server has said that it is over.
     pub(crate) fn forget(&self, channel: &Channel) {
-        lock(&self.0.book).leave(channel);
+        lock(&self.0.book).of(channel).state.left();
     }
 
     /// Drops the connection, which is of no use any more.
@@ -522,7 +534,7 @@ impl Shared {
             caught.head = joined.head;
             caught.epoch.clone_from(&joined.epoch);
             caught.presence = caught.presence.or_else(|| joined.presence.clone());
-            let step = lock(&self.book).joined(channel, joined, at);
+            let step = lock(&self.book).joined(channel, joined, at)?;
             if !step.needs_join {
                 return Ok(caught);
             }
@@ -598,6 +610,10 @@ async fn pump(shared: Weak<Shared>, book: Arc<Mutex<Book>>, mut inbox: Inbox, ke
                     tokio::spawn(recover(shared, channel));
                 }
             }
+            Some(Inbound::Frame(Received { frame: ServerFrame::Left(left), .. })) => {
+                // Fails only where it is over.
+                let _ = lock(&book).left(left);
+            }
             Some(Inbound::Frame(Received { frame: ServerFrame::Receipt(receipt), .. })) => {
                 lock(&book).emit(Event::Receipt(receipt));
             }
@@ -609,7 +625,7 @@ async fn pump(shared: Weak<Shared>, book: Arc<Mutex<Book>>, mut inbox: Inbox, ke
             }
             Some(Inbound::Frame(received)) => lock(&book).emit(Event::Unexpected(received.frame)),
             Some(Inbound::Closed(reason)) => {
-                lock(&book).emit(Event::Closed(reason));
+                lock(&book).end(reason);
                 return;
             }
             None => return,
@@ -642,6 +658,8 @@ struct Followed {
 struct Book {
     channels: BTreeMap<Channel, Followed>,
     events: mpsc::UnboundedSender<Event>,
+    /// The connection has ended. Nothing comes out behind that, so the positions stay where the application was told of.
+    over: Option<CloseReason>,
 }
 
 impl Book {
@@ -692,21 +710,37 @@ impl Book {
         must_begin
     }
 
-    fn joined(&mut self, channel: &Channel, joined: Joined, at: Instant) -> Step {
+    fn joined(&mut self, channel: &Channel, joined: Joined, at: Instant) -> Result<Step, Error> {
+        self.still_on()?;
         let mut step = self.of(channel).state.joined(joined, at);
         let rest = Step { needs_join: step.needs_join, idle_joins: step.idle_joins, ..Step::default() };
         let out = std::mem::replace(&mut step, rest);
         self.hand_out(channel, out);
-        step
+        Ok(step)
     }
 
     fn fail(&mut self, channel: &Channel) {
+        if self.over.is_some() {
+            return;
+        }
         let step = self.of(channel).state.join_failed();
         self.hand_out(channel, step);
     }
 
-    fn leave(&mut self, channel: &Channel) {
-        self.of(channel).state.left();
+    fn left(&mut self, left: Left) -> Result<(), Error> {
+        self.still_on()?;
+        self.of(&left.channel).state.left();
+        self.emit(Event::Left(left));
+        Ok(())
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        self.emit(Event::Closed(reason.clone()));
+        self.over = Some(reason);
+    }
+
+    fn still_on(&self) -> Result<(), Error> {
+        self.over.clone().map_or(Ok(()), |reason| Err(Error::Closed(reason)))
     }
 
     fn give_up(&mut self, channel: &Channel, error: Error) {
@@ -726,6 +760,9 @@ impl Book {
     }
 
     fn emit(&self, event: Event) {
+        if self.over.is_some() {
+            return;
+        }
         // Fails only where the application reads no events.
         let _ = self.events.send(event);
     }

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{self, Message as WireMessage};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use crate::error::Error;
-use crate::frames::{Incoming, Outgoing, Request, ServerFrame};
+use crate::frames::{Incoming, Outgoing, Request, ServerError, ServerFrame};
 use crate::tls;
 
 /// Where and how to connect.
@@ -163,7 +163,7 @@ impl Connection {
         Ok((Self { commands, closed, next: AtomicU64::new(1), request_timeout: settings.request_timeout }, inbox))
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the answer. If the server doesn't know the connection any more, that is its end.
     ///
     /// # Errors
     /// Fails with [`Error::Server`] if the answer is an error frame, and with [`Error::Timeout`] or [`Error::Closed`] if none comes.
@@ -172,6 +172,10 @@ impl Connection {
         let text = serde_json::to_string(&Outgoing { request, reference: &reference }).map_err(Error::Body)?;
         let received = self.ask(request.action(), |answer| Command::Ask { reference, text, answer }).await?;
         match received.frame {
+            ServerFrame::Error(error) if error.code == ServerError::NOT_CONNECTED => {
+                self.give_up(&error.message).await;
+                Err(self.closed_error())
+            }
             ServerFrame::Error(error) => Err(Error::Server(error)),
             _ => Ok(received),
         }

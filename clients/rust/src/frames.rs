@@ -489,6 +489,8 @@ pub struct ServerError {
 impl ServerError {
     /// The code that asks for another try.
     pub const UNAVAILABLE: &str = "unavailable";
+    /// The code that says that the connection is not known any more.
+    pub const NOT_CONNECTED: &str = "not_connected";
     /// The code that says that who publishes is no member.
     pub const NOT_A_MEMBER: &str = "not_a_member";
     /// The code that says that a user publishes too fast.

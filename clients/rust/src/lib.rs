@@ -45,5 +45,5 @@ pub use error::Error;
 pub use frames::{
     Closing, Closure, Content, FrameKind, Left, Message, Presence, Present, Receipt, ServerError, ServerFrame, Signal,
 };
-pub use session::{Session, SessionOptions, Status, Tokens};
+pub use session::{Session, SessionOptions, Stats, Status, Tokens};
 pub use state::{Arrival, Counters, Delivery, Position, Start};

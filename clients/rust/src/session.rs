@@ -9,14 +9,14 @@ mod keeper;
 mod line;
 mod options;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
-use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::keeper::keep;
+pub use self::line::Stats;
 use self::line::{Line, Live, Shared, send};
 pub use self::options::{SessionOptions, Tokens};
 use crate::channel::Channel;
@@ -63,19 +63,7 @@ impl Session {
     pub fn open(options: SessionOptions) -> (Self, Events) {
         let (sender, events) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
-        let known = options.state.clone();
-        let mut followed: BTreeMap<_, _> = known.0.keys().map(|channel| (channel.clone(), Start::Known)).collect();
-        followed.extend(options.socket.follow.iter().cloned());
-        let shared = Arc::new(Shared {
-            options,
-            line: watch::channel(Line::Down).0,
-            status: watch::channel(Status::Connecting).0,
-            followed: Mutex::new(followed),
-            watched: Mutex::default(),
-            known: Mutex::new(known),
-            membership: AsyncMutex::new(()),
-            lanes: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(options));
         tokio::spawn(keep(Arc::clone(&shared), sender, stopped));
         (Self(Arc::new(Handle { shared, stop })), Events::new(events))
     }
@@ -92,44 +80,35 @@ impl Session {
         self.0.shared.state()
     }
 
+    /// What it has been through.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.shared.stats()
+    }
+
     /// Joins a channel, and gets all of what was missed; it is followed across sockets from here on.
     ///
     /// # Errors
     /// Fails as [`Client::join`](crate::client::Client::join), except for what passes, and with [`Error::Ended`].
     pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
-        let shared = &self.0.shared;
-        let act = |live: Arc<Live>| {
-            let (shared, channel, start) = (Arc::clone(shared), channel.clone(), start.clone());
-            async move {
-                let _changes = shared.membership.lock().await;
-                if start != Start::Known {
-                    // What was handed out before may come once more.
-                    lock(&live.floor).0.remove(&channel);
-                }
-                let caught = live.client.join(channel.clone(), start.clone()).await?;
-                lock(&shared.followed).insert(channel, start);
-                Ok(caught)
-            }
+        let act = |live: Arc<Live>, start| {
+            let channel = channel.clone();
+            async move { live.client.join(channel, start).await }
         };
-        shared.try_until(act).await
+        self.0.shared.follow(&channel, start, act).await
     }
 
-    /// Leaves a room.
+    /// Leaves a room. An [`Event::Left`](crate::client::Event::Left) comes behind the last message.
     ///
     /// # Errors
     /// As [`Session::join`].
     pub async fn leave(&self, room: &str) -> Result<Left, Error> {
-        let shared = &self.0.shared;
-        let act = |live: Arc<Live>| {
-            let (shared, room) = (Arc::clone(shared), room.to_owned());
-            async move {
-                let _changes = shared.membership.lock().await;
-                let left = live.client.leave(&room).await?;
-                shared.forget(&Channel::Room(room));
-                Ok(left)
-            }
+        let act = |live: Arc<Live>| async move {
+            let left = live.client.leave(room).await?;
+            self.0.shared.forget(&Channel::room(room));
+            Ok(left)
         };
-        shared.try_until(act).await
+        self.0.shared.change(act).await
     }
 
     /// Publishes to a room, and waits until the message is durable, however long the session is offline. Messages to one room are sent one
@@ -188,18 +167,12 @@ impl Session {
     /// # Errors
     /// As [`Session::join`].
     pub async fn watch(&self, room: &str) -> Result<Present, Error> {
-        let shared = &self.0.shared;
-        let act = |live: Arc<Live>| {
-            let (shared, room) = (Arc::clone(shared), room.to_owned());
-            async move {
-                let _changes = shared.membership.lock().await;
-                let present = live.client.watch(&room).await?;
-                lock(&shared.followed).entry(Channel::room(&room)).or_insert(Start::Known);
-                lock(&shared.watched).insert(room, present.clone());
-                Ok(present)
-            }
+        let act = |live: Arc<Live>, _| async move {
+            let present = live.client.watch(room).await?;
+            lock(&self.0.shared.watched).insert(room.to_owned(), present.clone());
+            Ok(present)
         };
-        shared.try_until(act).await
+        self.0.shared.follow(&Channel::room(room), Start::Known, act).await
     }
 
     /// Stays in a room, and asks to be told no longer who comes and goes.
@@ -207,16 +180,11 @@ impl Session {
     /// # Errors
     /// As [`Session::join`].
     pub async fn unwatch(&self, room: &str) -> Result<(), Error> {
-        let shared = &self.0.shared;
-        let act = |live: Arc<Live>| {
-            let (shared, room) = (Arc::clone(shared), room.to_owned());
-            async move {
-                let _changes = shared.membership.lock().await;
-                lock(&shared.watched).remove(&room);
-                live.client.unwatch(&room).await
-            }
+        let act = |live: Arc<Live>| async move {
+            lock(&self.0.shared.watched).remove(room);
+            live.client.unwatch(room).await
         };
-        shared.try_until(act).await
+        self.0.shared.change(act).await
     }
 
     /// Posts a signal to the other members of a room, once and now; how many connections got it. It is never sent later: where the session

@@ -6,6 +6,8 @@
 //! to join.
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
+use std::ops::AddAssign;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +107,26 @@ pub struct Counters {
     pub joins: u64,
 }
 
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.messages += other.messages;
+        self.duplicates += other.duplicates;
+        self.early += other.early;
+        self.recovered += other.recovered;
+        self.joins += other.joins;
+    }
+}
+
+impl Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(counters: I) -> Self {
+        counters.fold(Self::default(), |mut sum, counters| {
+            sum += counters;
+            sum
+        })
+    }
+}
+
 /// After so many answers in a row that brought nothing, the log is taken at its word and the client starts anew.
 const PATIENCE: u32 = 5;
 
@@ -130,6 +152,8 @@ pub struct ChannelState {
     channel: Channel,
     phase: Phase,
     position: Option<Position>,
+    /// Without a position, all that is kept is wanted, and nothing may be handed out before its beginning is there.
+    wants_all: bool,
     /// By epoch and sequence.
     held: BTreeMap<(String, u64), Held>,
     generation: u64,
@@ -148,6 +172,7 @@ impl ChannelState {
             channel,
             phase: Phase::Open,
             position: None,
+            wants_all: false,
             held: BTreeMap::new(),
             generation: 0,
             idle_joins: 0,
@@ -168,6 +193,12 @@ impl ChannelState {
         self.counters
     }
 
+    /// Whether the connection is a member, or about to be one.
+    #[must_use]
+    pub const fn is_followed(&self) -> bool {
+        !matches!(self.phase, Phase::Left)
+    }
+
     /// Whether something is missing that only a join can bring.
     #[must_use]
     pub fn needs_join(&self) -> bool {
@@ -178,27 +209,24 @@ impl ChannelState {
     /// everything that comes is held back. Joins of one channel must not overlap.
     pub fn join(&mut self, start: Start) -> Since {
         self.generation += 1;
-        let since = match start {
-            Start::Now => Since::default(),
-            Start::Beginning => {
-                self.position = None;
-                Since { seq: Some(0), epoch: None }
-            }
-            Start::After(position) => {
-                self.position = Some(position);
-                self.since_position()
-            }
-            Start::Known => self.since_position(),
-        };
+        let is_from_head = start == Start::Now;
+        match start {
+            Start::Known => {}
+            Start::Now => self.wants_all = false,
+            Start::Beginning => (self.position, self.wants_all) = (None, true),
+            Start::After(position) => (self.position, self.wants_all) = (Some(position), false),
+        }
+        let since = if is_from_head { Since::default() } else { self.since() };
         self.phase = Phase::Joining { since: since.seq };
         since
     }
 
-    fn since_position(&self) -> Since {
-        self.position.as_ref().map_or_else(Since::default, |position| Since {
-            seq: Some(position.seq),
-            epoch: Some(position.epoch.clone()),
-        })
+    /// What must be asked for to go on from here.
+    fn since(&self) -> Since {
+        let beginning = Since { seq: self.wants_all.then_some(0), epoch: None };
+        self.position
+            .as_ref()
+            .map_or(beginning, |position| Since { seq: Some(position.seq), epoch: Some(position.epoch.clone()) })
     }
 
     /// The answer to a join.
@@ -271,7 +299,7 @@ impl ChannelState {
     /// A join was not answered, or with an error: what was held back comes out as far as it goes.
     pub fn join_failed(&mut self) -> Step {
         self.phase = Phase::Open;
-        if self.position.is_none() {
+        if self.position.is_none() && !self.wants_all {
             self.position = self
                 .held
                 .keys()
@@ -286,6 +314,7 @@ impl ChannelState {
     pub fn left(&mut self) {
         self.phase = Phase::Left;
         self.position = None;
+        self.wants_all = false;
         self.held.clear();
         self.is_behind = false;
         self.idle_joins = 0;
@@ -300,7 +329,7 @@ impl ChannelState {
             if self.phase == Phase::Left {
                 continue;
             }
-            if self.phase == Phase::Open && self.position.is_none() {
+            if self.phase == Phase::Open && self.position.is_none() && !self.wants_all {
                 self.position = Some(Position { epoch: posted.epoch.clone(), seq: message.seq.saturating_sub(1) });
             }
             self.hold(&posted.epoch, message, arrival);

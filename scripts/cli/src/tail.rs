@@ -6,8 +6,8 @@ use std::future::{pending, ready};
 use anyhow::bail;
 use hubbub_aws::system::System;
 use hubbub_client::{
-    Channel, Closure, Content, Delivery, Event, Events, FrameKind, Message, Position, ServerFrame, Session,
-    SessionOptions, Start, Status, Tokens,
+    Channel, Closure, Content, Delivery, Event, Events, FrameKind, Message, Position, Session, SessionOptions, Start,
+    Status, Tokens,
 };
 use hubbub_core::id::UserId;
 use hubbub_core::ports::{Ids, Log};
@@ -129,7 +129,7 @@ async fn follow(console: Console, events: &mut Events, count: u64) -> anyhow::Re
                 eprintln!("what came in `{channel}` before {head} is not kept any more");
             }
             Some(Event::Dropped { channel, error }) => bail!("`{channel}` can't be followed any more: {error}"),
-            Some(Event::Unexpected(ServerFrame::Left(left))) => {
+            Some(Event::Left(left)) => {
                 let reason = left.reason.unwrap_or_else(|| "left".to_owned());
                 bail!("not a member of `{}` any more: {reason}", left.channel);
             }

@@ -105,7 +105,7 @@ async fn members_and_rooms_are_shown_and_an_order_is_carried_out() {
     assert_eq!(kicked.status, Some(0), "{kicked:?}");
     let left = loop {
         match tokio::time::timeout(Duration::from_secs(120), member.events.next()).await.unwrap() {
-            Some(Event::Unexpected(ServerFrame::Left(left))) => break left,
+            Some(Event::Left(left)) => break left,
             Some(_) => {}
             None => panic!("the socket has ended"),
         }

@@ -23,6 +23,7 @@ async fn told(member: &mut Member) -> ServerFrame {
     loop {
         match member.events.next().await {
             Some(Event::Unexpected(frame)) => return frame,
+            Some(Event::Left(left)) => return ServerFrame::Left(left),
             Some(Event::Message(_)) => {}
             other => panic!("{other:?} instead of a word"),
         }

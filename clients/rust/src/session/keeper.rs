@@ -37,7 +37,7 @@ enum End {
 /// Keeps the session connected until it is closed, or the server says not to come back.
 pub(super) async fn keep(shared: Arc<Shared>, events: mpsc::UnboundedSender<Event>, stop: watch::Receiver<bool>) {
     let why = stay_connected(&shared, &events, stop).await;
-    shared.line.send_replace(Line::Over(why.clone()));
+    shared.switch(Line::Over(why.clone()));
     shared.say(Status::Closed(why.clone()));
     // Fails only where nobody reads the events.
     let _ = events.send(Event::Closed(CloseReason::Lost(why)));
@@ -52,11 +52,10 @@ async fn stay_connected(
     let mut tries = 0;
     let mut next: Option<Dialled> = None;
     loop {
-        let state = lock(&shared.known).clone();
         let dialled = match next.take() {
             Some(dialled) => Ok(dialled),
             None => tokio::select! {
-                dialled = shared.dial(state) => dialled,
+                dialled = shared.dial() => dialled,
                 () = stopped(&mut stop) => return CloseReason::ByApplication.to_string(),
             },
         };
@@ -98,9 +97,10 @@ async fn use_socket(
     shared: &Arc<Shared>,
     out: &mpsc::UnboundedSender<Event>,
     stop: &mut watch::Receiver<bool>,
-    Dialled { live, mut events, lifetime, news }: Dialled,
+    Dialled { live, mut events, lifetime, news, changes }: Dialled,
 ) -> End {
-    shared.line.send_replace(Line::Up(Arc::clone(&live)));
+    shared.switch(Line::Up(Arc::clone(&live)));
+    drop(changes);
     shared.say(Status::Live);
     let mut hand = Hand { shared, live: &live, out, seen: State::default(), over: None };
     for presence in news {
@@ -133,7 +133,9 @@ async fn use_socket(
                         while let Some(Some(event)) = unconstrained(events.next()).now_or_never() {
                             hand.on(event);
                         }
-                        *lock(&next.live.floor) = std::mem::take(&mut hand.seen);
+                        let mut floor = lock(&live.floor).clone();
+                        floor.0.append(&mut hand.seen.0);
+                        *lock(&next.live.floor) = floor;
                         let patience = shared.options.socket.connection.request_timeout;
                         tokio::spawn(retire(live, events, out.clone(), patience));
                         return End::Moved(next);
@@ -147,16 +149,15 @@ async fn use_socket(
                 }
             }
             () = &mut move_at, if may_move => {
-                let state = shared.only_followed(live.client.state());
-                moving = Some(async move { shared.dial(state).await }.boxed());
+                moving = Some(shared.dial().boxed());
             }
             () = stopped(stop), if hand.over.is_none() => hand.end(CloseReason::ByApplication.to_string()),
         }
         if let Some(why) = &lost
             && moving.is_none()
         {
-            *lock(&shared.known) = shared.only_followed(live.client.state());
-            shared.line.send_replace(Line::Down);
+            *lock(&shared.known) = shared.state();
+            shared.switch(Line::Down);
             return hand.over.map_or_else(|| End::Lost(why.clone()), End::Over);
         }
     }
@@ -189,13 +190,16 @@ impl Hand<'_> {
                     self.forget(&delivery.channel);
                 }
             }
-            Event::Reset { channel, .. } => {
-                self.seen.0.remove(channel);
-                lock(&self.live.floor).0.remove(channel);
-            }
+            Event::Reset { channel, .. } => self.start_anew(channel),
             Event::Dropped { channel, .. } => self.forget(channel),
             Event::Receipt(_) => self.live.paid(),
-            Event::Unexpected(ServerFrame::Left(left)) => self.forget(&left.channel),
+            Event::Left(left) => {
+                self.start_anew(&left.channel);
+                // Unless it was joined again meanwhile.
+                if !self.live.client.is_following(&left.channel) {
+                    self.shared.forget(&left.channel);
+                }
+            }
             Event::Unexpected(ServerFrame::Closing(closing)) => self.take_leave(closing),
             Event::Presence(news) => self.take_note(news),
             Event::Signal(_) | Event::Unexpected(_) | Event::Closed(_) => {}
@@ -210,6 +214,12 @@ impl Hand<'_> {
         {
             present.apply(news);
         }
+    }
+
+    /// Whatever comes of a channel next is new.
+    fn start_anew(&mut self, channel: &Channel) {
+        self.seen.0.remove(channel);
+        lock(&self.live.floor).0.remove(channel);
     }
 
     /// A channel is followed no longer.

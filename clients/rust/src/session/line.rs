@@ -1,19 +1,20 @@
 //! What a session's calls and its keeper share: the client of the moment, and what is followed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::time::{sleep, timeout};
 
 use super::{SessionOptions, Status};
 use crate::channel::Channel;
 use crate::client::{Client, Events, State, lock};
+use crate::connection::CloseReason;
 use crate::error::Error;
 use crate::frames::{Accepted, Presence, Present, Request, ServerError};
-use crate::state::Start;
+use crate::state::{Counters, Start};
 
 /// The server knows a message's id for five minutes. What may be in the log already is not sent again after this, with room to spare.
 const SAME_ID: Duration = Duration::from_secs(270);
@@ -31,10 +32,25 @@ pub(super) struct Shared {
     pub(super) watched: Mutex<BTreeMap<String, Present>>,
     /// What a session without a socket knows of the channels.
     pub(super) known: Mutex<State>,
-    /// Whoever changes what is followed, or makes a new socket follow it.
-    pub(super) membership: AsyncMutex<()>,
+    /// Whoever changes what is followed, or makes a new socket follow it and puts it in its place.
+    pub(super) membership: Arc<AsyncMutex<()>>,
     /// Messages to one channel go one after the other, across sockets.
     pub(super) lanes: Mutex<BTreeMap<Channel, Arc<AsyncMutex<()>>>>,
+    /// Without what the client of the moment counts.
+    stats: Mutex<Stats>,
+}
+
+/// What a session has been through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Sockets that were used.
+    pub connections: u64,
+    /// How many of them took the place of one that still worked.
+    pub moves: u64,
+    /// How often a message was sent again because its answer was lost.
+    pub resent: u64,
+    /// What happened to all channels, over all sockets.
+    pub counters: Counters,
 }
 
 /// The client of the moment.
@@ -56,6 +72,19 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// How far the application has come: what the socket before had handed out, this one may not have seen yet.
+    fn state(&self) -> State {
+        let mut state = self.client.state();
+        for (channel, handed_out) in &lock(&self.floor).0 {
+            if let Some(position) = state.0.get_mut(channel)
+                && position.epoch == handed_out.epoch
+            {
+                position.seq = position.seq.max(handed_out.seq);
+            }
+        }
+        state
+    }
+
     /// A receipt has come.
     pub(super) fn paid(&self) {
         let less = |owed: usize| Some(owed.saturating_sub(1));
@@ -71,9 +100,48 @@ pub(super) struct Dialled {
     pub(super) lifetime: Duration,
     /// Who has come to watched rooms, and gone from them, since the socket before.
     pub(super) news: Vec<Presence>,
+    /// What is followed stays as it is until this socket has its place.
+    pub(super) changes: OwnedMutexGuard<()>,
 }
 
 impl Shared {
+    pub(super) fn new(options: SessionOptions) -> Self {
+        let known = options.state.clone();
+        let mut followed: BTreeMap<_, _> = known.0.keys().map(|channel| (channel.clone(), Start::Known)).collect();
+        followed.extend(options.socket.follow.iter().cloned());
+        Self {
+            options,
+            line: watch::channel(Line::Down).0,
+            status: watch::channel(Status::Connecting).0,
+            followed: Mutex::new(followed),
+            watched: Mutex::default(),
+            known: Mutex::new(known),
+            membership: Arc::default(),
+            lanes: Mutex::default(),
+            stats: Mutex::default(),
+        }
+    }
+
+    /// Another client takes the place of the one of the moment, or none does.
+    pub(super) fn switch(&self, line: Line) {
+        let mut stats = lock(&self.stats);
+        let is_up = matches!(line, Line::Up(_));
+        let before = self.line.send_replace(line);
+        stats.connections += u64::from(is_up);
+        if let Line::Up(before) = before {
+            stats.moves += u64::from(is_up);
+            stats.counters += before.client.total();
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut stats = *lock(&self.stats);
+        if let Some(live) = self.live_now() {
+            stats.counters += live.client.total();
+        }
+        stats
+    }
+
     pub(super) fn say(&self, status: Status) {
         self.status.send_if_modified(|now| {
             let is_news = *now != status;
@@ -91,13 +159,12 @@ impl Shared {
         }
     }
 
+    /// How far it has come in what it follows.
     pub(super) fn state(&self) -> State {
-        let line = self.line.borrow().clone();
-        let state = match line {
-            Line::Up(live) => live.client.state(),
-            Line::Down | Line::Over(_) => lock(&self.known).clone(),
-        };
-        self.only_followed(state)
+        let mut state = self.live_now().map_or_else(|| lock(&self.known).clone(), |live| live.state());
+        let followed = lock(&self.followed);
+        state.0.retain(|channel, _| followed.contains_key(channel));
+        state
     }
 
     /// A channel is followed and watched no longer.
@@ -106,12 +173,6 @@ impl Shared {
         if let Channel::Room(room) = channel {
             lock(&self.watched).remove(room);
         }
-    }
-
-    pub(super) fn only_followed(&self, State(mut positions): State) -> State {
-        let followed = lock(&self.followed);
-        positions.retain(|channel, _| followed.contains_key(channel));
-        State(positions)
     }
 
     /// The client of the moment, if there is one.
@@ -166,6 +227,62 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::try_until`], while nobody else changes what is followed, and nothing takes the socket's place.
+    pub(super) async fn change<T, F>(&self, act: impl Fn(Arc<Live>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let act = &act;
+        self.try_until(|live| async move {
+            let _changes = self.membership.lock().await;
+            if self.live_now().is_none_or(|now| !Arc::ptr_eq(&now, &live)) {
+                return Err(Error::Closed(CloseReason::Lost("another socket takes its place".to_owned())));
+            }
+            act(live).await
+        })
+        .await
+    }
+
+    /// Joins a channel, by `act`, and follows it from here on, also if an answer is lost.
+    pub(super) async fn follow<T, F>(
+        &self,
+        channel: &Channel,
+        start: Start,
+        act: impl Fn(Arc<Live>, Start) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let (is_retry, is_new) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (act, start, is_retry, is_new) = (&act, &start, &is_retry, &is_new);
+        self.change(|live| async move {
+            // Later tries go on from what the first one has brought.
+            let start = if is_retry.swap(true, Ordering::Relaxed) { &Start::Known } else { start };
+            if *start != Start::Known {
+                // What was handed out before may come once more.
+                lock(&live.floor).0.remove(channel);
+            }
+            let was_followed = {
+                let mut followed = lock(&self.followed);
+                let was_followed = followed.contains_key(channel);
+                if !was_followed || *start != Start::Known {
+                    followed.insert(channel.clone(), start.clone());
+                }
+                was_followed
+            };
+            is_new.fetch_or(!was_followed, Ordering::Relaxed);
+            let outcome = act(live, start.clone()).await;
+            match &outcome {
+                // Somebody may have been told meanwhile that an earlier stay is over.
+                Ok(_) => drop(lock(&self.followed).entry(channel.clone()).or_insert(Start::Known)),
+                Err(error) if error.is_retryable() || !is_new.load(Ordering::Relaxed) => {}
+                Err(_) => self.forget(channel),
+            }
+            outcome
+        })
+        .await
+    }
+
     /// What follows from a failure that may pass: a pause, or that this socket is of no use any more.
     async fn after(&self, error: &Error, live: Arc<Live>, failures: &mut u32) -> Option<Arc<Live>> {
         match error {
@@ -184,8 +301,8 @@ impl Shared {
     }
 
     /// Opens a socket, and joins what is followed. What can't be joined any more is followed no longer, and its client says so.
-    pub(super) async fn dial(&self, state: State) -> Result<Dialled, Error> {
-        let _changes = self.membership.lock().await;
+    pub(super) async fn dial(&self) -> Result<Dialled, Error> {
+        let changes = Arc::clone(&self.membership).lock_owned().await;
         let mut options = self.options.socket.clone();
         let fetching = timeout(options.connection.connect_timeout, (self.options.tokens.fetch)());
         let token = match fetching.await {
@@ -194,7 +311,7 @@ impl Shared {
         };
         let lifetime = self.options.lifetime(&token);
         options.connection.token = Some(token);
-        let State(mut positions) = state;
+        let State(mut positions) = self.state();
         options.follow = lock(&self.followed)
             .iter()
             .map(|(channel, start)| {
@@ -227,6 +344,7 @@ impl Shared {
             live: Arc::new(Live { client, owed: AtomicUsize::new(0), floor: Mutex::default() }),
             events,
             lifetime,
+            changes,
         })
     }
 }
@@ -248,8 +366,11 @@ pub(super) async fn send(
     let mut doubt_since: Option<Instant> = None;
     loop {
         let live = shared.live(useless.as_ref()).await?;
-        if doubt_since.is_some_and(|since| since.elapsed() > SAME_ID) {
-            return Err(Error::InDoubt { id });
+        if let Some(since) = doubt_since {
+            if since.elapsed() > SAME_ID {
+                return Err(Error::InDoubt { id });
+            }
+            lock(&shared.stats).resent += 1;
         }
         let sent_at = Instant::now();
         let owes_receipt = usize::from(request.wants_receipt());

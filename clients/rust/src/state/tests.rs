@@ -155,6 +155,18 @@ fn a_recovery_goes_on_while_there_is_more() {
 }
 
 #[test]
+fn a_failed_join_from_the_beginning_hands_nothing_out_before_the_beginning() {
+    let mut probe = Probe::new();
+    probe.join(Start::Beginning, "0");
+    probe.receive("E1", &[4], "", false);
+    let failed = probe.state.join_failed();
+    probe.take(failed, "", true);
+    probe.receive("E1", &[5], "", true);
+    probe.join(Start::Known, "0");
+    probe.answer(answer("E1", 5, Some(true), &[1, 2, 3, 4, 5], false), "1 2 3 4 5", false);
+}
+
+#[test]
 fn an_empty_log_is_recovered_from_its_beginning() {
     let mut probe = Probe::new();
     probe.join(Start::Beginning, "0");

@@ -435,6 +435,7 @@ async fn after_leaving_a_room_its_late_frames_are_dropped() {
     };
     let (left, ()) = tokio::join!(client.leave("a"), serve);
     left.unwrap();
+    assert!(matches!(soon(events.next()).await, Some(Event::Left(left)) if left.channel == Channel::room("a")));
     assert_eq!(next_message(&mut events).await, (Channel::room("b"), 7));
 }
 

@@ -96,6 +96,7 @@ async fn a_message_whose_answer_was_lost_is_sent_again_with_its_id_and_the_next_
     assert_eq!((&again["id"], &again["body"]), (&lost["id"], &json!(1)));
     assert_eq!(accept_message(&mut socket).await["body"], 2);
     assert_eq!(soon(first).await.unwrap().unwrap().id, lost["id"].as_str().unwrap());
+    assert_eq!(session.stats().resent, 1);
     soon(second).await.unwrap().unwrap();
 }
 
@@ -122,6 +123,142 @@ async fn it_moves_to_a_fresh_socket_and_each_message_comes_once() {
     assert_eq!(next_seqs(&mut events, 1).await, [3]);
     assert!(old.ends_with_goodbye().await);
     assert_eq!(*session.status().borrow(), Status::Live, "a move is nobody's business");
+}
+
+#[tokio::test]
+async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
+    let (session, mut events) = Session::open(options);
+    let mut old = in_room(&server, &session).await;
+    let mut new = server.accept().await;
+    let join = new.next().await;
+    let fields =
+        r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true,"messages":[],"more":false"#;
+    old.post("a", "E", &[1, 2]).await;
+    assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
+    new.answer(&join, fields).await;
+    assert!(old.ends_with_goodbye().await);
+    // It is cut before it has brought them too.
+    drop(new);
+    let mut new = server.accept().await;
+    assert_eq!(answer_join(&mut new, "a", 3, &[3]).await["since"], 2);
+    assert_eq!(next_seqs(&mut events, 1).await, [3]);
+}
+
+#[tokio::test]
+async fn who_joins_or_leaves_during_a_move_does_so_on_the_fresh_socket() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
+    let (session, _events) = Session::open(options);
+    let mut old = in_room(&server, &session).await;
+    let mut new = server.accept().await;
+    let follow = new.next().await;
+    let leaving = tokio::spawn({
+        let session = session.clone();
+        async move { session.leave("a").await }
+    });
+    let joining = tokio::spawn({
+        let session = session.clone();
+        async move { session.join(Channel::room("b"), Start::Now).await }
+    });
+    tokio::task::yield_now().await;
+    let fields =
+        r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true,"messages":[],"more":false"#;
+    new.answer(&follow, fields).await;
+    for _ in 0..2 {
+        let frame = new.next().await;
+        if frame["action"] == "leave" {
+            new.answer(&frame, r#""type":"left","channel":"room:a""#).await;
+        } else {
+            let fields = r#""type":"joined","channel":"room:b","epoch":"E","head":0,"messages":[],"more":false"#;
+            assert_eq!(frame["room"], "b");
+            new.answer(&frame, fields).await;
+        }
+    }
+    soon(leaving).await.unwrap().unwrap();
+    soon(joining).await.unwrap().unwrap();
+    assert!(old.ends_with_goodbye().await, "nothing was asked on it");
+    assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({"room:b": {"epoch": "E", "seq": 0}}));
+    let stats = session.stats();
+    assert_eq!((stats.connections, stats.moves, stats.counters.joins), (2, 1, 3));
+}
+
+#[tokio::test]
+async fn a_join_that_failed_goes_on_from_what_has_come_by_then() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = server.accept().await;
+    let joining = tokio::spawn({
+        let session = session.clone();
+        async move { session.join(Channel::room("a"), Start::Now).await }
+    });
+    let join = socket.next().await;
+    socket.post("a", "E", &[5, 6]).await;
+    socket.answer(&join, r#""type":"error","code":"unavailable","message":"try again""#).await;
+    assert_eq!(next_seqs(&mut events, 2).await, [5, 6]);
+    let again = socket.next().await;
+    assert_eq!(again["since"], 6);
+    // What is held back when the socket ends is not handed out, and so not gone on from.
+    socket.post("a", "E", &[7]).await;
+    drop(socket);
+    let mut socket = server.accept().await;
+    assert_eq!(answer_join(&mut socket, "a", 8, &[7, 8]).await["since"], 6);
+    answer_join(&mut socket, "a", 8, &[]).await;
+    assert_eq!(soon(joining).await.unwrap().unwrap().head, 8);
+    assert_eq!(next_seqs(&mut events, 2).await, [7, 8]);
+}
+
+#[tokio::test]
+async fn what_may_not_be_joined_is_not_followed() {
+    let server = Server::start().await;
+    let (session, _events) = open(&server);
+    let mut socket = server.accept().await;
+    let serve = async {
+        let join = socket.next().await;
+        socket.answer(&join, r#""type":"error","code":"forbidden","message":"not yours""#).await;
+    };
+    let (joined, ()) = tokio::join!(session.join(Channel::room("a"), Start::Beginning), serve);
+    assert!(matches!(joined, Err(Error::Server(_))));
+    drop(socket);
+    let mut socket = server.accept().await;
+    let asking = tokio::spawn({
+        let session = session.clone();
+        async move { session.who("a").await }
+    });
+    assert_eq!(socket.next().await["action"], "who");
+    asking.abort();
+}
+
+#[tokio::test]
+async fn that_a_room_was_left_is_said_behind_its_last_message() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    let serve = async {
+        let leave = socket.next().await;
+        socket.post("a", "E", &[1, 2]).await;
+        socket.answer(&leave, r#""type":"left","channel":"room:a""#).await;
+        answer_join(&mut socket, "a", 5, &[]).await;
+        socket.post("a", "E", &[6]).await;
+    };
+    let leave_and_come_back = async {
+        session.leave("a").await.unwrap();
+        session.join(Channel::room("a"), Start::Known).await.unwrap();
+    };
+    tokio::join!(serve, leave_and_come_back);
+    assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
+    assert!(matches!(soon(events.next()).await, Some(Event::Left(left)) if left.channel == Channel::room("a")));
+    assert_eq!(next_seqs(&mut events, 1).await, [6]);
+    drop(socket);
+    let mut socket = server.accept().await;
+    assert_eq!(
+        answer_join(&mut socket, "a", 6, &[]).await["since"],
+        6,
+        "the end of the first stay doesn't end the second"
+    );
 }
 
 #[tokio::test]
@@ -190,7 +327,7 @@ async fn what_the_user_was_expelled_from_is_not_joined_again() {
     let (session, mut events) = open(&server);
     let mut socket = in_room(&server, &session).await;
     socket.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
-    assert!(matches!(soon(events.next()).await, Some(Event::Unexpected(_))));
+    assert!(matches!(soon(events.next()).await, Some(Event::Left(left)) if left.reason.as_deref() == Some("kicked")));
     assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({}));
     drop(socket);
     let mut socket = server.accept().await;
@@ -243,6 +380,25 @@ async fn a_member_whom_the_server_has_forgotten_joins_again_and_publishes() {
     let serve = async {
         let publish = socket.next().await;
         socket.answer(&publish, r#""type":"error","code":"not_a_member","message":"join first""#).await;
+        answer_join(&mut socket, "a", 0, &[]).await;
+        assert_eq!(accept_message(&mut socket).await["id"], publish["id"]);
+    };
+    let (published, ()) = tokio::join!(session.publish("a", &1, None), serve);
+    published.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_that_the_server_has_forgotten_is_replaced() {
+    let server = Server::start().await;
+    let (session, _events) = open(&server);
+    let mut socket = in_room(&server, &session).await;
+    let serve = async {
+        let publish = socket.next().await;
+        socket.answer(&publish, r#""type":"error","code":"not_connected","message":"connect again""#).await;
+        let mut socket = server.accept().await;
+        let join = socket.next().await;
+        socket.answer(&join, r#""type":"error","code":"not_connected","message":"connect again""#).await;
+        let mut socket = server.accept().await;
         answer_join(&mut socket, "a", 0, &[]).await;
         assert_eq!(accept_message(&mut socket).await["id"], publish["id"]);
     };

@@ -150,16 +150,7 @@ impl Crowd {
 
     /// What happened to a channel, over all sockets.
     pub(crate) fn counters(&self, channel: &Channel) -> Counters {
-        let mut sum = Counters::default();
-        for counters in self.members.values().map(|member| member.client.counters(channel)) {
-            sum.frames += counters.frames;
-            sum.messages += counters.messages;
-            sum.duplicates += counters.duplicates;
-            sum.early += counters.early;
-            sum.recovered += counters.recovered;
-            sum.joins += counters.joins;
-        }
-        sum
+        self.members.values().map(|member| member.client.counters(channel)).sum()
     }
 
     /// The most frames of a channel that any socket was posted.
@@ -221,6 +212,7 @@ async fn watch(run: String, seen: Arc<Mutex<Seen>>, socket: u32, mut events: Eve
             Event::Receipt(receipt) => note(&seen, "unexpected receipt", format!("{receipt:?}")),
             Event::Presence(news) => note(&seen, "unasked news", format!("{news:?}")),
             Event::Signal(signal) => note(&seen, "unexpected signal", format!("{signal:?}")),
+            Event::Left(left) => note(&seen, "lost membership", format!("{left:?}")),
             Event::Unexpected(frame) => note(&seen, "unexpected frame", format!("{frame:?}")),
             Event::Closed(hubbub_client::CloseReason::ByApplication | hubbub_client::CloseReason::Cut) => {}
             Event::Closed(reason) => note(&seen, "lost connection", reason.to_string()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hubbub_client::{Channel, Delivery, Position, State};
+use hubbub_client::{Channel, Delivery};
 use hubbub_tests::books::{Accepted, Entry, Kept, Received, Stay};
 use hubbub_tests::oddities::Oddities;
 
@@ -141,16 +141,6 @@ impl Book {
 
     fn stay(&mut self, user: &str, channel: &Channel) -> &mut Stay {
         self.stays.entry((user.to_owned(), channel.clone())).or_default()
-    }
-
-    /// From where an honest member goes on: from what came out of its client.
-    pub(crate) fn state_of(&self, user: &str) -> State {
-        let position = |((_, channel), stay): (&(String, Channel), &Stay)| {
-            // Without an epoch nothing is known yet, and the channel is followed from its beginning.
-            let seq = stay.last().filter(|_| !stay.epoch.is_empty())?;
-            Some((channel.clone(), Position { epoch: stay.epoch.clone(), seq }))
-        };
-        State(self.stays.iter().filter(|((other, _), _)| other == user).filter_map(position).collect())
     }
 
     /// The channels whose logs have to be read.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hubbub_client::{Channel, Counters, Delivery, Position, State};
+use hubbub_client::{Channel, Delivery, Stats};
 use hubbub_tests::books::{Accepted, Entry, Kept, Received, Stay, holes};
 use hubbub_tests::oddities::Oddities;
 
@@ -20,14 +20,10 @@ pub(crate) fn open(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
 pub(crate) struct Events {
     /// Sockets that were dropped without a goodbye.
     pub(crate) cuts: u64,
-    /// Sockets that were opened to go on where another ended.
-    pub(crate) reconnects: u64,
     /// Rooms joined.
     pub(crate) joins: u64,
     /// Rooms left.
     pub(crate) leaves: u64,
-    /// Messages that were sent again because it was not known whether they had been accepted.
-    pub(crate) repeats: u64,
 }
 
 /// The book.
@@ -38,8 +34,8 @@ pub(crate) struct Ledger {
     present: BTreeMap<(u32, Channel), Stay>,
     /// Stays that have ended.
     past: Vec<(Channel, Stay)>,
-    /// What the clients counted, of connections that have ended.
-    pub(crate) counters: Counters,
+    /// What all sessions that have ended had been through.
+    pub(crate) sessions: Stats,
     /// How often things happened.
     pub(crate) events: Events,
     /// What should be rare.
@@ -90,34 +86,17 @@ impl Ledger {
 
     /// The channels that a person is in.
     pub(crate) fn channels_of(&self, person: u32) -> Vec<Channel> {
-        self.stays_of(person).map(|(channel, _)| channel.clone()).collect()
+        let of_person = self.present.keys().filter(|(other, _)| *other == person);
+        of_person.map(|(_, channel)| channel.clone()).collect()
     }
 
-    /// From where a person goes on. It follows from what came out of the client: the client's own state may be a little ahead of that
-    /// while its last events are still to be read.
-    pub(crate) fn state_of(&self, person: u32) -> State {
-        let position = |(channel, stay): (&Channel, &Stay)| {
-            // Without an epoch nothing is known yet, and the channel is followed from its beginning.
-            let seq = stay.last().filter(|_| !stay.epoch.is_empty())?;
-            Some((channel.clone(), Position { epoch: stay.epoch.clone(), seq }))
-        };
-        State(self.stays_of(person).filter_map(position).collect())
-    }
-
-    fn stays_of(&self, person: u32) -> impl Iterator<Item = (&Channel, &Stay)> {
-        let of_person = self.present.iter().filter(move |((other, _), _)| *other == person);
-        of_person.map(|((_, channel), stay)| (channel, stay))
-    }
-
-    /// Adds what a client counted, before it goes.
-    pub(crate) fn add_counters(&mut self, counters: Counters) {
-        let sum = &mut self.counters;
-        sum.frames += counters.frames;
-        sum.messages += counters.messages;
-        sum.duplicates += counters.duplicates;
-        sum.early += counters.early;
-        sum.recovered += counters.recovered;
-        sum.joins += counters.joins;
+    /// Adds what a session has been through.
+    pub(crate) fn sum_up(&mut self, session: Stats) {
+        let Stats { connections, moves, resent, counters } = session;
+        self.sessions.connections += connections;
+        self.sessions.moves += moves;
+        self.sessions.resent += resent;
+        self.sessions.counters += counters;
     }
 
     /// Compares with the logs.
@@ -179,18 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_person_goes_on_from_the_last_message_or_else_from_where_it_joined() {
+    fn only_the_first_answer_to_a_join_says_from_where_a_stay_is_owed() {
         let (mut ledger, room) = (Ledger::default(), Channel::room("a"));
-        let position = |ledger: &Ledger| ledger.state_of(1).0.get(&Channel::room("a")).map(|position| position.seq);
-        assert_eq!(position(&ledger), None);
-        ledger.join(1, &room, 4, "");
-        assert_eq!(position(&ledger), None, "without an epoch there is nothing to go on from");
         ledger.join(1, &room, 4, "E");
         ledger.join(1, &room, 9, "E");
-        assert_eq!(position(&ledger), Some(4), "only the first answer counts");
-        ledger.stay(1, &room).received.push(entry(5, "m"));
-        assert_eq!(position(&ledger), Some(5));
+        assert_eq!(ledger.stay(1, &room).joined_at, Some(4));
         ledger.leave(1, &room);
-        assert_eq!((position(&ledger), ledger.channels_of(1).len()), (None, 0));
+        assert!(ledger.channels_of(1).is_empty());
+        ledger.join(1, &room, 9, "E");
+        assert_eq!(ledger.stay(1, &room).joined_at, Some(9));
     }
 }

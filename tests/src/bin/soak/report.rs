@@ -41,7 +41,10 @@ pub(crate) struct Figures {
     /// Messages that a join brought because they had been missed.
     pub(crate) recovered: u64,
     pub(crate) cuts: u64,
+    /// Sockets that went on where another had ended.
     pub(crate) reconnects: u64,
+    /// Sockets that took the place of one that still worked.
+    pub(crate) moves: u64,
     pub(crate) joins: u64,
     pub(crate) leaves: u64,
     /// Publishes that were repeated because their answer didn't come.
@@ -64,7 +67,7 @@ impl Figures {
         killed: &BTreeMap<Function, u64>,
     ) -> Self {
         let Balance { kept, received, resets, logged: _, holes } = *balance;
-        let (counters, events) = (ledger.counters, ledger.events);
+        let (sessions, events) = (ledger.sessions, ledger.events);
         Self {
             accepted: kept.accepted,
             lost: kept.lost,
@@ -77,14 +80,15 @@ impl Figures {
             resets,
             dead_letters: 0,
             owed: received.owed,
-            duplicates: counters.duplicates,
-            early: counters.early,
-            recovered: counters.recovered,
+            duplicates: sessions.counters.duplicates,
+            early: sessions.counters.early,
+            recovered: sessions.counters.recovered,
             cuts: events.cuts,
-            reconnects: events.reconnects,
+            reconnects: sessions.connections.saturating_sub(sessions.moves + u64::from(arguments.clients)),
+            moves: sessions.moves,
             joins: events.joins,
             leaves: events.leaves,
-            repeats: events.repeats,
+            repeats: sessions.resent,
             executions: 0,
             killed: killed.values().sum(),
             clients: arguments.clients,
@@ -156,6 +160,7 @@ impl Report {
             ("recovered by a join", figures.recovered),
             ("cuts", figures.cuts),
             ("reconnects", figures.reconnects),
+            ("moves to fresh sockets", figures.moves),
             ("joins", figures.joins),
             ("leaves", figures.leaves),
             ("repeated publishes", figures.repeats),
