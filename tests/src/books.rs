@@ -188,16 +188,28 @@ impl Stay {
             }
             received.altered += u64::from(places.get(&entry.seq) != Some(&entry));
         }
-        // A client may be handed a little more than it is owed: what was on its way when it joined.
-        let owed_from = self.joined_at.map(|head| head + 1).into_iter().chain(seen.first().copied()).min();
-        let owed_to = if self.has_left { seen.last().copied() } else { places.keys().last().copied() };
-        let owed: BTreeSet<u64> = match (owed_from, owed_to) {
-            (Some(from), Some(to)) => places.keys().copied().filter(|seq| (from..=to).contains(seq)).collect(),
-            _ => BTreeSet::new(),
-        };
+        let owed = self.owed(&seen, log);
         received.owed = owed.len() as u64;
         received.unrecovered = owed.difference(&seen).count() as u64;
         received
+    }
+
+    fn owed(&self, seen: &BTreeSet<u64>, log: &[Entry]) -> BTreeSet<u64> {
+        let places: BTreeSet<u64> = log.iter().map(|entry| entry.seq).collect();
+        // A client may be handed a little more than it is owed: what was on its way when it joined.
+        let from = self.joined_at.map(|head| head + 1).into_iter().chain(seen.first().copied()).min();
+        let to = if self.has_left { seen.last().copied() } else { places.last().copied() };
+        match (from, to) {
+            (Some(from), Some(to)) => places.into_iter().filter(|seq| (from..=to).contains(seq)).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// The sequences that are owed and never came.
+    #[must_use]
+    pub fn missing(&self, log: &[Entry]) -> Vec<u64> {
+        let seen = self.received.iter().map(|entry| entry.seq).collect();
+        self.owed(&seen, log).difference(&seen).copied().collect()
     }
 }
 

@@ -31,16 +31,20 @@ enum End {
     /// Another one takes its place.
     Moved(Dialled),
     /// The session is over.
-    Over(String),
+    Over(CloseReason),
 }
 
 /// Keeps the session connected until it is closed, or the server says not to come back.
 pub(super) async fn keep(shared: Arc<Shared>, events: mpsc::UnboundedSender<Event>, stop: watch::Receiver<bool>) {
-    let why = stay_connected(&shared, &events, stop).await;
+    let reason = stay_connected(&shared, &events, stop).await;
+    let why = match &reason {
+        CloseReason::Lost(why) => why.clone(),
+        other => other.to_string(),
+    };
     shared.switch(Line::Over(why.clone()));
-    shared.say(Status::Closed(why.clone()));
+    shared.say(Status::Closed(why));
     // Fails only where nobody reads the events.
-    let _ = events.send(Event::Closed(CloseReason::Lost(why)));
+    let _ = events.send(Event::Closed(reason));
 }
 
 /// Gives the reason when it is over.
@@ -48,7 +52,7 @@ async fn stay_connected(
     shared: &Arc<Shared>,
     events: &mpsc::UnboundedSender<Event>,
     mut stop: watch::Receiver<bool>,
-) -> String {
+) -> CloseReason {
     let mut tries = 0;
     let mut next: Option<Dialled> = None;
     loop {
@@ -56,7 +60,7 @@ async fn stay_connected(
             Some(dialled) => Ok(dialled),
             None => tokio::select! {
                 dialled = shared.dial() => dialled,
-                () = stopped(&mut stop) => return CloseReason::ByApplication.to_string(),
+                () = stopped(&mut stop) => return CloseReason::ByApplication,
             },
         };
         let why = match dialled {
@@ -75,13 +79,13 @@ async fn stay_connected(
                     End::Over(why) => return why,
                 }
             }
-            Err(error) if shared.is_hopeless(&error) => return error.to_string(),
+            Err(error) if shared.is_hopeless(&error) => return CloseReason::Lost(error.to_string()),
             Err(error) => error.to_string(),
         };
         shared.say(Status::Offline(why));
         tokio::select! {
             () = sleep(shared.options.pause(tries)) => tries = tries.saturating_add(1),
-            () = stopped(&mut stop) => return CloseReason::ByApplication.to_string(),
+            () = stopped(&mut stop) => return CloseReason::ByApplication,
         }
     }
 }
@@ -151,7 +155,7 @@ async fn use_socket(
             () = &mut move_at, if may_move => {
                 moving = Some(shared.dial().boxed());
             }
-            () = stopped(stop), if hand.over.is_none() => hand.end(CloseReason::ByApplication.to_string()),
+            () = stopped(stop), if hand.over.is_none() => hand.end(),
         }
         if let Some(why) = &lost
             && moving.is_none()
@@ -171,7 +175,7 @@ struct Hand<'a> {
     /// How far the application has come by this socket.
     seen: State,
     /// Why the session ends with this socket.
-    over: Option<String>,
+    over: Option<CloseReason>,
 }
 
 impl Hand<'_> {
@@ -232,15 +236,15 @@ impl Hand<'_> {
     fn take_leave(&mut self, Closing { code, message, reconnect }: &Closing) {
         let is_over = !reconnect || (self.shared.options.tokens.is_fixed && code == Closing::TOKEN_EXPIRED);
         if is_over {
-            self.over = Some(message.clone());
+            self.over = Some(CloseReason::Lost(message.clone()));
         }
         let (live, message) = (Arc::clone(self.live), message.clone());
         tokio::spawn(async move { live.client.give_up(&message).await });
     }
 
     /// The application closes the session: what has come by then is still handed on.
-    fn end(&mut self, why: String) {
-        self.over = Some(why);
+    fn end(&mut self) {
+        self.over = Some(CloseReason::ByApplication);
         let live = Arc::clone(self.live);
         tokio::spawn(async move { live.client.close().await });
     }

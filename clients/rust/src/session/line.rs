@@ -324,20 +324,23 @@ impl Shared {
         if was_offline {
             self.say(Status::Recovering);
         }
+        let mut refused = Vec::new();
         for (channel, joined) in client.follow(follow).await {
             match joined {
                 Ok(_) => {}
                 Err(error) if error.is_retryable() => return Err(error),
-                Err(error) => {
-                    self.forget(&channel);
-                    client.drop_channel(&channel, error);
-                }
+                Err(error) => refused.push((channel, error)),
             }
         }
         let watched: Vec<String> = lock(&self.watched).keys().cloned().collect();
         let mut news = Vec::new();
         for room in watched {
             news.extend(self.watch_again(&client, &room).await?);
+        }
+        // Not before the socket is sure to be used, whose events say so.
+        for (channel, error) in refused {
+            self.forget(&channel);
+            client.drop_channel(&channel, error);
         }
         Ok(Dialled {
             news,

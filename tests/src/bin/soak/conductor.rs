@@ -212,7 +212,8 @@ impl Soak<'_> {
 
     async fn report(&self, seed: u64, balance: Balance, killed: BTreeMap<Function, u64>) -> anyhow::Result<Report> {
         let (figures, surprises) = {
-            let ledger = open(&self.ledger);
+            let mut ledger = open(&self.ledger);
+            ledger.note_missing(&self.logs);
             (Figures::new(self.arguments, seed, &balance, &ledger, &killed), ledger.oddities.sentences())
         };
         let (dead_letters, executions) =

@@ -7,6 +7,8 @@ use hubbub_client::{Channel, Delivery, Stats};
 use hubbub_tests::books::{Accepted, Entry, Kept, Received, Stay, holes};
 use hubbub_tests::oddities::Oddities;
 
+use crate::town::Town;
+
 /// A book that is shared between the tasks.
 pub(crate) type Shared = Arc<Mutex<Ledger>>;
 
@@ -97,6 +99,25 @@ impl Ledger {
         self.sessions.moves += moves;
         self.sessions.resent += resent;
         self.sessions.counters += counters;
+    }
+
+    /// Notes who lacks what.
+    pub(crate) fn note_missing(&mut self, logs: &BTreeMap<Channel, Vec<Entry>>) {
+        let present = self.present.iter().map(|((person, channel), stay)| (Town::user(*person), channel, stay));
+        let past = self.past.iter().map(|(channel, stay)| ("somebody who left".to_owned(), channel, stay));
+        let mut lacks = Vec::new();
+        for (who, channel, stay) in present.chain(past) {
+            let missing = stay.missing(logs.get(channel).map_or(&[][..], Vec::as_slice));
+            if !missing.is_empty() {
+                let (joined, last) = (stay.joined_at, stay.received.last().map(|entry| entry.seq));
+                lacks.push(format!(
+                    "{who} in `{channel}` lacks {missing:?}; joined at {joined:?}, got as far as {last:?}"
+                ));
+            }
+        }
+        for lack in lacks {
+            self.oddities.note("member without a message", lack);
+        }
     }
 
     /// Compares with the logs.
