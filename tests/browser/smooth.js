@@ -67,13 +67,14 @@ class Source {
     this.sent += 1;
   }
 
-  #answer(socket, { action, ref, room, channel = `room:${room}`, before, limit = 50 }) {
+  #answer(socket, { action, ref, room, channel = `room:${room}`, before, limit = 50, presence }) {
     const isBusy = channel === "room:busy";
     const log = isBusy ? this.#log : [];
     const page = log.slice(0, before ? before - 1 : undefined).slice(-limit);
     const users = Array.from({ length: Math.min(100, members) }, (_, index) => `member-${index}`);
+    const present = { count: members, ...(members > 100 ? { paused: true } : { users }) };
     const answers = {
-      join: { type: "joined", channel, epoch: EPOCH, head: log.length },
+      join: { type: "joined", channel, epoch: EPOCH, head: log.length, ...(presence && { presence: present }) },
       history: { type: "history", channel, epoch: EPOCH, messages: page, more: page.length > 0 && page[0].seq > 1 },
       who: { type: "members", channel, count: members, users },
       ping: { type: "pong", at: Date.now() },

@@ -388,6 +388,7 @@ class Time {
 }
 class Wire {
     members = new Set();
+    unsure = new Set();
     watched = new Set();
     owed = new Set();
     isLeaving = false;
@@ -405,8 +406,12 @@ class Wire {
         socket.onclose = (event) => this.#end(`closed with code ${event.code}${event.reason ? `: \`${event.reason}\`` : ""}`);
         socket.onerror = () => { };
     }
+    mayBeMember(channel) {
+        return this.members.has(channel) || this.unsure.has(channel);
+    }
     leave(channel) {
         this.members.delete(channel);
+        this.unsure.delete(channel);
         this.watched.delete(channel);
     }
     get isBusy() {
@@ -979,7 +984,7 @@ class Session {
     async leave(feed) {
         this.#unfollow(feed, new HubbubError("not_a_member", `\`${feed.name}\` was left: join it first`));
         this.#attend(feed);
-        while (!feed.isFollowed && this.link.wire?.members.has(feed.name))
+        while (!feed.isFollowed && this.link.wire?.mayBeMember(feed.name))
             await this.#change.promise;
     }
     #unfollow(feed, why) {
@@ -1006,7 +1011,7 @@ class Session {
         let failures = 0;
         for (let wire; (wire = this.link.wire) && !this.ended;) {
             const isMember = wire.members.has(feed.name);
-            const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
+            const mustLeave = !feed.isFollowed && wire.mayBeMember(feed.name) && feed.name.startsWith("room:");
             const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin || whatToWatch(feed, wire) !== undefined);
             if (!mustLeave && !mustJoin)
                 break;
@@ -1020,8 +1025,11 @@ class Session {
                 const pause = this.retryPause(asHubbubError(error), wire, failures++);
                 if (pause !== undefined)
                     await this.time.sleep(pause);
-                else if (mustJoin)
+                else if (mustJoin) {
+                    if (!isMember)
+                        wire.leave(feed.name);
                     this.#giveUp(feed, asHubbubError(error));
+                }
                 else
                     wire.leave(feed.name);
             }
@@ -1047,12 +1055,14 @@ class Session {
             roster.asked();
             wire.watched.add(feed.name);
         }
+        wire.unsure.add(feed.name);
         const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start), ...withoutUndefined({ presence }) }).catch((error) => {
             if (presence)
                 roster.unanswered();
             throw error;
         });
         wire.members.add(feed.name);
+        wire.unsure.delete(feed.name);
         if (presence === false)
             wire.watched.delete(feed.name);
         if (presence && feed.roster === roster)

@@ -241,7 +241,7 @@ export class Session {
   async leave(feed) {
     this.#unfollow(feed, new HubbubError("not_a_member", `\`${feed.name}\` was left: join it first`));
     this.#attend(feed);
-    while (!feed.isFollowed && this.link.wire?.members.has(feed.name)) await this.#change.promise;
+    while (!feed.isFollowed && this.link.wire?.mayBeMember(feed.name)) await this.#change.promise;
   }
 
   /** What was known of the channel is forgotten; loops over it end. @param {Feed} feed @param {HubbubError} why */
@@ -268,7 +268,7 @@ export class Session {
     let failures = 0;
     for (let wire; (wire = this.link.wire) && !this.ended; ) {
       const isMember = wire.members.has(feed.name);
-      const mustLeave = !feed.isFollowed && isMember && feed.name.startsWith("room:");
+      const mustLeave = !feed.isFollowed && wire.mayBeMember(feed.name) && feed.name.startsWith("room:");
       const mustJoin = feed.isFollowed && (!isMember || feed.mustJoin || feed.log.needsJoin || whatToWatch(feed, wire) !== undefined);
       if (!mustLeave && !mustJoin) break;
       try {
@@ -278,8 +278,10 @@ export class Session {
         if (this.ended) break;
         const pause = this.retryPause(asHubbubError(error), wire, failures++);
         if (pause !== undefined) await this.time.sleep(pause);
-        else if (mustJoin) this.#giveUp(feed, asHubbubError(error));
-        else wire.leave(feed.name);
+        else if (mustJoin) {
+          if (!isMember) wire.leave(feed.name);
+          this.#giveUp(feed, asHubbubError(error));
+        } else wire.leave(feed.name);
       }
     }
     feed.isAttended = false;
@@ -309,11 +311,13 @@ export class Session {
       roster.asked();
       wire.watched.add(feed.name);
     }
+    wire.unsure.add(feed.name);
     const answer = await wire.ask({ action: "join", ...target(feed.name), ...log.join(start), ...withoutUndefined({ presence }) }).catch((error) => {
       if (presence) roster.unanswered();
       throw error;
     });
     wire.members.add(feed.name);
+    wire.unsure.delete(feed.name);
     if (presence === false) wire.watched.delete(feed.name);
     if (presence && feed.roster === roster) this.#tellPresence(feed, roster.answered(answer.presence));
     // It was left meanwhile, or is to start from elsewhere: the next turn of the loop sees to it.

@@ -9,6 +9,8 @@ import { defer } from "./events.js";
 export class Wire {
   /** The channels that this connection is known to be a member of. @type {Set<string>} */
   members = new Set();
+  /** Those whose join was sent and not answered: it may have been done. @type {Set<string>} */
+  unsure = new Set();
   /** Those of which it is told who comes and goes, as far as is known. @type {Set<string>} */
   watched = new Set();
   /** The ids of messages whose receipt is to come on this socket. @type {Set<string>} */
@@ -35,9 +37,15 @@ export class Wire {
     socket.onerror = () => {}; // A `close` follows each error, and browsers say nothing more about it.
   }
 
+  /** @param {string} channel */
+  mayBeMember(channel) {
+    return this.members.has(channel) || this.unsure.has(channel);
+  }
+
   /** It is no longer a member, and so it is told no more. @param {string} channel */
   leave(channel) {
     this.members.delete(channel);
+    this.unsure.delete(channel);
     this.watched.delete(channel);
   }
 

@@ -216,6 +216,47 @@ test("a join that failed is tried again with the same since, and holds back unti
   assert.deepEqual(server.sent("join").map(({ since }) => since), [0, 0, 0]);
 });
 
+/** Joins whose first try is done, and whose answer is lost, with the socket or without it; messages come on it before. */
+for (const [how, lose] of [
+  ["its socket", (connection) => connection.cut()],
+  ["an error", (connection, frame) => connection.refuse(frame, "unavailable")],
+]) {
+  for (const since of [undefined, 0]) {
+    test(`a join (since: ${since}) whose answer is lost to ${how} hands out each message once, without a gap`, async (t) => {
+      const { client, server, clock } = await start(t);
+      for (let n = 1; n <= 2; n += 1) server.append("room:lobby", { body: n });
+      await until(() => client.status === "live");
+      const room = client.room("lobby");
+      const told = record(room, "message", "reset");
+      const joins = [];
+      server.onFrame = (connection, frame) => {
+        if (frame.action !== "join") return false;
+        server.onFrame = () => false;
+        joins.push({ connection, frame });
+        connection.carryOut(frame);
+        return true;
+      };
+      const joined = room.join({ since });
+      const { connection, frame } = await until(() => joins[0]);
+      server.append("room:lobby", { body: 3 });
+      server.onPost = DROP;
+      server.append("room:lobby", { body: 4 });
+      server.onPost = (_, it) => [it];
+      server.append("room:lobby", { body: 5 });
+      await client.inbox.history(); // What was sent before has come.
+      lose(connection, frame);
+      server.append("room:lobby", { body: 6 });
+      await turnUntil(clock, 100, () => server.sent("join").length === 2);
+      const { head } = await joined;
+      server.append("room:lobby", { body: 7 });
+      await until(() => told.at(-1)?.body === 7);
+      const first = since === undefined ? told[0].seq : 1;
+      assert.ok(since === 0 || first <= head + 1, "whatever came after the join's answer is there");
+      assert.deepEqual(seqs(told), Array.from({ length: 8 - first }, (_, n) => first + n));
+    });
+  }
+}
+
 test("a log that can't be completed is taken at its word in the end, and the application is told", async (t) => {
   const { client, server, clock, messages } = await member(t, 1);
   const resets = record(client, "reset");
@@ -307,6 +348,26 @@ test("leaving while a join is under way leaves when the join is answered", async
   await until(() => server.sent("leave").length === 1);
   await left;
   await until(() => !server.connections[0].members.has("room:lobby"));
+});
+
+test("leaving while it is not known if a join was done leaves all the same", async (t) => {
+  const { client, server, clock } = await start(t);
+  const room = client.room("lobby");
+  let isRefused = false;
+  server.onFrame = (connection, frame) => {
+    if (frame.action !== "join") return false;
+    connection.carryOut(frame);
+    connection.refuse(frame, "unavailable");
+    return (isRefused = true);
+  };
+  const joined = assert.rejects(room.join(), { code: "not_a_member" });
+  await until(() => isRefused);
+  await client.inbox.history(); // The error has come.
+  const left = room.leave();
+  await joined;
+  await turnUntil(clock, 100, () => !server.connections[0].members.has("room:lobby"));
+  await left;
+  assert.equal(server.sent("join").length, 1);
 });
 
 test("who leaves and joins at once starts anew", async (t) => {

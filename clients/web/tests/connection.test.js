@@ -371,6 +371,54 @@ test("a new socket that breaks during a move gives the work back to the old one"
   assert.deepEqual(changes, []);
 });
 
+/** A client whose fresh socket has joined `lobby`, while the move waits for the join of `other` there. `finish` answers it. */
+async function moving(t) {
+  const world = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const other = world.client.room("other");
+  await other.join();
+  const [old] = world.server.connections;
+  let finish;
+  world.server.onFrame = (connection, frame) => connection !== old && frame.room === "other" && ((finish ??= () => connection.answer(frame)), true);
+  await world.clock.advance(MINUTE);
+  const fresh = await until(() => world.server.connections.find((one) => one !== old && finish && one.members.has("room:lobby")));
+  const isMoved = async () => {
+    world.server.onFrame = () => false;
+    finish();
+    await until(() => !old.isOpen);
+  };
+  return { ...world, other, old, fresh, isMoved };
+}
+
+test("a room that is joined during a move is joined on the socket that stays", async (t) => {
+  const { client, server, old, fresh, isMoved } = await moving(t);
+  const room = client.room("new");
+  const messages = record(room, "message");
+  await room.join();
+  assert.ok(old.isOpen && fresh.members.has("room:new"));
+  await isMoved();
+  server.append("room:new", { body: 1 });
+  await until(() => messages.length === 1);
+});
+
+test("a room that is left during a move is left on the socket that stays", async (t) => {
+  const { client, room, other, old, fresh, isMoved } = await moving(t);
+  await room.leave();
+  assert.deepEqual([old.isOpen, fresh.members.has("room:lobby")], [true, false]);
+  const left = other.leave(); // Its join is still to be answered.
+  await isMoved();
+  await left;
+  assert.equal(fresh.members.has("room:other"), false);
+  assert.equal(client.status, "live");
+});
+
+test("a room that is left during a move is left on the old socket too, if the work goes back to it", async (t) => {
+  const { server, room, old, fresh } = await moving(t);
+  await room.leave();
+  server.onFrame = () => false;
+  fresh.cut();
+  await until(() => !old.members.has("room:lobby"));
+});
+
 test("a socket is left before its token ends, where a fresh one can be fetched", async (t) => {
   const world = await start(t, { getToken: () => token("alice", 1_000 + 400) });
   const { client, server, clock } = world;
