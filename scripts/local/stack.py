@@ -37,6 +37,7 @@ _PROMISED = (
     "webSocketUrl",
     "callbackUrl",
     "publishQueueUrl",
+    "presenceQueueUrl",
     "deadLetterQueueUrl",
     "tableName",
     "stateMachineArn",

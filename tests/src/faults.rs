@@ -144,11 +144,11 @@ pub async fn set_variable(stack: &Stack, function: Function, name: &str, value: 
 ///
 /// # Errors
 /// Fails if the local AWS doesn't do it, or the function has none.
-pub async fn unmap(stack: &Stack, function: Function) -> anyhow::Result<Value> {
+pub async fn unmap(stack: &Stack, function: Function, queue_url: &str) -> anyhow::Result<Value> {
     let path = format!("/2015-03-31/event-source-mappings/?FunctionName={}", function.deployed_name());
     let answer = Request::lambda("GET", &path, "").send(stack).await?;
     let mut answer: Value = serde_json::from_str(&answer.body)?;
-    let queue = stack.outputs.publish_queue_url.rsplit('/').next().unwrap_or_default();
+    let queue = queue_url.rsplit('/').next().unwrap_or_default();
     let is_of_queue = |mapping: &&mut Value| {
         let source = mapping.get("EventSourceArn").and_then(Value::as_str);
         source.and_then(|arn| arn.rsplit(':').next()) == Some(queue)

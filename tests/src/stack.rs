@@ -33,6 +33,8 @@ pub struct Outputs {
     pub callback_url: String,
     /// Where services send messages.
     pub publish_queue_url: String,
+    /// Where announcements are asked for.
+    pub presence_queue_url: String,
     /// Where messages go that can't be delivered.
     pub dead_letter_queue_url: String,
     /// The table.

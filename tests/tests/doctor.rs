@@ -10,7 +10,7 @@ use hubbub_tests::faults;
 use hubbub_tests::processes::Function;
 use hubbub_tests::scene::eventually;
 use hubbub_tests::service::Service;
-use hubbub_tests::stack::Stack;
+use hubbub_tests::stack::{Outputs, Stack};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -41,7 +41,17 @@ fn check_green(stack: &Stack) {
     let faults: Vec<&Value> = checks.iter().filter(|check| check["outcome"] == "fault").collect();
     assert!(faults.is_empty(), "{faults:#?}");
     assert_eq!(status, Some(0));
-    for name in ["outputs", "table", "state machine", "event source mapping", "socket", "message", "execution"] {
+    for name in [
+        "outputs",
+        "table",
+        "presence queue",
+        "state machine",
+        "event source mapping",
+        "presence mapping",
+        "socket",
+        "message",
+        "execution",
+    ] {
         assert!(checks.iter().any(|check| check["check"] == name && check["outcome"] == "ok"), "{name}: {checks:#?}");
     }
 }
@@ -104,10 +114,13 @@ async fn a_wrong_callback_url_is_named_with_the_right_one() {
 #[tokio::test]
 async fn a_queue_that_nobody_reads_is_found() {
     let (stack, _turn) = take_stack().await;
-    let mapping = faults::unmap(&stack, Function::Deliver).await.unwrap();
-    let findings = examine(&stack, "10");
-    faults::map(&stack, Function::Deliver, &mapping).await.unwrap();
-    check_fault(&findings, "event source mapping", &["there is none", "-deliver`", "pulumi up"]);
+    let Outputs { publish_queue_url, presence_queue_url, .. } = &stack.outputs;
+    for (url, check) in [(publish_queue_url, "event source mapping"), (presence_queue_url, "presence mapping")] {
+        let mapping = faults::unmap(&stack, Function::Deliver, url).await.unwrap();
+        let findings = examine(&stack, "10");
+        faults::map(&stack, Function::Deliver, &mapping).await.unwrap();
+        check_fault(&findings, check, &["there is none", "-deliver`", "pulumi up"]);
+    }
     check_green(&stack);
 }
 

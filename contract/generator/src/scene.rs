@@ -17,6 +17,7 @@ use hubbub_core::limit::PublishRate;
 use hubbub_core::membership;
 use hubbub_core::memory::MemoryStore;
 use hubbub_core::names::dead_letter;
+use hubbub_core::presence::Announcer;
 use hubbub_core::protocol::Caller;
 use hubbub_core::rate::Budget;
 use hubbub_core::receive::Reception;
@@ -137,6 +138,7 @@ pub fn play() -> Result<Examples> {
 struct Scene {
     reception: Reception<MemoryStore, Recorder, Recorder, World>,
     delivery: Delivery<MemoryStore, Recorder, Recorder, Recorder, World>,
+    announcer: Announcer<MemoryStore, Recorder, World>,
     /// What the functions have done.
     recorder: Recorder,
     world: World,
@@ -166,7 +168,7 @@ impl Scene {
             max_rooms: PLENTY,
         };
         let delivery = Delivery {
-            store,
+            store: store.clone(),
             broadcasts: recorder.clone(),
             dead_letters: recorder.clone(),
             poster: recorder.clone(),
@@ -178,7 +180,18 @@ impl Scene {
             share: Share { budget: Budget::of(PLENTY), sender: SenderId::new("sender") },
             large: Arc::default(),
         };
-        Ok(Self { reception, delivery, recorder, world, now: BEGIN, taken: 0, examples: Examples::default() })
+        let rate = Budget::of(PLENTY).announce_rate();
+        let announcer = Announcer { store, poster: recorder.clone(), world: world.clone(), rate };
+        Ok(Self {
+            reception,
+            delivery,
+            announcer,
+            recorder,
+            world,
+            now: BEGIN,
+            taken: 0,
+            examples: Examples::default(),
+        })
     }
 
     /// A client says something that is understood, and whatever comes of it happens.
@@ -253,7 +266,7 @@ impl Scene {
     /// Who watches a room is told who has come and gone.
     fn announce(&mut self, channel: &str) -> Result<()> {
         self.pass(SECOND);
-        block_on(self.delivery.announce(&BTreeSet::from([channel.parse()?]), FOREVER));
+        block_on(self.announcer.announce(&BTreeSet::from([channel.parse()?]), FOREVER));
         self.note_posted()
     }
 

@@ -176,6 +176,40 @@ async fn posts_over_the_quota_are_tried_again() {
 }
 
 #[tokio::test]
+async fn what_does_not_wait_is_tried_once_and_left_out_above_the_rate() {
+    let gateway = Gateway::start(Settings::default()).unwrap();
+    // A burst of ten, and no more within the test's time.
+    let rate = Some(Rate { per_second: 1, burst: 10 });
+    let poster = poster(&gateway, PosterSettings { rate, ..settings() });
+    let expected = [
+        ("a=", Delivered),
+        ("gone-1", Gone),
+        ("throttled-once-1", Throttled),
+        ("broken-once-1", Failed),
+        ("cut-once-1", Failed),
+    ];
+    let outcomes = poster.try_post(&frame(1), &ids(&expected.map(|(id, _)| id))).await;
+    assert_eq!(outcomes, expected.map(|(_, outcome)| outcome));
+    assert_eq!(gateway.counters().requests, 5, "none is tried again");
+    let outcomes = poster.try_post(&frame(2), &many(100)).await;
+    let left_out = outcomes.iter().filter(|outcome| **outcome == Throttled).count() as u64;
+    // Five of the burst, and one more for each second that this takes.
+    assert!((1..=95).contains(&left_out), "{outcomes:?}");
+    assert_eq!(gateway.counters().requests, 5 + 100 - left_out, "what was left out was never sent");
+}
+
+#[tokio::test]
+async fn a_poster_beside_another_has_a_rate_of_its_own_and_uses_the_same_connections() {
+    let gateway = Gateway::start(Settings::default()).unwrap();
+    let one = Rate { per_second: 1, burst: 1 };
+    let poster = poster(&gateway, PosterSettings { rate: Some(Rate { per_second: 1, burst: 50 }), ..settings() });
+    let beside = poster.beside(one);
+    assert_eq!(beside.try_post(&frame(1), &ids(&["a=", "b="])).await, [Delivered, Throttled]);
+    assert_eq!(poster.try_post(&frame(1), &many(50)).await, [Delivered; 50]);
+    assert!(gateway.counters().connections <= 8, "{:?}", gateway.counters());
+}
+
+#[tokio::test]
 async fn a_frame_over_the_gateways_limit_fails_without_another_try() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let frame = Frame { text: "x".repeat(128 * 1024 + 1), last: Seq(1) };

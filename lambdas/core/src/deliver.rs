@@ -1,6 +1,6 @@
 //! Delivering what lies on the publish queue: append each channel's messages, then fan out or wake the broadcast.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use crate::ports::{
     Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, Meter, PortError, PortResult,
     Poster, Receipts, Senders,
 };
-use crate::presence::{ANNOUNCED_AFTER, Announcer};
 use crate::settlement::{Settlement, settle};
 use crate::time::Timestamp;
 
@@ -90,38 +89,6 @@ where
         }
         let failed = join_all(groups.values().map(|group| self.deliver_group(group, deadline))).await;
         failed.into_iter().flatten().collect()
-    }
-
-    /// Announces who has come to rooms and gone from them. What fails and may succeed later is asked for again, rather than held up by the
-    /// queue, behind which the room's next announcements would wait.
-    ///
-    /// One room comes after the other, so that what is done is noted by `deadline`, and the rest is asked for again.
-    pub async fn announce(&self, channels: &BTreeSet<Channel>, deadline: Timestamp) {
-        let Share { budget, .. } = self.share;
-        self.poster.limit(budget.announce_rate());
-        for channel in channels {
-            let seconds = deadline.since(self.world.now()).as_secs();
-            let most = usize::try_from(seconds * u64::from(budget.announce_rate().per_second)).unwrap_or(usize::MAX);
-            if most == 0 {
-                self.ask_again(channel).await;
-                continue;
-            }
-            let announcer = Announcer { store: &self.store, poster: &self.poster, world: &self.world, most };
-            if let Err(error) = announcer.announce(channel).await {
-                tracing::error!(%channel, %error, "not announced");
-                if error.is_retryable() {
-                    self.ask_again(channel).await;
-                }
-            }
-        }
-        self.poster.limit(budget.small_rate());
-    }
-
-    async fn ask_again(&self, channel: &Channel) {
-        let due = self.world.now().plus(ANNOUNCED_AFTER);
-        if let Err(error) = self.store.request_announcement(channel, due).await {
-            tracing::error!(%channel, %error, "not asked for again");
-        }
     }
 
     async fn deliver_group(&self, records: &[Record], deadline: Timestamp) -> Vec<String> {

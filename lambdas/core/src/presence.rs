@@ -21,6 +21,7 @@ use crate::metrics::POSTS;
 use crate::outcome::Outcome;
 use crate::ports::{Announced, ChannelState, Clock, Count, Log, Members, Meter, PortResult, Poster, Roll};
 use crate::protocol::{Presence, ServerFrame};
+use crate::rate::Rate;
 use crate::time::Timestamp;
 
 /// The most members of a room that tells who comes and goes, and that signals are posted in.
@@ -46,8 +47,7 @@ const MAX_TOLD: usize = 1_000;
 /// it will see their change, because a claim ends before an announcement reads the members.
 pub(crate) async fn notice<S: Members>(store: &S, channel: &Channel, count: Count, now: Timestamp) {
     let Some(watch) = count.watch.filter(|watch| now < watch.until) else { return };
-    // One more than may be, so that the room's becoming too large is announced.
-    if count.members > MAX_COMPANY as u64 + 1 {
+    if is_too_many(count.members) {
         return;
     }
     let (due, stale) = (now.plus(ANNOUNCED_AFTER), now.minus(LOST_AFTER));
@@ -110,16 +110,35 @@ async fn shard_company<S: Members>(
     now: Timestamp,
 ) -> PortResult<Vec<Connection>> {
     // The count's row, and one member more than may be. Expired rows are read as well, so that there may be more behind them.
-    let (limit, mut after, mut members) = (MAX_COMPANY + 2, None, Vec::new());
+    let (limit, mut after, mut members, mut count) = (MAX_COMPANY + 2, None, Vec::new(), None);
     while members.len() <= MAX_COMPANY {
         let page = store.member_page(channel, shard, after.as_ref(), limit, now).await?;
         members.extend(page.members);
+        count = count.or(page.count);
         match page.next {
             Some(next) => after = Some(next),
-            None => break,
+            None => {
+                mend_count(store, channel, shard, count, members.len() as u64).await;
+                break;
+            }
         }
     }
     Ok(members)
+}
+
+/// Corrects a count that keeps changes from being announced, though the members are few enough. Counts that are wrong by less do no harm here, and
+/// whoever joins meanwhile would make another wrong.
+async fn mend_count<S: Members>(store: &S, channel: &Channel, shard: Shard, count: Option<u64>, members: u64) {
+    if let Some(count) = count.filter(|count| is_too_many(*count) && !is_too_many(members))
+        && let Err(error) = store.correct_count(channel, shard, count, members).await
+    {
+        tracing::warn!(%channel, shard, %error, "the members' count is still too high");
+    }
+}
+
+/// Whether a shard has so many members that their changes are not announced. One more than may be are, so that the room's becoming too large is.
+fn is_too_many(members: u64) -> bool {
+    members > MAX_COMPANY as u64 + 1
 }
 
 /// The users of connections, each once, in their order.
@@ -172,29 +191,57 @@ async fn count<S: Members>(store: &S, channel: &Channel, state: &ChannelState) -
 }
 
 /// Announces who is in rooms, to those who watch.
-#[derive(Debug)]
-pub struct Announcer<'a, S, P, E> {
+#[derive(Clone, Debug)]
+pub struct Announcer<S, P, E> {
     /// The members.
-    pub store: &'a S,
-    /// The sockets.
-    pub poster: &'a P,
+    pub store: S,
+    /// The sockets, at [`Announcer::rate`], which deliveries take nothing from.
+    pub poster: P,
     /// Time, and a meter.
-    pub world: &'a E,
-    /// How many may be told: as many as there is time for.
-    pub most: usize,
+    pub world: E,
+    /// How fast the poster posts.
+    pub rate: Rate,
 }
 
-impl<S: Log + Members, P: Poster, E: Clock + Meter> Announcer<'_, S, P, E> {
-    /// Announces who is in a room, or once that they have become too many.
+impl<S: Log + Members, P: Poster, E: Clock + Meter> Announcer<S, P, E> {
+    /// Announces who has come to rooms and gone from them. What fails and may succeed later is asked for again, rather than held up by the
+    /// queue, behind which the room's next announcements would wait.
+    ///
+    /// One room comes after the other, so that what is done is noted by `deadline`, and the rest is asked for again.
+    pub async fn announce(&self, channels: &BTreeSet<Channel>, deadline: Timestamp) {
+        for channel in channels {
+            let seconds = deadline.since(self.world.now()).as_secs();
+            let most = usize::try_from(seconds.saturating_mul(self.rate.per_second.into())).unwrap_or(usize::MAX);
+            if most == 0 {
+                self.ask_again(channel).await;
+                continue;
+            }
+            if let Err(error) = self.announce_room(channel, most).await {
+                tracing::error!(%channel, %error, "not announced");
+                if error.is_retryable() {
+                    self.ask_again(channel).await;
+                }
+            }
+        }
+    }
+
+    async fn ask_again(&self, channel: &Channel) {
+        let due = self.world.now().plus(ANNOUNCED_AFTER);
+        if let Err(error) = self.store.request_announcement(channel, due).await {
+            tracing::error!(%channel, %error, "not asked for again");
+        }
+    }
+
+    /// Announces who is in a room, or once that they have become too many. At most `most` are told, as many as there is time for.
     ///
     /// # Errors
     /// When the store can't be reached. Doing it again posts the same once more, which changes nothing for whoever got it.
-    pub async fn announce(&self, channel: &Channel) -> PortResult<()> {
+    async fn announce_room(&self, channel: &Channel, most: usize) -> PortResult<()> {
         // INVARIANT: the claim ends first. Whoever changes the members from here on asks for the next announcement.
         self.store.begin_announcement(channel).await?;
         let Some(state) = self.store.state(channel).await? else { return Ok(()) };
         let now = self.world.now();
-        let members = company(self.store, channel, &state, now).await?;
+        let members = company(&self.store, channel, &state, now).await?;
         // INVARIANT: the watchers are read behind the members; `watch` says why.
         let Roll { announced: last, watchers } = self.store.roll(channel, now).await?;
         if members.is_none() && last.as_ref().is_some_and(|last| last.paused) {
@@ -210,10 +257,10 @@ impl<S: Log + Members, P: Poster, E: Clock + Meter> Announcer<'_, S, P, E> {
             }
             None => watchers,
         };
-        told.truncate(self.most.min(MAX_TOLD));
+        told.truncate(most.min(MAX_TOLD));
         let presence = match &members {
             Some(members) => Presence::of(users(members)),
-            None => Presence::paused(count(self.store, channel, &state).await?),
+            None => Presence::paused(count(&self.store, channel, &state).await?),
         };
         let frame = write(&ServerFrame::Presence { channel: channel.clone(), at, presence: presence.clone() })?;
         // Noted behind the posts: who dies in between announces the same again.
@@ -223,7 +270,7 @@ impl<S: Log + Members, P: Poster, E: Clock + Meter> Announcer<'_, S, P, E> {
         self.store.put_announced(channel, last.map(|last| last.at), &announced).await?;
         tracing::info!(%channel, count = presence.count, watchers = told.len(), "announced");
         let members = members.unwrap_or_default();
-        prune(self.store, self.world, members.iter().filter(|member| is_gone(member, &told, &outcomes)), now).await;
+        prune(&self.store, &self.world, members.iter().filter(|member| is_gone(member, &told, &outcomes)), now).await;
         Ok(())
     }
 }
@@ -272,9 +319,21 @@ mod tests {
             block_on(watch(&self.store, &room("a"), &state, &one, self.world.now())).unwrap()
         }
 
+        /// An announcer that posts one frame a second.
+        fn announcer(&self) -> Announcer<MemoryStore, Recorder, World> {
+            let Self { store, poster, world } = self;
+            let rate = Rate { per_second: 1, burst: 1 };
+            Announcer { store: store.clone(), poster: poster.clone(), world: world.clone(), rate }
+        }
+
         fn announce(&self) {
-            let announcer = Announcer { store: &self.store, poster: &self.poster, world: &self.world, most: 1_000 };
-            block_on(announcer.announce(&room("a"))).unwrap();
+            self.announce_within(1_000);
+        }
+
+        /// Announces with so many seconds left.
+        fn announce_within(&self, seconds: u64) {
+            let deadline = self.world.now().plus(Duration::from_secs(seconds));
+            block_on(self.announcer().announce(&BTreeSet::from([room("a")]), deadline));
         }
 
         /// What a connection was posted since this was called last.
@@ -378,9 +437,21 @@ mod tests {
         let stage = Stage::new();
         stage.watch("w", "watcher");
         stage.watch("x", "xenia");
-        let announcer = Announcer { store: &stage.store, poster: &stage.poster, world: &stage.world, most: 1 };
-        block_on(announcer.announce(&room("a"))).unwrap();
+        stage.announce_within(1);
         assert_eq!(stage.told("w").len() + stage.told("x").len(), 1);
+    }
+
+    #[test]
+    fn a_room_for_which_there_is_no_time_is_asked_for_again_and_deliveries_keep_their_rate() {
+        let stage = Stage::new();
+        stage.watch("w", "watcher");
+        stage.join("a", "alice");
+        assert_eq!(stage.requested(), 1);
+        stage.announce_within(0);
+        assert_eq!((stage.told("w").len(), stage.requested()), (0, 1));
+        stage.announce();
+        assert_eq!((stage.told("w").len(), stage.requested()), (1, 0));
+        assert_eq!(stage.poster.seen().limits, []);
     }
 
     #[test]
@@ -433,6 +504,20 @@ mod tests {
         let told: serde_json::Value = serde_json::from_str(&stage.told("w").concat()).unwrap();
         assert_eq!((&told["count"], told["users"].as_array().unwrap().len()), (&100.into(), 100));
         assert_eq!(stage.told("late").len(), 1, "who came while it was paused is told as well");
+    }
+
+    #[test]
+    fn a_count_that_is_too_high_keeps_a_room_paused_until_somebody_reads_the_members() {
+        let stage = Stage::new();
+        stage.watch("w", "watcher");
+        let drift = MAX_COMPANY as i64 + 1;
+        block_on(stage.store.add_to_count(&room("a"), 0, drift)).unwrap();
+        stage.join("a", "alice");
+        assert_eq!(stage.requested(), 0);
+        stage.watch("x", "xenia");
+        assert_eq!(block_on(stage.store.counts(&room("a"), 1)).unwrap(), [3]);
+        stage.join("b", "bob");
+        assert_eq!(stage.requested(), 1);
     }
 
     #[test]

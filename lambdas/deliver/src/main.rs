@@ -12,6 +12,7 @@ use hubbub_core::deliver::Delivery;
 use hubbub_core::fan_out::Share;
 use hubbub_core::id::SenderId;
 use hubbub_core::ports::Ids;
+use hubbub_core::presence::Announcer;
 use hubbub_core::rate::Budget;
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,12 +22,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let world = Metered::new(env!("CARGO_PKG_NAME"), config.stack);
     let clients = Clients::from_environment();
     let budget = Budget::of(config.callback_rps);
-    let rate = budget.small_rate();
+    let store = clients.announcing_table(config.table, config.presence_queue_url.clone());
+    let poster =
+        clients.poster(&config.callback_url, budget.small_rate(), config.post_concurrency, config.post_timeout_ms)?;
+    let rate = budget.announce_rate();
+    let announcer = Announcer { store: store.clone(), poster: poster.beside(rate), world: world.clone(), rate };
     let delivery = Delivery {
-        store: clients.announcing_table(config.table, config.presence_queue_url.clone()),
+        store,
         broadcasts: clients.state_machine(config.state_machine_arn),
         dead_letters: clients.dead_letters(config.dead_letter_queue_url),
-        poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
+        poster,
         world: world.clone(),
         max_body_bytes: usize::try_from(config.max_body_bytes)?,
         retention: Duration::from_secs(config.retention_seconds),
@@ -35,6 +40,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         share: Share { budget, sender: SenderId::new(world.fresh()) },
         large: Arc::default(),
     };
-    let handler = Handler { delivery, presence_queue_url: config.presence_queue_url };
+    let handler = Handler { delivery, announcer, presence_queue_url: config.presence_queue_url };
     serve_metered(&world, |event, deadline| handler.handle(event, deadline)).await
 }

@@ -9,7 +9,7 @@ use crate::cloudwatch::Series;
 use crate::functions::Function;
 use crate::model::{Name, Program, Resource, Text, Value};
 use crate::names;
-use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_QUEUE};
+use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::Settings;
 
 /// Where alarms are told, if an address is set.
@@ -75,6 +75,15 @@ impl Alarm {
                 name: "oldest-message",
                 says: "Messages wait on the publish queue for longer than two deliveries may take.",
                 watched: Watched::Largest(Series::of_queue(&PUBLISH_QUEUE, "ApproximateAgeOfOldestMessage")),
+                above: 2 * settings.deliver_timeout_seconds,
+                periods: 3,
+                silence: Silence::IsWell,
+            },
+            Self {
+                key: Name::of("oldestAnnouncement"),
+                name: "oldest-announcement",
+                says: "Announcements of presence wait for longer than two deliveries may take.",
+                watched: Watched::Largest(Series::of_queue(&PRESENCE_QUEUE, "ApproximateAgeOfOldestMessage")),
                 above: 2 * settings.deliver_timeout_seconds,
                 periods: 3,
                 silence: Silence::IsWell,

@@ -4,7 +4,7 @@ use hubbub_core::names::env;
 
 use crate::broadcast::BROADCAST;
 use crate::model::{Program, Value};
-use crate::queues::{DEAD_LETTER_QUEUE, PUBLISH_POLICY, PUBLISH_QUEUE};
+use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_POLICY, PUBLISH_QUEUE};
 use crate::settings::Settings;
 use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
@@ -12,13 +12,14 @@ use crate::{domain, names};
 
 /// Declares the outputs.
 pub fn declare(program: &mut Program, settings: &Settings) {
-    let outputs: [(_, Value); 10] = [
+    let outputs: [(_, Value); 11] = [
         ("region", names::REGION.itself().into()),
         ("webSocketUrl", names::web_socket_url(settings).into()),
         ("callbackUrl", names::callback_url(settings).into()),
         ("publishQueueUrl", PUBLISH_QUEUE.get("url").into()),
         ("publishQueueArn", PUBLISH_QUEUE.get("arn").into()),
         ("publishPolicyArn", PUBLISH_POLICY.get("arn").into()),
+        ("presenceQueueUrl", PRESENCE_QUEUE.get("url").into()),
         ("deadLetterQueueUrl", DEAD_LETTER_QUEUE.get("url").into()),
         ("tableName", TABLE.get("name").into()),
         ("stateMachineArn", BROADCAST.get("arn").into()),

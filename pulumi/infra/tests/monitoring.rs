@@ -161,7 +161,7 @@ fn the_dashboards_prices_are_the_benchmarks() {
 fn an_alarm_says_what_silence_means_and_where_to_read_on() {
     for config in [json!({}), json!({"hubbub:awsEndpoint": "http://127.0.0.1:4566"})] {
         let program = program(&config);
-        assert_eq!(alarms(&program).len(), 6);
+        assert_eq!(alarms(&program).len(), 7);
         for (name, alarm) in alarms(&program) {
             let silence = if name == "deadLettersAlarm" { "ignore" } else { "notBreaching" };
             assert_eq!(alarm["treatMissingData"], silence, "{name}");

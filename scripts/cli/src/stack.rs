@@ -70,6 +70,9 @@ pub(crate) struct Outputs {
     /// Where services send messages.
     #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub(crate) publish_queue_url: Option<String>,
+    /// Where announcements of who comes and goes are asked for.
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub(crate) presence_queue_url: Option<String>,
     /// Where messages go that can't be delivered.
     #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
     pub(crate) dead_letter_queue_url: Option<String>,
@@ -93,6 +96,7 @@ impl Outputs {
             web_socket_url: self.web_socket_url.or(other.web_socket_url),
             callback_url: self.callback_url.or(other.callback_url),
             publish_queue_url: self.publish_queue_url.or(other.publish_queue_url),
+            presence_queue_url: self.presence_queue_url.or(other.presence_queue_url),
             dead_letter_queue_url: self.dead_letter_queue_url.or(other.dead_letter_queue_url),
             table_name: self.table_name.or(other.table_name),
             state_machine_arn: self.state_machine_arn.or(other.state_machine_arn),
@@ -101,12 +105,13 @@ impl Outputs {
     }
 
     /// The outputs that every stack has, by their names.
-    pub(crate) fn required(&self) -> [(&'static str, Option<&str>); 7] {
+    pub(crate) fn required(&self) -> [(&'static str, Option<&str>); 8] {
         [
             ("region", self.region.as_deref()),
             ("webSocketUrl", self.web_socket_url.as_deref()),
             ("callbackUrl", self.callback_url.as_deref()),
             ("publishQueueUrl", self.publish_queue_url.as_deref()),
+            ("presenceQueueUrl", self.presence_queue_url.as_deref()),
             ("deadLetterQueueUrl", self.dead_letter_queue_url.as_deref()),
             ("tableName", self.table_name.as_deref()),
             ("stateMachineArn", self.state_machine_arn.as_deref()),
@@ -278,7 +283,7 @@ mod tests {
         let outputs: Outputs = serde_json::from_str(text).unwrap();
         assert_eq!(outputs.table_name.as_deref(), Some("hubbub-dev-table"));
         let missing = outputs.required().iter().filter(|(_, value)| value.is_none()).count();
-        assert_eq!((missing, outputs.aws_endpoint), (5, None));
+        assert_eq!((missing, outputs.aws_endpoint), (6, None));
     }
 
     #[test]

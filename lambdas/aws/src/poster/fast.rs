@@ -43,9 +43,9 @@ const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// parts.
 pub struct FastPoster {
     target: Target,
-    identity: Identity<System>,
-    transport: Transport,
-    turns: Semaphore,
+    identity: Arc<Identity<System>>,
+    transport: Arc<Transport>,
+    turns: Arc<Semaphore>,
     concurrency: usize,
     timeout: Duration,
     pace: Option<Mutex<Pace>>,
@@ -87,14 +87,29 @@ impl FastPoster {
         let region = config.region().ok_or(PosterError::NoRegion)?.to_string();
         Ok(Self {
             target: Target::parse(callback_url, &trust)?,
-            identity: Identity::new(provider, region, System),
-            transport: Transport::new(),
-            turns: Semaphore::new(concurrency),
+            identity: Arc::new(Identity::new(provider, region, System)),
+            transport: Arc::new(Transport::new()),
+            turns: Arc::new(Semaphore::new(concurrency)),
             concurrency,
             timeout,
             pace: rate.map(|rate| Mutex::new(Pace::new(rate, Duration::ZERO))),
             start: Instant::now(),
         })
+    }
+
+    /// A poster with a rate of its own, by the same connections, and with this one no more posts at once than this one alone.
+    #[must_use]
+    pub fn beside(&self, rate: Rate) -> Self {
+        Self {
+            target: self.target.clone(),
+            identity: Arc::clone(&self.identity),
+            transport: Arc::clone(&self.transport),
+            turns: Arc::clone(&self.turns),
+            concurrency: self.concurrency,
+            timeout: self.timeout,
+            pace: Some(Mutex::new(Pace::new(rate, Duration::ZERO))),
+            start: Instant::now(),
+        }
     }
 
     /// Posts all frames to a connection.

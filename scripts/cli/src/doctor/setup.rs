@@ -13,7 +13,7 @@ use super::finding::Finding;
 use super::{Record, Visit};
 use crate::console::counted;
 use crate::moment::span;
-use crate::stack::Stack;
+use crate::stack::{Outputs, Stack};
 
 /// What to do where something isn't as the program has it.
 const DEPLOY: &str = "deploy it again by `pulumi up`";
@@ -53,7 +53,9 @@ pub(super) async fn look(visit: &Visit<'_>, record: &mut Record) -> anyhow::Resu
     match Names::of(visit) {
         Some(names) => {
             record.add_all(functions(visit, &names).await)?;
-            record.add(mapping(visit, &names).await)?;
+            for feed in &FEEDS {
+                record.add(mapping(visit, &names, feed).await)?;
+            }
         }
         None => record.add(Finding::skipped(
             "functions",
@@ -107,6 +109,30 @@ async fn table(visit: &Visit<'_>) -> Finding {
     }
 }
 
+/// A queue that feeds `deliver`.
+struct Feed {
+    check: &'static str,
+    queue: &'static str,
+    url: fn(&Outputs) -> Option<&str>,
+    /// What comes of there being no mapping.
+    lost: &'static str,
+}
+
+const FEEDS: [Feed; 2] = [
+    Feed {
+        check: "event source mapping",
+        queue: "publish queue",
+        url: |outputs| outputs.publish_queue_url.as_deref(),
+        lost: "what is published stays on the queue",
+    },
+    Feed {
+        check: "presence mapping",
+        queue: "presence queue",
+        url: |outputs| outputs.presence_queue_url.as_deref(),
+        lost: "nobody is told who comes and goes",
+    },
+];
+
 async fn queues(visit: &Visit<'_>, deliver_timeout: Option<u64>) -> Vec<Finding> {
     let outputs = &visit.stack.outputs;
     let publish_url = outputs.publish_queue_url.as_deref().unwrap_or_default();
@@ -120,12 +146,23 @@ async fn queues(visit: &Visit<'_>, deliver_timeout: Option<u64>) -> Vec<Finding>
     let mut findings = match ask("publish queue", publish_url).await {
         Ok(setup) => {
             let dead_arn = dead.as_ref().ok().map(|dead| dead.arn.as_str());
-            let age = age(visit, publish_url, &setup).await;
+            let remedy = "see the errors of the function `deliver`; if there are none, one channel gets more than a writer can append";
+            let age = age(visit, "queue age", publish_url, &setup, remedy).await;
             vec![publish_queue(publish_url, &setup, dead_arn, deliver_timeout), age]
         }
         Err(finding) => vec![finding],
     };
     findings.extend(dead.err());
+    let presence_url = outputs.presence_queue_url.as_deref().unwrap_or_default();
+    match ask("presence queue", presence_url).await {
+        Ok(setup) => {
+            findings.push(hidden_for_long_enough("presence queue", presence_url, &setup, deliver_timeout));
+            let remedy =
+                "see the errors of the function `deliver`; if there are none, more rooms change than it can announce";
+            findings.push(age(visit, "presence queue age", presence_url, &setup, remedy).await);
+        }
+        Err(finding) => findings.push(finding),
+    }
     findings
 }
 
@@ -141,31 +178,38 @@ fn publish_queue(url: &str, setup: &QueueSetup, dead_arn: Option<&str>, deliver_
         }
         _ => {}
     }
+    hidden_for_long_enough(CHECK, url, setup, deliver_timeout)
+}
+
+/// Whether a message that `deliver` has under way is hidden from another one.
+fn hidden_for_long_enough(check: &str, url: &str, setup: &QueueSetup, deliver_timeout: Option<u64>) -> Finding {
     let visibility = setup.visibility.as_secs();
     match deliver_timeout {
-        Some(timeout) if visibility < timeout => wrong(format!(
-            "a message is hidden for {visibility} s only, while the function `deliver` may take {timeout} s: it would be delivered twice at once"
-        )),
-        _ => Finding::ok(CHECK, format!("`{}`, hidden for {visibility} s", url.rsplit('/').next().unwrap_or(url))),
+        Some(timeout) if visibility < timeout => {
+            let found = format!(
+                "a message is hidden for {visibility} s only, while the function `deliver` may take {timeout} s: it would be delivered twice at once"
+            );
+            Finding::fault(check, found, format!("the queue `{url}`"), DEPLOY)
+        }
+        _ => Finding::ok(check, format!("`{}`, hidden for {visibility} s", url.rsplit('/').next().unwrap_or(url))),
     }
 }
 
 /// How long messages wait.
-async fn age(visit: &Visit<'_>, url: &str, setup: &QueueSetup) -> Finding {
-    const CHECK: &str = "queue age";
+async fn age(visit: &Visit<'_>, check: &str, url: &str, setup: &QueueSetup, remedy: &str) -> Finding {
     let waiting = format!("{} waiting, {} being delivered", counted(setup.waiting, "message"), setup.in_flight);
     match visit.inspector.oldest_message(url).await {
-        Ok(None) => Finding::ok(CHECK, format!("{waiting}; CloudWatch has no age of the oldest")),
+        Ok(None) => Finding::ok(check, format!("{waiting}; CloudWatch has no age of the oldest")),
         Ok(Some(age)) if age.as_secs() <= OLD_SECONDS => {
-            Finding::ok(CHECK, format!("{waiting}; the oldest was {} old in the last five minutes", span(age)))
+            Finding::ok(check, format!("{waiting}; the oldest was {} old in the last five minutes", span(age)))
         }
         Ok(Some(age)) => Finding::fault(
-            CHECK,
+            check,
             format!("{waiting}; the oldest was {} old in the last five minutes", span(age)),
             format!("the queue `{url}`"),
-            "see the errors of the function `deliver`; if there are none, one channel gets more than a writer can append",
+            remedy,
         ),
-        Err(error) => Finding::skipped(CHECK, format!("{waiting}; the age of the oldest can't be asked: {error}")),
+        Err(error) => Finding::skipped(check, format!("{waiting}; the age of the oldest can't be asked: {error}")),
     }
 }
 
@@ -263,6 +307,7 @@ fn configuration(stack: &Stack, check: String, place: &str, function: Function, 
     let expected = [
         (env::TABLE, &outputs.table_name),
         (env::PUBLISH_QUEUE_URL, &outputs.publish_queue_url),
+        (env::PRESENCE_QUEUE_URL, &outputs.presence_queue_url),
         (env::DEAD_LETTER_QUEUE_URL, &outputs.dead_letter_queue_url),
         (env::STATE_MACHINE_ARN, &outputs.state_machine_arn),
         (env::CALLBACK_URL, &outputs.callback_url),
@@ -321,35 +366,35 @@ fn actions(statement: &Statement) -> Vec<String> {
     actions.into_iter().filter_map(|action| action.as_str().map(ToOwned::to_owned)).collect()
 }
 
-async fn mapping(visit: &Visit<'_>, names: &Names) -> Finding {
-    const CHECK: &str = "event source mapping";
+async fn mapping(visit: &Visit<'_>, names: &Names, feed: &Feed) -> Finding {
+    let Feed { check, queue, url, lost } = feed;
     const ANSWER: &str = "ReportBatchItemFailures";
     let function = names.function(Function::Deliver).unwrap_or_default();
-    let place = format!("between the publish queue and the function `{function}`");
+    let place = format!("between the {queue} and the function `{function}`");
     let mappings = match visit.inspector.mappings(&function).await {
         Ok(mappings) => mappings,
-        Err(error) => return Finding::unasked(CHECK, place, error),
+        Err(error) => return Finding::unasked(*check, place, error),
     };
-    let url = visit.stack.outputs.publish_queue_url.as_deref().unwrap_or_default();
+    let url = url(&visit.stack.outputs).unwrap_or_default();
     let queue = url.rsplit('/').next().unwrap_or(url);
     let of_queue = mappings.iter().find(|mapping| mapping.event_source_arn.rsplit(':').next() == Some(queue));
     let Some(mapping) = of_queue else {
-        let found = "there is none: what is published stays on the queue";
-        return Finding::fault(CHECK, found, place, DEPLOY);
+        let found = format!("there is none: {lost}");
+        return Finding::fault(*check, found, place, DEPLOY);
     };
     if mapping.state != "Enabled" {
         let remedy = "enable it by `aws lambda update-event-source-mapping --enabled --uuid …`, or deploy it again by `pulumi up`";
-        return Finding::fault(CHECK, format!("its state is `{}`, not `Enabled`", mapping.state), place, remedy);
+        return Finding::fault(*check, format!("its state is `{}`, not `Enabled`", mapping.state), place, remedy);
     }
     if !mapping.function_response_types.iter().any(|kind| kind == ANSWER) {
         return Finding::fault(
-            CHECK,
+            *check,
             format!("it doesn't have `{ANSWER}`: one bad message repeats its batch"),
             place,
             DEPLOY,
         );
     }
-    Finding::ok(CHECK, format!("feeds `{function}`, and takes partial failures"))
+    Finding::ok(*check, format!("feeds `{function}`, and takes partial failures"))
 }
 
 async fn token_key(visit: &Visit<'_>) -> Finding {
