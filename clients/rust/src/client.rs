@@ -226,7 +226,13 @@ impl Client {
     }
 
     pub(crate) fn is_following(&self, channel: &Channel) -> bool {
-        lock(&self.0.book).channels.get(channel).is_some_and(|followed| followed.state.is_followed())
+        lock(&self.0.book).is_following(channel)
+    }
+
+    /// Joins a channel again from where it was left, unless it is followed no longer; whether it is.
+    pub(crate) async fn rejoin(&self, channel: Channel) -> Result<bool, Error> {
+        let joining = tokio::spawn(rejoin(Arc::clone(&self.0), channel));
+        joining.await.unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
     }
 
     /// Joins a channel, and gets all of what was missed.
@@ -505,7 +511,7 @@ impl Shared {
         match self.connection.request(&request).await?.frame {
             ServerFrame::Pong(pong) => {
                 for channel in &pong.behind {
-                    tokio::spawn(join(Arc::clone(self), channel.clone(), Start::Known, None));
+                    tokio::spawn(rejoin(Arc::clone(self), channel.clone()));
                 }
                 Ok(pong)
             }
@@ -545,6 +551,19 @@ impl Shared {
         }
     }
 
+    /// Joins a channel; whoever calls it has its turn.
+    async fn join_in_turn(
+        self: &Arc<Self>,
+        channel: &Channel,
+        start: Start,
+        presence: Option<bool>,
+    ) -> Result<Caught, Error> {
+        lock(&self.book).attend(channel);
+        let caught = self.catch_up(channel, start, presence).await;
+        self.release(channel);
+        caught
+    }
+
     /// The caller attends to the channel no longer; if something has come to be missing meanwhile, a recovery does.
     fn release(self: &Arc<Self>, channel: &Channel) {
         if lock(&self.book).release(channel) {
@@ -556,10 +575,17 @@ impl Shared {
 /// Joins a channel when it is its turn, and gets all of what was missed.
 async fn join(shared: Arc<Shared>, channel: Channel, start: Start, presence: Option<bool>) -> Result<Caught, Error> {
     let _turn = shared.turn(&channel, Turn::Joining).await;
-    lock(&shared.book).attend(&channel);
-    let caught = shared.catch_up(&channel, start, presence).await;
-    shared.release(&channel);
-    caught
+    shared.join_in_turn(&channel, start, presence).await
+}
+
+/// Joins a channel again when it is its turn, unless it was left by then; whether it wasn't.
+async fn rejoin(shared: Arc<Shared>, channel: Channel) -> Result<bool, Error> {
+    let _turn = shared.turn(&channel, Turn::Joining).await;
+    if !lock(&shared.book).is_following(&channel) {
+        return Ok(false);
+    }
+    shared.join_in_turn(&channel, Start::Known, None).await?;
+    Ok(true)
 }
 
 /// The pause after a first failure.
@@ -675,6 +701,10 @@ impl Book {
         self.channels
             .entry(channel.clone())
             .or_insert_with(|| Followed { state: ChannelState::new(channel.clone()), is_attended: false })
+    }
+
+    fn is_following(&self, channel: &Channel) -> bool {
+        self.channels.get(channel).is_some_and(|followed| followed.state.is_followed())
     }
 
     /// A join is about to be sent: gives it.

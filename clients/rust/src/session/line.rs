@@ -390,8 +390,9 @@ pub(super) async fn send(
             && lock(&shared.followed).contains_key(&channel);
         if is_forgotten && rejoins < MAX_REJOINS {
             rejoins += 1;
-            match live.client.join(channel.clone(), Start::Known).await {
-                Ok(_) => continue,
+            match live.client.rejoin(channel.clone()).await {
+                Ok(true) => continue,
+                Ok(false) => return Err(error),
                 Err(error) if error.is_retryable() => {
                     useless = shared.after(&error, live, &mut failures).await;
                     continue;

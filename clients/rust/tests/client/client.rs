@@ -440,6 +440,34 @@ async fn after_leaving_a_room_its_late_frames_are_dropped() {
 }
 
 #[tokio::test]
+async fn a_room_that_is_left_is_not_joined_again_because_of_a_ping() {
+    let server = Server::start().await;
+    let (client, _events, mut socket) = server.connect().await;
+    let serve = async {
+        let join = socket.next().await;
+        socket.answer(&join, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
+    };
+    let (joined, ()) = tokio::join!(client.join_room("a"), serve);
+    joined.unwrap();
+    let serve = async {
+        let ping = socket.next().await;
+        let leave = socket.next().await;
+        assert_eq!((&ping["action"], &leave["action"]), (&"ping".into(), &"leave".into()));
+        // The join that this brings about waits for the answer to `leave`.
+        socket.answer(&ping, r#""type":"pong","at":1,"behind":["room:a"]"#).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        socket.answer(&leave, r#""type":"left","channel":"room:a""#).await;
+    };
+    let (ponged, left, ()) = tokio::join!(client.ping(), client.leave("a"), serve);
+    ponged.unwrap();
+    left.unwrap();
+    // Whoever waited for its turn has it by now.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let (_, next) = tokio::join!(tokio::time::timeout(Duration::from_millis(50), client.who("b")), socket.next());
+    assert_eq!(next["action"], "who");
+}
+
+#[tokio::test]
 async fn a_caller_who_stops_waiting_for_a_join_leaves_no_half_joined_channel() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
