@@ -173,6 +173,12 @@ impl Stay {
         self.received.push(delivery.into());
     }
 
+    /// The last sequence that is known: of the last message, or of the join.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.received.last().map(|entry| entry.seq).or(self.joined_at)
+    }
+
     /// Compares with the whole log.
     #[must_use]
     pub fn balance(&self, log: &[Entry]) -> Received {

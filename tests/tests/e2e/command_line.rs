@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use hubbub_client::{Channel, Event, ServerFrame, Start};
+use hubbub_client::{Channel, Event, Start};
 use hubbub_core::message::Seq;
 use hubbub_tests::command_line::{Ran, hubbub, run};
 use hubbub_tests::scene::{Scene, eventually};

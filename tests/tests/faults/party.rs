@@ -182,7 +182,7 @@ impl Guest {
             }
             Event::Message(_) | Event::Unexpected(_) | Event::Receipt(_) | Event::Presence(_) | Event::Signal(_) => {}
             Event::Reset { .. } => self.stay.resets += 1,
-            Event::Dropped { .. } | Event::Closed(_) => panic!("{event:?} for {}", self.user),
+            Event::Dropped { .. } | Event::Left(_) | Event::Closed(_) => panic!("{event:?} for {}", self.user),
         }
     }
 }

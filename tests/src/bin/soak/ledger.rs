@@ -109,7 +109,7 @@ impl Ledger {
         for (who, channel, stay) in present.chain(past) {
             let missing = stay.missing(logs.get(channel).map_or(&[][..], Vec::as_slice));
             if !missing.is_empty() {
-                let (joined, last) = (stay.joined_at, stay.received.last().map(|entry| entry.seq));
+                let (joined, last) = (stay.joined_at, stay.last());
                 lacks.push(format!(
                     "{who} in `{channel}` lacks {missing:?}; joined at {joined:?}, got as far as {last:?}"
                 ));
