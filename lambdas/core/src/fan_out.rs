@@ -15,7 +15,7 @@ use crate::membership;
 use crate::message::{Content, Message, Seq};
 use crate::metrics::{DELIVERED, FAILED, GONE, POSTS, THROTTLED};
 use crate::outcome::{Outcome, Tally};
-use crate::ports::{Clock, Log, Members, Meter, PortError, PortResult, Poster, ReadLimit, Senders};
+use crate::ports::{Clock, Ids, Log, Members, Meter, PortError, PortResult, Poster, ReadLimit, Senders};
 use crate::protocol::ClosingCode;
 use crate::rate::Budget;
 use crate::time::Timestamp;
@@ -88,6 +88,14 @@ pub struct Share {
     pub budget: Budget,
     /// The sender.
     pub sender: SenderId,
+}
+
+impl Share {
+    /// The part of a new sender.
+    #[must_use]
+    pub fn of_new_sender(budget: Budget, ids: &impl Ids) -> Self {
+        Self { budget, sender: SenderId::new(ids.fresh()) }
+    }
 }
 
 /// A fan-out: frames, on their way to the members of a channel.

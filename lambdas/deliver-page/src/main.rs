@@ -9,8 +9,6 @@ use hubbub_aws::runtime::{read_config, serve_metered, start_tracing};
 use hubbub_core::broadcast::PageDelivery;
 use hubbub_core::config::DeliverPageConfig;
 use hubbub_core::fan_out::Share;
-use hubbub_core::id::SenderId;
-use hubbub_core::ports::Ids;
 use hubbub_core::rate::Budget;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         store: clients.announcing_table(config.table, config.presence_queue_url),
         poster: clients.poster(&config.callback_url, rate, config.post_concurrency, config.post_timeout_ms)?,
         world: world.clone(),
-        share: Share { budget, sender: SenderId::new(world.fresh()) },
+        share: Share::of_new_sender(budget, &world),
         lease: Duration::from_secs(config.lease_seconds),
     });
     serve_metered(&world, |event, deadline| handler.handle(event, deadline)).await
