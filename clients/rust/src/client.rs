@@ -139,7 +139,8 @@ impl Events {
     }
 }
 
-/// A connected client, which ends with its socket; a [`Session`](crate::session::Session) doesn't. Clones share the connection, which is closed with the last of them.
+/// A connected client, which ends with its socket; a [`Session`](crate::session::Session) doesn't.
+/// Clones share the connection, which is closed with the last of them.
 #[derive(Clone)]
 pub struct Client(Arc<Shared>);
 
@@ -229,7 +230,7 @@ impl Client {
         lock(&self.0.book).is_following(channel)
     }
 
-    /// Joins a channel again from where it was left, unless it is followed no longer; whether it is.
+    /// Joins a channel again from where it was left; `false` if it is followed no longer.
     pub(crate) async fn rejoin(&self, channel: Channel) -> Result<bool, Error> {
         let joining = tokio::spawn(rejoin(Arc::clone(&self.0), channel));
         joining.await.unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
@@ -264,6 +265,9 @@ impl Client {
     /// # Errors
     /// Fails as [`Client::join`].
     pub async fn unwatch(&self, room: &str) -> Result<(), Error> {
+        if !self.is_following(&Channel::room(room)) {
+            return Ok(());
+        }
         self.join_with(Channel::room(room), Start::Known, Some(false)).await.map(drop)
     }
 
@@ -313,16 +317,9 @@ impl Client {
     /// # Errors
     /// Fails as [`Connection::request`].
     pub async fn leave(&self, room: &str) -> Result<Left, Error> {
-        let channel = Channel::room(room);
-        let _turn = self.0.turn(&channel, Turn::Joining).await;
-        let request = Request::Leave { room: room.to_owned() };
-        match self.0.connection.request(&request).await?.frame {
-            ServerFrame::Left(left) => {
-                lock(&self.0.book).left(left.clone())?;
-                Ok(left)
-            }
-            other => Err(unexpected(&request, &other)),
-        }
+        // On a task of its own, as a join is.
+        let leaving = tokio::spawn(leave(Arc::clone(&self.0), room.to_owned()));
+        leaving.await.unwrap_or_else(|error| Err(Error::Closed(CloseReason::Lost(error.to_string()))))
     }
 
     /// Publishes to a room, and waits until the message is durable. Messages to one room are sent one after the other, in the order of
@@ -430,11 +427,6 @@ impl Client {
         self.0.connection.raw(text).await
     }
 
-    /// Follows a channel no longer, because it can't be joined, and says so.
-    pub(crate) fn drop_channel(&self, channel: &Channel, error: Error) {
-        lock(&self.0.book).give_up(channel, error);
-    }
-
     /// Follows a channel no longer, because the server has said that it is over.
     pub(crate) fn forget(&self, channel: &Channel) {
         lock(&self.0.book).of(channel).state.left();
@@ -454,6 +446,13 @@ impl Client {
     pub async fn cut(&self) {
         self.0.connection.cut().await;
     }
+}
+
+/// Some entries, of all that there are.
+fn any<K: Ord, V>(entries: BTreeMap<K, V>, most: usize) -> BTreeMap<K, V> {
+    let mut entries: Vec<(K, V)> = entries.into_iter().collect();
+    fastrand::shuffle(&mut entries);
+    entries.into_iter().take(most).collect()
 }
 
 /// The request that sends a body to a channel.
@@ -507,7 +506,7 @@ impl Shared {
 
     /// Asks about the channels of `state`, as many as a ping may, and has those joined again that the client is behind in.
     async fn ping(self: &Arc<Self>, state: State) -> Result<Pong, Error> {
-        let request = Request::Ping { seen: state.0.into_iter().take(Self::MAX_SEEN).collect() };
+        let request = Request::Ping { seen: any(state.0, Self::MAX_SEEN) };
         match self.connection.request(&request).await?.frame {
             ServerFrame::Pong(pong) => {
                 for channel in &pong.behind {
@@ -540,7 +539,9 @@ impl Shared {
             caught.head = joined.head;
             caught.epoch.clone_from(&joined.epoch);
             caught.presence = caught.presence.or_else(|| joined.presence.clone());
-            let step = lock(&self.book).joined(channel, joined, at)?;
+            let Some(step) = lock(&self.book).joined(channel, joined, at)? else {
+                return Err(self.leave_again(channel).await);
+            };
             if !step.needs_join {
                 return Ok(caught);
             }
@@ -551,6 +552,16 @@ impl Shared {
         }
     }
 
+    /// The answer to a join has come after the word that the user was expelled: the server may have done them in either order.
+    async fn leave_again(&self, channel: &Channel) -> Error {
+        if let Channel::Room(room) = channel
+            && let Err(error) = self.connection.request(&Request::Leave { room: room.clone() }).await
+        {
+            tracing::debug!(room, %error, "not left again");
+        }
+        Error::Expelled(channel.clone())
+    }
+
     /// Joins a channel; whoever calls it has its turn.
     async fn join_in_turn(
         self: &Arc<Self>,
@@ -558,8 +569,15 @@ impl Shared {
         start: Start,
         presence: Option<bool>,
     ) -> Result<Caught, Error> {
-        lock(&self.book).attend(channel);
+        let was_following = {
+            let mut book = lock(&self.book);
+            book.attend(channel);
+            book.is_following(channel)
+        };
         let caught = self.catch_up(channel, start, presence).await;
+        if !was_following && caught.as_ref().is_err_and(|error| !error.is_retryable()) {
+            lock(&self.book).of(channel).state.left();
+        }
         self.release(channel);
         caught
     }
@@ -578,7 +596,20 @@ async fn join(shared: Arc<Shared>, channel: Channel, start: Start, presence: Opt
     shared.join_in_turn(&channel, start, presence).await
 }
 
-/// Joins a channel again when it is its turn, unless it was left by then; whether it wasn't.
+/// Leaves a room when it is its turn.
+async fn leave(shared: Arc<Shared>, room: String) -> Result<Left, Error> {
+    let _turn = shared.turn(&Channel::room(&room), Turn::Joining).await;
+    let request = Request::Leave { room };
+    match shared.connection.request(&request).await?.frame {
+        ServerFrame::Left(left) => {
+            lock(&shared.book).left(left.clone())?;
+            Ok(left)
+        }
+        other => Err(unexpected(&request, &other)),
+    }
+}
+
+/// Joins a channel again when it is its turn; `false` if it was left by then.
 async fn rejoin(shared: Arc<Shared>, channel: Channel) -> Result<bool, Error> {
     let _turn = shared.turn(&channel, Turn::Joining).await;
     if !lock(&shared.book).is_following(&channel) {
@@ -595,22 +626,30 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Closes a channel's gap, for as long as the connection lives.
 async fn recover(shared: Arc<Shared>, channel: Channel) {
-    let _turn = shared.turn(&channel, Turn::Joining).await;
     let mut pause = FIRST_PAUSE;
-    while lock(&shared.book).is_still_needed(&channel) {
+    loop {
+        // Others may have it in between: a leave ends what is missing.
+        let turn = shared.turn(&channel, Turn::Joining).await;
+        if !lock(&shared.book).is_still_needed(&channel) {
+            return;
+        }
         match shared.catch_up(&channel, Start::Known, None).await {
-            Ok(_) => pause = FIRST_PAUSE,
+            Ok(_) => {
+                pause = FIRST_PAUSE;
+                continue;
+            }
             Err(Error::Closed(_)) => return,
             Err(error) if error.is_retryable() => {
                 tracing::debug!(%channel, %error, "a gap could not be closed yet");
-                sleep(pause).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
             }
             Err(error) => {
                 lock(&shared.book).give_up(&channel, error);
                 return;
             }
         }
+        drop(turn);
+        sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 
@@ -740,13 +779,17 @@ impl Book {
         must_begin
     }
 
-    fn joined(&mut self, channel: &Channel, joined: Joined, at: Instant) -> Result<Step, Error> {
+    /// What is still to be done; nothing if the channel was left while the answer was under way.
+    fn joined(&mut self, channel: &Channel, joined: Joined, at: Instant) -> Result<Option<Step>, Error> {
         self.still_on()?;
+        if !self.is_following(channel) {
+            return Ok(None);
+        }
         let mut step = self.of(channel).state.joined(joined, at);
         let rest = Step { needs_join: step.needs_join, idle_joins: step.idle_joins, ..Step::default() };
         let out = std::mem::replace(&mut step, rest);
         self.hand_out(channel, out);
-        Ok(step)
+        Ok(Some(step))
     }
 
     fn fail(&mut self, channel: &Channel) {
@@ -774,6 +817,9 @@ impl Book {
     }
 
     fn give_up(&mut self, channel: &Channel, error: Error) {
+        if self.over.is_some() || !self.is_following(channel) {
+            return;
+        }
         let followed = self.of(channel);
         followed.state.left();
         followed.is_attended = false;

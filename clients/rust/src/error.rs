@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::channel::Channel;
 use crate::connection::CloseReason;
 use crate::frames::ServerError;
 
@@ -54,6 +55,9 @@ pub enum Error {
         /// The answer's type.
         kind: &'static str,
     },
+    /// The user was expelled while the answer to a join was under way. The room was left again.
+    #[error("`{0}` was left while it was being joined")]
+    Expelled(Channel),
     /// Only services publish to everyone, by the queue.
     #[error("only services publish to everyone")]
     ServicesOnly,
@@ -87,6 +91,7 @@ impl Error {
             Self::InvalidUrl { .. }
             | Self::InvalidToken
             | Self::Unexpected { .. }
+            | Self::Expelled(_)
             | Self::ServicesOnly
             | Self::InDoubt { .. }
             | Self::Ended(_)

@@ -74,7 +74,8 @@ impl Session {
         self.0.shared.status.subscribe()
     }
 
-    /// How far it has come in each channel that it follows.
+    /// How far it has come in each channel that it follows. While events are still to be read, this is ahead of them: to go on from it later,
+    /// read them to their end first.
     #[must_use]
     pub fn state(&self) -> State {
         self.0.shared.state()
@@ -169,7 +170,9 @@ impl Session {
     pub async fn watch(&self, room: &str) -> Result<Present, Error> {
         let act = |live: Arc<Live>, _| async move {
             let present = live.client.watch(room).await?;
-            lock(&self.0.shared.watched).insert(room.to_owned(), present.clone());
+            if live.client.is_following(&Channel::room(room)) {
+                lock(&self.0.shared.watched).insert(room.to_owned(), present.clone());
+            }
             Ok(present)
         };
         self.0.shared.follow(&Channel::room(room), Start::Known, act).await

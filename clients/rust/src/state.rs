@@ -298,6 +298,9 @@ impl ChannelState {
 
     /// A join was not answered, or with an error: what was held back comes out as far as it goes.
     pub fn join_failed(&mut self) -> Step {
+        if self.phase == Phase::Left {
+            return Step::default();
+        }
         self.phase = Phase::Open;
         if self.position.is_none() && !self.wants_all {
             self.position = self

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::task::unconstrained;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::Status;
 use super::line::{Dialled, Line, Live, Shared};
@@ -36,6 +36,7 @@ enum End {
 
 /// Keeps the session connected until it is closed, or the server says not to come back.
 pub(super) async fn keep(shared: Arc<Shared>, events: mpsc::UnboundedSender<Event>, stop: watch::Receiver<bool>) {
+    let _guard = Guard(&shared);
     let reason = stay_connected(&shared, &events, stop).await;
     let why = match &reason {
         CloseReason::Lost(why) => why.clone(),
@@ -45,6 +46,17 @@ pub(super) async fn keep(shared: Arc<Shared>, events: mpsc::UnboundedSender<Even
     shared.say(Status::Closed(why));
     // Fails only where nobody reads the events.
     let _ = events.send(Event::Closed(reason));
+}
+
+/// Ends the session if its task panics, perhaps in the application's own code, so that no call waits for ever.
+struct Guard<'a>(&'a Shared);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if !matches!(*self.0.line.borrow(), Line::Over(_)) {
+            self.0.switch(Line::Over("its task is gone".to_owned()));
+        }
+    }
 }
 
 /// Gives the reason when it is over.
@@ -101,12 +113,15 @@ async fn use_socket(
     shared: &Arc<Shared>,
     out: &mpsc::UnboundedSender<Event>,
     stop: &mut watch::Receiver<bool>,
-    Dialled { live, mut events, lifetime, news, changes }: Dialled,
+    Dialled { live, mut events, lifetime, news, refused, changes }: Dialled,
 ) -> End {
     shared.switch(Line::Up(Arc::clone(&live)));
     drop(changes);
     shared.say(Status::Live);
-    let mut hand = Hand { shared, live: &live, out, seen: State::default(), over: None };
+    let mut hand = Hand { shared, live: &live, out, seen: State::default(), has_lost_channel: false, over: None };
+    for (channel, error) in refused {
+        hand.on(Event::Dropped { channel, error });
+    }
     for presence in news {
         hand.on(Event::Presence(presence));
     }
@@ -132,16 +147,16 @@ async fn use_socket(
             next = next => {
                 moving = None;
                 match next {
+                    // The next socket may be a member of what this one was expelled from.
+                    Ok(_) if hand.drained(&mut events).has_lost_channel => move_at.set(sleep(shared.options.pause(0))),
+                    // What has come by now went first, and the rest comes on the next socket too.
                     Ok(next) if hand.over.is_none() => {
-                        // What has come by now goes first, and the rest comes on the next socket too.
-                        while let Some(Some(event)) = unconstrained(events.next()).now_or_never() {
-                            hand.on(event);
-                        }
                         let mut floor = lock(&live.floor).clone();
                         floor.0.append(&mut hand.seen.0);
                         *lock(&next.live.floor) = floor;
                         let patience = shared.options.socket.connection.request_timeout;
-                        tokio::spawn(retire(live, events, out.clone(), patience));
+                        let over = shared.over();
+                        tokio::spawn(retire(live, events, out.clone(), patience, over));
                         return End::Moved(next);
                     }
                     Ok(_) => {}
@@ -153,12 +168,13 @@ async fn use_socket(
                 }
             }
             () = &mut move_at, if may_move => {
+                hand.has_lost_channel = false;
                 moving = Some(shared.dial().boxed());
             }
             () = stopped(stop), if hand.over.is_none() => hand.end(),
         }
         if let Some(why) = &lost
-            && moving.is_none()
+            && (moving.is_none() || hand.over.is_some())
         {
             *lock(&shared.known) = shared.state();
             shared.switch(Line::Down);
@@ -174,11 +190,21 @@ struct Hand<'a> {
     out: &'a mpsc::UnboundedSender<Event>,
     /// How far the application has come by this socket.
     seen: State,
+    /// A channel has come to be followed no longer, since this was unset.
+    has_lost_channel: bool,
     /// Why the session ends with this socket.
     over: Option<CloseReason>,
 }
 
 impl Hand<'_> {
+    /// Hands on what has come by now.
+    fn drained(&mut self, events: &mut Events) -> &mut Self {
+        while let Some(Some(event)) = unconstrained(events.next()).now_or_never() {
+            self.on(event);
+        }
+        self
+    }
+
     fn on(&mut self, event: Event) {
         match &event {
             Event::Message(delivery) => {
@@ -201,12 +227,15 @@ impl Hand<'_> {
                 self.start_anew(&left.channel);
                 // Unless it was joined again meanwhile.
                 if !self.live.client.is_following(&left.channel) {
+                    self.has_lost_channel = true;
                     self.shared.forget(&left.channel);
                 }
             }
             Event::Unexpected(ServerFrame::Closing(closing)) => self.take_leave(closing),
             Event::Presence(news) => self.take_note(news),
-            Event::Signal(_) | Event::Unexpected(_) | Event::Closed(_) => {}
+            // The session goes on.
+            Event::Closed(_) => return,
+            Event::Signal(_) | Event::Unexpected(_) => {}
         }
         // Fails only where nobody reads the events.
         let _ = self.out.send(event);
@@ -227,7 +256,8 @@ impl Hand<'_> {
     }
 
     /// A channel is followed no longer.
-    fn forget(&self, channel: &Channel) {
+    fn forget(&mut self, channel: &Channel) {
+        self.has_lost_channel = true;
         self.shared.forget(channel);
         self.live.client.forget(channel);
     }
@@ -251,7 +281,13 @@ impl Hand<'_> {
 }
 
 /// Closes a socket that was moved away from, as soon as nothing is expected of it: no call uses it, and no receipt comes on it.
-async fn retire(live: Arc<Live>, mut events: Events, out: mpsc::UnboundedSender<Event>, patience: Duration) {
+async fn retire(
+    live: Arc<Live>,
+    mut events: Events,
+    out: mpsc::UnboundedSender<Event>,
+    patience: Duration,
+    over: impl Future<Output = ()>,
+) {
     let done = async {
         while Arc::strong_count(&live) > 1 || live.owed.load(Ordering::Relaxed) > 0 {
             tokio::select! {
@@ -268,7 +304,11 @@ async fn retire(live: Arc<Live>, mut events: Events, out: mpsc::UnboundedSender<
             }
         }
     };
-    // What is still expected then won't come.
-    let _ = timeout(patience, done).await;
+    tokio::select! {
+        () = done => {}
+        // What is still expected then won't come.
+        () = sleep(patience) => {}
+        () = over => {}
+    }
     live.client.close().await;
 }

@@ -100,6 +100,8 @@ pub(super) struct Dialled {
     pub(super) lifetime: Duration,
     /// Who has come to watched rooms, and gone from them, since the socket before.
     pub(super) news: Vec<Presence>,
+    /// What could not be joined, and why.
+    pub(super) refused: Vec<(Channel, Error)>,
     /// What is followed stays as it is until this socket has its place.
     pub(super) changes: OwnedMutexGuard<()>,
 }
@@ -134,11 +136,23 @@ impl Shared {
         }
     }
 
+    /// Waits until the session is over.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut line = self.line.subscribe();
+        async move {
+            // Fails only where the session is gone.
+            let _ = line.wait_for(|line| matches!(line, Line::Over(_))).await;
+        }
+    }
+
     pub(super) fn stats(&self) -> Stats {
-        let mut stats = *lock(&self.stats);
+        // Held until the end, so that no socket is counted twice or not at all.
+        let gone = lock(&self.stats);
+        let mut stats = *gone;
         if let Some(live) = self.live_now() {
             stats.counters += live.client.total();
         }
+        drop(gone);
         stats
     }
 
@@ -271,10 +285,13 @@ impl Shared {
                 was_followed
             };
             is_new.fetch_or(!was_followed, Ordering::Relaxed);
-            let outcome = act(live, start.clone()).await;
+            let outcome = act(Arc::clone(&live), start.clone()).await;
             match &outcome {
-                // Somebody may have been told meanwhile that an earlier stay is over.
-                Ok(_) => drop(lock(&self.followed).entry(channel.clone()).or_insert(Start::Known)),
+                // The word that an earlier stay is over may have ended this one meanwhile.
+                Ok(_) if live.client.is_following(channel) => {
+                    lock(&self.followed).entry(channel.clone()).or_insert(Start::Known);
+                }
+                Ok(_) => {}
                 Err(error) if error.is_retryable() || !is_new.load(Ordering::Relaxed) => {}
                 Err(_) => self.forget(channel),
             }
@@ -337,13 +354,9 @@ impl Shared {
         for room in watched {
             news.extend(self.watch_again(&client, &room).await?);
         }
-        // Not before the socket is sure to be used, whose events say so.
-        for (channel, error) in refused {
-            self.forget(&channel);
-            client.drop_channel(&channel, error);
-        }
         Ok(Dialled {
             news,
+            refused,
             live: Arc::new(Live { client, owed: AtomicUsize::new(0), floor: Mutex::default() }),
             events,
             lifetime,

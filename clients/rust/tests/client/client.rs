@@ -440,6 +440,32 @@ async fn after_leaving_a_room_its_late_frames_are_dropped() {
 }
 
 #[tokio::test]
+async fn who_is_expelled_while_a_gap_is_closed_stays_out() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        let join = socket.next().await;
+        socket.answer(&join, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
+    };
+    let (joined, ()) = tokio::join!(client.join_room("a"), serve);
+    joined.unwrap();
+    socket.post("a", "E1", &[2]).await;
+    let join = socket.next().await;
+    socket.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
+    let missed = messages(&[1, 2]);
+    let fields =
+        format!(r#""type":"joined","channel":"room:a","epoch":"E1","head":2,"recovered":true,"messages":[{missed}]"#);
+    socket.answer(&join, &fields).await;
+    let leave = socket.next().await;
+    assert_eq!((&leave["action"], &leave["room"]), (&"leave".into(), &"a".into()));
+    socket.answer(&leave, r#""type":"left","channel":"room:a""#).await;
+    socket.post("a", "E1", &[3]).await;
+    socket.post("b", "E1", &[7]).await;
+    assert!(matches!(soon(events.next()).await, Some(Event::Left(left)) if left.reason.as_deref() == Some("kicked")));
+    assert_eq!(next_message(&mut events).await, (Channel::room("b"), 7), "nothing of the room comes behind that");
+}
+
+#[tokio::test]
 async fn a_room_that_is_left_is_not_joined_again_because_of_a_ping() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::fake::{Server, Socket, messages, next_message, next_seqs, soon};
-use hubbub_client::{Channel, Error, Event, Events, Session, SessionOptions, Start, Status, Tokens};
+use hubbub_client::{Channel, CloseReason, Error, Event, Events, Session, SessionOptions, Start, Status, Tokens};
 use serde_json::{Value, json};
 
 fn options(server: &Server, tokens: Tokens) -> SessionOptions {
@@ -145,6 +145,55 @@ async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
     let mut new = server.accept().await;
     assert_eq!(answer_join(&mut new, "a", 3, &[3]).await["since"], 2);
     assert_eq!(next_seqs(&mut events, 1).await, [3]);
+}
+
+#[tokio::test]
+async fn who_is_expelled_during_a_move_is_not_a_member_on_the_fresh_socket() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
+    let (session, mut events) = Session::open(options);
+    let mut old = in_room(&server, &session).await;
+    let mut new = server.accept().await;
+    let join = new.next().await;
+    old.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
+    assert!(matches!(soon(events.next()).await, Some(Event::Left(_))));
+    let fields =
+        r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true,"messages":[],"more":false"#;
+    new.answer(&join, fields).await;
+    assert!(new.ends_with_goodbye().await, "this one may be a member");
+    let mut new = server.accept().await;
+    assert!(old.ends_with_goodbye().await);
+    let asking = tokio::spawn({
+        let session = session.clone();
+        async move { session.who("b").await }
+    });
+    assert_eq!(new.next().await["action"], "who", "it is not joined");
+    asking.abort();
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_move() {
+    let server = Server::start().await;
+    let mut options = options(&server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(50)..=Duration::from_millis(50);
+    let (session, mut events) = Session::open(options);
+    let mut old = in_room(&server, &session).await;
+    let mut new = server.accept().await;
+    assert_eq!(new.next().await["action"], "join");
+    let (goodbye, ()) = tokio::join!(old.ends_with_goodbye(), soon(session.close()));
+    assert!(goodbye);
+    assert!(matches!(soon(events.next()).await, Some(Event::Closed(CloseReason::ByApplication))));
+    assert!(soon(events.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_token_source_that_panics_ends_the_session() {
+    let server = Server::start().await;
+    let tokens = Tokens::fetch(|| async { panic!("a bug of the application") });
+    let (session, _events) = Session::open(options(&server, tokens));
+    assert!(matches!(soon(session.who("a")).await, Err(Error::Ended(_))));
+    soon(session.close()).await;
 }
 
 #[tokio::test]
