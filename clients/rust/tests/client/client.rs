@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fake::{Server, messages, next_message, next_seqs, soon};
+use crate::fake::{Server, Socket, messages, next_message, next_seqs, soon};
 use hubbub_client::{Channel, Client, CloseReason, Error, Event, Options, Position, ServerFrame, Start, State};
 use serde_json::json;
 
@@ -439,16 +439,20 @@ async fn after_leaving_a_room_its_late_frames_are_dropped() {
     assert_eq!(next_message(&mut events).await, (Channel::room("b"), 7));
 }
 
-#[tokio::test]
-async fn who_is_expelled_while_a_gap_is_closed_stays_out() {
-    let server = Server::start().await;
-    let (client, mut events, mut socket) = server.connect().await;
+async fn join_room_a(client: &Client, socket: &mut Socket) {
     let serve = async {
         let join = socket.next().await;
         socket.answer(&join, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
     };
     let (joined, ()) = tokio::join!(client.join_room("a"), serve);
     joined.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_expelled_while_a_gap_is_closed_stays_out() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    join_room_a(&client, &mut socket).await;
     socket.post("a", "E1", &[2]).await;
     let join = socket.next().await;
     socket.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
@@ -469,12 +473,7 @@ async fn who_is_expelled_while_a_gap_is_closed_stays_out() {
 async fn a_room_that_is_left_is_not_joined_again_because_of_a_ping() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
-    let serve = async {
-        let join = socket.next().await;
-        socket.answer(&join, r#""type":"joined","channel":"room:a","epoch":"E1","head":0"#).await;
-    };
-    let (joined, ()) = tokio::join!(client.join_room("a"), serve);
-    joined.unwrap();
+    join_room_a(&client, &mut socket).await;
     let serve = async {
         let ping = socket.next().await;
         let leave = socket.next().await;

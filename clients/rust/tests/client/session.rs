@@ -19,6 +19,13 @@ fn open(server: &Server) -> (Session, Events) {
     Session::open(options(server, Tokens::fixed("secret")))
 }
 
+/// A session whose sockets are left for a fresh one at this age.
+fn open_restless(server: &Server, millis: u64) -> (Session, Events) {
+    let mut options = options(server, Tokens::fixed("secret"));
+    options.move_after = Duration::from_millis(millis)..=Duration::from_millis(millis);
+    Session::open(options)
+}
+
 /// Answers the next frame, which must be a join, with what was missed; gives the join.
 async fn answer_join(socket: &mut Socket, room: &str, head: u64, missed: &[u64]) -> Value {
     let join = socket.next().await;
@@ -103,9 +110,7 @@ async fn a_message_whose_answer_was_lost_is_sent_again_with_its_id_and_the_next_
 #[tokio::test]
 async fn it_moves_to_a_fresh_socket_and_each_message_comes_once() {
     let server = Server::start().await;
-    let mut options = options(&server, Tokens::fixed("secret"));
-    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
-    let (session, mut events) = Session::open(options);
+    let (session, mut events) = open_restless(&server, 200);
     let mut old = in_room(&server, &session).await;
     old.post("a", "E", &[1]).await;
     assert_eq!(next_seqs(&mut events, 1).await, [1]);
@@ -128,9 +133,7 @@ async fn it_moves_to_a_fresh_socket_and_each_message_comes_once() {
 #[tokio::test]
 async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
     let server = Server::start().await;
-    let mut options = options(&server, Tokens::fixed("secret"));
-    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
-    let (session, mut events) = Session::open(options);
+    let (session, mut events) = open_restless(&server, 200);
     let mut old = in_room(&server, &session).await;
     let mut new = server.accept().await;
     let join = new.next().await;
@@ -150,9 +153,7 @@ async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
 #[tokio::test]
 async fn who_is_expelled_during_a_move_is_not_a_member_on_the_fresh_socket() {
     let server = Server::start().await;
-    let mut options = options(&server, Tokens::fixed("secret"));
-    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
-    let (session, mut events) = Session::open(options);
+    let (session, mut events) = open_restless(&server, 200);
     let mut old = in_room(&server, &session).await;
     let mut new = server.accept().await;
     let join = new.next().await;
@@ -175,9 +176,7 @@ async fn who_is_expelled_during_a_move_is_not_a_member_on_the_fresh_socket() {
 #[tokio::test]
 async fn closing_does_not_wait_for_a_move() {
     let server = Server::start().await;
-    let mut options = options(&server, Tokens::fixed("secret"));
-    options.move_after = Duration::from_millis(50)..=Duration::from_millis(50);
-    let (session, mut events) = Session::open(options);
+    let (session, mut events) = open_restless(&server, 50);
     let mut old = in_room(&server, &session).await;
     let mut new = server.accept().await;
     assert_eq!(new.next().await["action"], "join");
@@ -199,9 +198,7 @@ async fn a_token_source_that_panics_ends_the_session() {
 #[tokio::test]
 async fn who_joins_or_leaves_during_a_move_does_so_on_the_fresh_socket() {
     let server = Server::start().await;
-    let mut options = options(&server, Tokens::fixed("secret"));
-    options.move_after = Duration::from_millis(200)..=Duration::from_millis(200);
-    let (session, _events) = Session::open(options);
+    let (session, _events) = open_restless(&server, 200);
     let mut old = in_room(&server, &session).await;
     let mut new = server.accept().await;
     let follow = new.next().await;
@@ -313,9 +310,7 @@ async fn that_a_room_was_left_is_said_behind_its_last_message() {
 #[tokio::test]
 async fn an_answer_that_is_under_way_keeps_the_old_socket_open() {
     let server = Server::start().await;
-    let mut options = options(&server, Tokens::fixed("secret"));
-    options.move_after = Duration::from_millis(100)..=Duration::from_millis(100);
-    let (session, _events) = Session::open(options);
+    let (session, _events) = open_restless(&server, 100);
     let mut old = in_room(&server, &session).await;
     let asking = tokio::spawn({
         let session = session.clone();
