@@ -118,7 +118,8 @@ async fn use_socket(
     shared.switch(Line::Up(Arc::clone(&live)));
     drop(changes);
     shared.say(Status::Live);
-    let mut hand = Hand { shared, live: &live, out, seen: State::default(), has_lost_channel: false, over: None };
+    let mut hand =
+        Hand { shared, live: &live, out, seen: State::default(), has_lost_channel: false, lost: None, over: None };
     for (channel, error) in refused {
         hand.on(Event::Dropped { channel, error });
     }
@@ -128,9 +129,8 @@ async fn use_socket(
     let mut moving: Option<BoxFuture<'_, Result<Dialled, Error>>> = None;
     let mut move_at = Box::pin(sleep(lifetime));
     let mut failed_moves = 0;
-    let mut lost: Option<String> = None;
     loop {
-        let may_move = moving.is_none() && lost.is_none() && hand.over.is_none();
+        let may_move = moving.is_none() && hand.lost.is_none() && hand.over.is_none();
         let next = async {
             match &mut moving {
                 Some(moving) => moving.await,
@@ -139,10 +139,9 @@ async fn use_socket(
         };
         tokio::select! {
             biased;
-            event = events.next(), if lost.is_none() => match event {
-                Some(Event::Closed(reason)) => lost = Some(reason.to_string()),
+            event = events.next(), if hand.lost.is_none() => match event {
                 Some(event) => hand.on(event),
-                None => lost = Some("its task has ended".to_owned()),
+                None => hand.lost = Some("its task has ended".to_owned()),
             },
             next = next => {
                 moving = None;
@@ -173,7 +172,7 @@ async fn use_socket(
             }
             () = stopped(stop), if hand.over.is_none() => hand.end(),
         }
-        if let Some(why) = &lost
+        if let Some(why) = &hand.lost
             && (moving.is_none() || hand.over.is_some())
         {
             *lock(&shared.known) = shared.state();
@@ -192,6 +191,8 @@ struct Hand<'a> {
     seen: State,
     /// A channel has come to be followed no longer, since this was unset.
     has_lost_channel: bool,
+    /// Why the socket is gone.
+    lost: Option<String>,
     /// Why the session ends with this socket.
     over: Option<CloseReason>,
 }
@@ -233,8 +234,11 @@ impl Hand<'_> {
             }
             Event::Unexpected(ServerFrame::Closing(closing)) => self.take_leave(closing),
             Event::Presence(news) => self.take_note(news),
-            // The session goes on.
-            Event::Closed(_) => return,
+            // The session goes on, or says itself that it is over.
+            Event::Closed(reason) => {
+                self.lost = Some(reason.to_string());
+                return;
+            }
             Event::Signal(_) | Event::Unexpected(_) => {}
         }
         // Fails only where nobody reads the events.

@@ -51,6 +51,17 @@ async fn in_room(server: &Server, session: &Session) -> Socket {
     socket
 }
 
+/// What a socket is asked next when the session is asked who is there: `who`, unless something else comes before it.
+async fn next_when_asked(session: &Session, socket: &mut Socket) -> Value {
+    let asking = tokio::spawn({
+        let session = session.clone();
+        async move { session.who("b").await }
+    });
+    let next = socket.next().await["action"].take();
+    asking.abort();
+    next
+}
+
 async fn accept_message(socket: &mut Socket) -> Value {
     let publish = socket.next().await;
     assert_eq!(publish["action"], "publish");
@@ -165,12 +176,7 @@ async fn who_is_expelled_during_a_move_is_not_a_member_on_the_fresh_socket() {
     assert!(new.ends_with_goodbye().await, "this one may be a member");
     let mut new = server.accept().await;
     assert!(old.ends_with_goodbye().await);
-    let asking = tokio::spawn({
-        let session = session.clone();
-        async move { session.who("b").await }
-    });
-    assert_eq!(new.next().await["action"], "who", "it is not joined");
-    asking.abort();
+    assert_eq!(next_when_asked(&session, &mut new).await, "who", "it is not joined");
 }
 
 #[tokio::test]
@@ -270,12 +276,7 @@ async fn what_may_not_be_joined_is_not_followed() {
     assert!(matches!(joined, Err(Error::Server(_))));
     drop(socket);
     let mut socket = server.accept().await;
-    let asking = tokio::spawn({
-        let session = session.clone();
-        async move { session.who("a").await }
-    });
-    assert_eq!(socket.next().await["action"], "who");
-    asking.abort();
+    assert_eq!(next_when_asked(&session, &mut socket).await, "who");
 }
 
 #[tokio::test]
@@ -375,12 +376,7 @@ async fn what_the_user_was_expelled_from_is_not_joined_again() {
     assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({}));
     drop(socket);
     let mut socket = server.accept().await;
-    let asking = tokio::spawn({
-        let session = session.clone();
-        async move { session.who("a").await }
-    });
-    assert_eq!(socket.next().await["action"], "who");
-    asking.abort();
+    assert_eq!(next_when_asked(&session, &mut socket).await, "who");
 }
 
 #[tokio::test]
