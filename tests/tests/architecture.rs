@@ -29,7 +29,7 @@ fn texts(ending: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn every_test_that_the_architecture_names_is_there() {
-    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let architecture = fs::read_to_string(root().join("docs/invariants.md")).unwrap();
     let sources: String = texts(".rs").into_iter().map(|(_, text)| text).collect();
     let rows: Vec<&str> = architecture.lines().filter(|line| line.starts_with("| I")).collect();
     assert!(rows.len() >= 18, "{rows:?}");
