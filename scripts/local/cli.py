@@ -88,7 +88,14 @@ def _parser() -> argparse.ArgumentParser:
         help="when the emulator is stopped (kill FOLDER/ministack.pid's process by SIGTERM), start it again with all "
         "that it had stored; its sockets are lost, as those of a gateway that dies",
     )
-    common.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    common.add_argument(
+        "--bin",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="build this binary together with the functions; may be repeated",
+    )
+    common.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this machine, with no AWS account.")
     commands = parser.add_subparsers(required=True, metavar="{up,run}")
@@ -152,6 +159,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         record_calls=parsed.record_calls,
         packaged=parsed.packaged,
         restarts=parsed.restarts,
+        binaries=parsed.bin,
     )
 
 

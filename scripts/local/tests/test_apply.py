@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import botocore.exceptions
 
-from ..apply import Surroundings, apply, check
+from ..apply import Deployment, apply, check
 from ..aws import Aws
 from ..errors import ProgramError
 from ..program import Program, parse_program
@@ -40,7 +40,7 @@ class FakeAws:
 
 def apply_on(aws: FakeAws, applied: Program, **config: str) -> dict[str, Any]:
     """Applies a program with a configuration."""
-    return apply(applied, Surroundings("local", config, Path("/")), aws)  # type: ignore[arg-type]
+    return apply(applied, Deployment("local", config, Path("/")), aws)  # type: ignore[arg-type]
 
 
 class Checking(unittest.TestCase):
