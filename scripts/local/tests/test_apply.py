@@ -99,8 +99,8 @@ class Checking(unittest.TestCase):
             outputs={"o": "${p.valueWo}"},
         )
 
-    def test_a_circle_is_an_error(self) -> None:
-        self.check("goes in a circle", {"q": resource("aws:sqs:Queue", name="${q.id}")})
+    def test_a_cycle_is_an_error(self) -> None:
+        self.check("has a cycle", {"q": resource("aws:sqs:Queue", name="${q.id}")})
 
     def test_every_ignored_property_has_a_reason_and_is_not_applied_too(self) -> None:
         for handler in HANDLERS.values():
