@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from types import FrameType
 
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     try:
         for number in range(1, parsed.repeat + 1):
             if parsed.repeat > 1:
-                _say(f"== {number} of {parsed.repeat}")
+                _say(f"== run {number} of {parsed.repeat}")
             results.run()
     except Stopped:
         results.stop()
@@ -82,7 +83,8 @@ class Results:
         for note in dict.fromkeys(self._notes):
             _say(f"left out: {note}")
         tests = f"{self._tests:,} tests ran" + (f", {self._left_out:,} were left out" if self._left_out else "")
-        result = f"FAILED: {', '.join(self.failures)}" if self.failures else "passed"
+        failed = (name if times == 1 else f"{name} ({times} times)" for name, times in Counter(self.failures).items())
+        result = f"FAILED: {', '.join(failed)}" if self.failures else "passed"
         _say(f"\n{result}, in {_duration(time.monotonic() - self._began)}; {tests}")
 
     def _act(self, step: Step) -> bool:

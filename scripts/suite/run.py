@@ -44,7 +44,8 @@ class Run:
         self._lock = threading.Lock()
         self._is_stopped = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.log.open("w")
+        # By lines, so that it can be followed.
+        self._file = self.log.open("w", buffering=1)
 
     @property
     def seconds(self) -> float:
@@ -81,7 +82,6 @@ class Run:
 
     def tail(self, lines: int) -> str:
         """The last lines of the log."""
-        self._file.flush()
         return "".join(self.log.read_text(errors="replace").splitlines(keepends=True)[-lines:])
 
     def stop(self) -> None:

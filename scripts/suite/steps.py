@@ -133,10 +133,8 @@ def simulation(run: Run) -> None:
 def python(run: Run) -> None:
     install_python(run)
     choice = ["-k", run.filter] if run.filter else []
-    for tool, interpreter in (("suite", "python3"), ("local", venv()), ("benchmark", venv()), ("audit", audit_venv())):
-        if (ROOT / "scripts" / tool / "tests").is_dir():
-            command = [interpreter, "-m", "unittest", "discover", "--quiet", "-s", f"scripts/{tool}/tests", "-t", "scripts"]
-            run.call(*command, *choice)
+    for interpreter, tool in (("python3", "suite"), (venv(), "local"), (venv(), "benchmark"), (audit_venv(), "audit")):
+        run.call(interpreter, "-m", "unittest", "discover", "--quiet", "-s", f"scripts/{tool}/tests", "-t", "scripts", *choice)
 
 
 def sdk(run: Run) -> None:

@@ -72,6 +72,15 @@ class Steps(unittest.TestCase):
         self.assertEqual(results.failures, ["it"])
         self.assertIn("`no-such-command` can't be run", said)
 
+    def test_repeated_failures_are_counted(self) -> None:
+        results = Results([Step("it", "works", lambda run: run.call("false"))])
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            results.run()
+            results.run()
+            results.summarise()
+        self.assertIn("FAILED: it (2 times)", said.getvalue())
+
     def test_defect_of_a_step_fails_it(self) -> None:
         results, _ = self.results(lambda run: 1 / 0)
         self.assertEqual(results.failures, ["it"])
