@@ -52,18 +52,20 @@ class Run:
         """How long the step has run."""
         return time.monotonic() - self._began if self._seconds is None else self._seconds
 
-    def call(self, *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> None:
+    def call(
+        self, *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, good: tuple[int, ...] = (0,)
+    ) -> None:
         """Runs a command, and reads the counts of tests from its output.
 
         Raises:
-            StepFailed: the command fails or can't be started.
+            StepFailed: the command can't be started, or ends with another status than the good ones.
         """
-        self._run([str(part) for part in command], cwd, env or {}, lambda line: None)
+        self._run([str(part) for part in command], cwd, env or {}, lambda line: None, good)
 
     def output(self, *command: str | Path, cwd: Path = ROOT) -> list[str]:
         """Runs a command and returns the lines that it prints, which go to the log too."""
         lines: list[str] = []
-        self._run([str(part) for part in command], cwd, {}, lines.append)
+        self._run([str(part) for part in command], cwd, {}, lines.append, (0,))
         return lines
 
     def lib(self, function: str, *arguments: str | Path) -> None:
@@ -103,7 +105,14 @@ class Run:
         self._seconds = self.seconds
         self._file.close()
 
-    def _run(self, command: list[str], cwd: Path, env: Mapping[str, str], read: Callable[[str], None]) -> None:
+    def _run(
+        self,
+        command: list[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        read: Callable[[str], None],
+        good: tuple[int, ...],
+    ) -> None:
         self._say(f"$ {shlex.join(command)}\n")
         with self._lock:
             if self._is_stopped:
@@ -131,7 +140,7 @@ class Run:
             self.counts.read(plain)
             read(plain)
         status = process.wait()
-        if status != 0:
+        if status not in good:
             raise StepFailed(f"`{_short(command)}` ended with status {status}")
 
     def _say(self, text: str) -> None:

@@ -133,8 +133,11 @@ def simulation(run: Run) -> None:
 def python(run: Run) -> None:
     install_python(run)
     choice = ["-k", run.filter] if run.filter else []
+    # From Python 3.12 on, 5 says that no test of this tool was chosen.
+    good = (0, 5) if run.filter else (0,)
     for interpreter, tool in (("python3", "suite"), (venv(), "local"), (venv(), "benchmark"), (audit_venv(), "audit")):
-        run.call(interpreter, "-m", "unittest", "discover", "--quiet", "-s", f"scripts/{tool}/tests", "-t", "scripts", *choice)
+        discover = ["-m", "unittest", "discover", "--quiet", "-s", f"scripts/{tool}/tests", "-t", "scripts"]
+        run.call(interpreter, *discover, *choice, good=good)
 
 
 def sdk(run: Run) -> None:
