@@ -1,6 +1,5 @@
-"""Holds Hubbub to what it promises of permissions and secrets.
+"""Checks Hubbub's promises about permissions and secrets.
 
-`policies` looks at the policies of the rendered program. `privileges` and `logs` look at what an end-to-end run on the
-local stack has left behind in the stack's folder: what each function has called, and what it has logged. Each says what
-is wrong, and nothing if nothing is.
+`policies` reads the policies of the rendered program. `privileges` and `logs` read the files that an end-to-end run on the
+local stack has written: each function's calls, and its log. Each prints its findings, and nothing if there are none.
 """

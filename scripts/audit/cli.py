@@ -15,7 +15,7 @@ from local.program import Program, parse_program
 
 from . import logs, policies, privileges
 
-# The configurations that the program is rendered with: the cloud's, also with traces and with public keys, and the local stack's.
+# The configurations to render: the cloud's, the same with traces or public keys, and the local stack's.
 _CONFIGURATIONS = {
     "cloud": {},
     "cloud with tracing": {"hubbub:tracing": "true"},
@@ -43,20 +43,20 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="audit", description="Holds Hubbub to what it promises of permissions and secrets."
+        prog="audit", description="Checks Hubbub's promises about permissions and secrets."
     )
     commands = parser.add_subparsers(required=True, metavar="{policies,privileges,logs}")
 
-    command = commands.add_parser("policies", help="look for what is wrong in the policies of the rendered program")
+    command = commands.add_parser("policies", help="check the policies of the rendered program")
     command.add_argument("renderer", type=Path, metavar="PROGRAM", help="the binary that prints the Pulumi program")
     command.set_defaults(find=_find_in_policies)
 
-    command = commands.add_parser("privileges", help="compare what functions have called with what they are granted")
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="of a local stack that ran with --record-calls")
+    command = commands.add_parser("privileges", help="compare the functions' calls with their grants")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="folder of a local stack that ran with --record-calls")
     command.set_defaults(find=lambda parsed: privileges.find(parsed.folder))
 
-    command = commands.add_parser("logs", help="look for secrets in what functions have logged")
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="of a local stack that ran the end-to-end tests")
+    command = commands.add_parser("logs", help="look for secrets in the functions' logs")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="folder of a local stack that ran the end-to-end tests")
     command.set_defaults(find=lambda parsed: logs.find(parsed.folder))
     return parser
 

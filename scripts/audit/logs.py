@@ -1,7 +1,6 @@
-"""Looks for secrets in all that the functions of a run have logged.
+"""Looks for secrets in the functions' logs of a run.
 
-The emulator's own log, `ministack.log`, is left aside: it isn't Hubbub's, AWS has nothing like it, and it says what the
-emulator was asked.
+The emulator's own log, `ministack.log`, is not read: it has whole requests, and AWS has no such log.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ SECRETS = "secrets.json"
 
 _FOLDER = "functions"
 
-# Secrets that must have been sent, so that a test that is lost doesn't pass for one that found nothing.
+# The secrets that a run must send. Without this list, a lost test would look like a clean log.
 _NEEDED = {"body", "token in the address", "token in the header", "token key"}
 
-# Too short a secret would be found by chance, and one that was cut off would not be found.
+# A shorter secret could be found by chance, and a truncated one would not be found.
 _LEAST_CHARACTERS = 20
 
 # Any token, of any test: two parts that are JSON objects in base64.
@@ -30,14 +29,14 @@ _TOKEN = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}")
 
 
 def find(folder: Path) -> Iterator[str]:
-    """What is wrong with the logs in a stack's folder."""
+    """The findings in the logs of a stack's folder."""
     planted = json.loads((folder / SECRETS).read_text())
     logs = {path.stem: path.read_text() for path in sorted((folder / _FOLDER).glob("*.log"))}
     yield from search(planted["secrets"], planted["witnesses"], logs)
 
 
 def search(secrets: Mapping[str, str], witnesses: list[str], logs: Mapping[str, str]) -> Iterator[str]:
-    """Secrets that are in a log, and what shows that the logs or the secrets aren't those of a whole run."""
+    """Finds secrets in logs, and signs that the logs or the secrets aren't those of a whole run."""
     for missing in sorted(_NEEDED - secrets.keys()):
         yield f"no `{missing}` was sent"
     for function in FUNCTIONS:

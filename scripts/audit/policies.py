@@ -1,4 +1,4 @@
-"""What is wrong in a program's policies: what parliament finds, and wildcards without a reason."""
+"""Checks a program's policies: parliament's findings, and wildcards without a reason."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import parliament
 
-# Resources that have a `*` because AWS has no other way, each with the reason. `*` and `?` stand for anything here too.
+# Resources that need a `*`, each with the reason. These are patterns themselves: `*` and `?` match anything.
 WILDCARDS = {
     "arn:aws:logs:*:log-group:/aws/lambda/*:[*]": "Lambda names a log's streams, each as it begins",
     "arn:aws:execute-api:*/v1/POST/@connections/[*]": "API Gateway names connections, each as it opens",
     "arn:aws:execute-api:*/v1/DELETE/@connections/[*]": "API Gateway names connections, each as it opens",
 }
 
-# Actions that AWS knows no resources for: they are allowed on `*` or not at all.
+# Actions without resources: AWS allows them on `*` only.
 _WITHOUT_RESOURCES = frozenset(
     {"xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 )
 
-# What references in policies become, so that resources fit the actions: ARNs of the form that the service has.
+# Sample values for references in policies: ARNs in each service's own form, so that parliament can match them with actions.
 _PLACE = "us-east-1:123456789012"
 _SAMPLES: dict[str, dict[str, str]] = {
     "aws:apigatewayv2:Api": {"executionArn": f"arn:aws:execute-api:{_PLACE}:a1b2c3d4e5"},
@@ -43,7 +43,7 @@ _SAMPLES: dict[str, dict[str, str]] = {
 }
 _VARIABLES = {"region": "us-east-1", "accountId": "123456789012", "pulumi": {"stack": "sample"}}
 
-# Where documents stand: the property of each resource type. Any other type with such a property is an error.
+# The property of each resource type that has a policy. Another type with such a property is an error.
 _DOCUMENTS = {
     "aws:iam:Policy": "policy",
     "aws:iam:Role": "assumeRolePolicy",
@@ -63,12 +63,12 @@ class Document:
 
     @property
     def statements(self) -> list[dict[str, Any]]:
-        """Its statements."""
+        """The document's statements."""
         return list(self.content["Statement"])
 
 
 def find(programs: Mapping[str, Program]) -> Iterator[str]:
-    """What is wrong in the policies of programs."""
+    """The findings in the policies of programs."""
     used: set[str] = set()
     for name, program in programs.items():
         documents = list(_documents(program, name))
@@ -78,7 +78,7 @@ def find(programs: Mapping[str, Program]) -> Iterator[str]:
             yield from _trust(document) if document.kind == "aws:iam:Role" else _parliament(document)
             yield from _wildcards(document, used)
     for pattern in WILDCARDS.keys() - used:
-        yield f"no policy has a resource `{pattern}` any more: its reason is to be taken out"
+        yield f"no policy has a resource `{pattern}` any more: remove its reason"
 
 
 def _documents(program: Program, name: str) -> Iterator[Document]:
@@ -93,7 +93,7 @@ def _documents(program: Program, name: str) -> Iterator[Document]:
 
 
 def _scope(program: Program) -> dict[str, Any]:
-    """Samples of what policies refer to."""
+    """Sample values by the names to which policies refer."""
     scope: dict[str, Any] = dict(_VARIABLES)
     for name, resource in program.resources.items():
         samples = _SAMPLES.get(resource.type, {})
@@ -102,35 +102,34 @@ def _scope(program: Program) -> dict[str, Any]:
 
 
 def _refuse(function: str, _arguments: Mapping[str, Any], where: str) -> dict[str, Any]:
-    raise LocalError(f"{where}: `{function}` has no place in a policy")
+    raise LocalError(f"{where}: a policy can't use `{function}`")
 
 
 def _parliament(document: Document) -> Iterator[str]:
-    """What parliament and its community's auditors find."""
+    """The findings of parliament and its community's auditors."""
     analysed = parliament.analyze_policy_string(json.dumps(document.content), include_community_auditors=True)
     for finding in analysed.findings:
         yield f"{document.where}: {finding.issue}: {finding.detail}"
 
 
 def _trust(document: Document) -> Iterator[str]:
-    """Who may take on a role: a service of AWS. parliament has no rules for this, and takes it for a grant without a
-    resource."""
+    """Checks who may assume a role: only AWS services. parliament would report a grant without a resource."""
     for statement in document.statements:
         principal = statement.get("Principal")
         services = _list(principal.get("Service")) if isinstance(principal, dict) and len(principal) == 1 else []
         if not services or any(not fnmatchcase(service, "[a-z]*.amazonaws.com") for service in services):
-            yield f"{document.where}: `{principal}` is more than services of AWS"
+            yield f"{document.where}: `{principal}` is more than AWS services"
         if statement.keys() != {"Effect", "Principal", "Action"} or statement["Action"] != "sts:AssumeRole":
-            yield f"{document.where}: it says more than who may take on the role"
+            yield f"{document.where}: it says more than who may assume the role"
 
 
 def _wildcards(document: Document, used: set[str]) -> Iterator[str]:
-    """Wildcards in what is allowed. A refusal is the better the more it refuses."""
+    """Finds wildcards in grants. In a refusal they are welcome."""
     for statement in document.statements:
         if statement["Effect"] == "Deny":
             continue
         for inverted in {"NotAction", "NotResource", "NotPrincipal"} & statement.keys():
-            yield f"{document.where}: `{inverted}` allows all that it doesn't name"
+            yield f"{document.where}: `{inverted}` allows everything that it doesn't name"
         for action in _list(statement.get("Action")):
             if "*" in action or "?" in action:
                 yield f"{document.where}: the action `{action}` has a wildcard"
@@ -141,7 +140,7 @@ def _wildcards(document: Document, used: set[str]) -> Iterator[str]:
             if not reasons and ("*" in resource or "?" in resource):
                 yield f"{document.where}: the resource `{resource}` has a wildcard without a reason"
         if document.kind == "aws:sqs:QueuePolicy":
-            yield f"{document.where}: it allows what only roles' policies should"
+            yield f"{document.where}: only roles' policies may allow something"
 
 
 def _list(value: Any) -> list[str]:

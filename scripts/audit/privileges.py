@@ -1,4 +1,4 @@
-"""Compares what each function has called with what its policy grants: neither may have more than the other."""
+"""Compares each function's calls with the grants of its policy: they must be the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PREFIX = "hubbub-local-"
 
 @dataclass(frozen=True, order=True)
 class Right:
-    """An action on a resource, of a function. In a grant, the resource may have wildcards."""
+    """A function's right to an action on a resource. In a grant, the resource may have wildcards."""
 
     function: str
     action: str
@@ -29,23 +29,23 @@ class Right:
         return f"`{self.function}`: `{self.action}` on `{self.resource}`"
 
     def covers(self, called: Right) -> bool:
-        """Whether this, as a grant, allows a call."""
+        """Whether this grant allows a call."""
         same = (self.function, self.action.lower()) == (called.function, called.action.lower())
         return same and _matches(self.resource, called.resource)
 
 
 def find(folder: Path) -> Iterator[str]:
-    """What is wrong with the run that has left its files in a folder."""
+    """The findings in the files that a run has written to a folder."""
     granted = granted_rights(json.loads((folder / POLICIES).read_text()))
     called = called_rights(json.loads((folder / CALLS).read_text()))
     yield from compare(granted, called, REASONS)
 
 
 def granted_rights(policies: dict[str, list[dict[str, Any]]]) -> list[Right]:
-    """What policies grant, by function.
+    """The rights that policies grant.
 
     Raises:
-        ValueError: a statement has more than an allowance's three parts, and would be misread.
+        ValueError: a statement has other parts than a simple grant, and would be misread.
     """
     rights = []
     for function, documents in policies.items():
@@ -58,12 +58,12 @@ def granted_rights(policies: dict[str, list[dict[str, Any]]]) -> list[Right]:
 
 
 def called_rights(calls: list[dict[str, Any]]) -> list[Right]:
-    """What functions have called."""
+    """The rights that functions have used."""
     return [Right(call["function"].removeprefix(_PREFIX), call["action"], call["resource"]) for call in calls]
 
 
 def compare(granted: Iterable[Right], called: Iterable[Right], reasons: Iterable[Reason]) -> Iterator[str]:
-    """Calls that aren't granted, grants that were never used and have no reason, and reasons that explain nothing."""
+    """Finds calls without a grant, unused grants without a reason, and reasons for nothing."""
     granted, called, unneeded = sorted(granted), sorted(called), list(reasons)
     for call in called:
         if not any(grant.covers(call) for grant in granted):
@@ -79,7 +79,7 @@ def compare(granted: Iterable[Right], called: Iterable[Right], reasons: Iterable
         if any(_explains(reason, grant) for grant in unused):
             continue
         state = "was called" if any(_explains(reason, grant) for grant in granted) else "isn't granted any more"
-        yield f"`{reason.function}`: `{reason.action}` on `{reason.resource}` {state}: its reason is to be taken out"
+        yield f"`{reason.function}`: `{reason.action}` on `{reason.resource}` {state}: remove its reason"
 
 
 def _explains(reason: Reason, grant: Right) -> bool:
@@ -89,5 +89,5 @@ def _explains(reason: Reason, grant: Right) -> bool:
 
 
 def _matches(pattern: str, resource: str) -> bool:
-    """Whether a policy's resource takes in another. Only `*` and `?` are special in IAM."""
+    """Whether a policy's resource matches another. In IAM only `*` and `?` are special."""
     return fnmatchcase(resource, pattern.replace("[", "[[]"))

@@ -1,6 +1,6 @@
-"""Grants that no function calls in the end-to-end run, each with the reason why it is there all the same.
+"""Grants that no function uses in the end-to-end run, each with the reason for it.
 
-A reason that explains nothing any more fails the audit: when the tests reach what it stands for, or the grant is gone.
+The audit fails on an outdated reason: the tests now use the grant, or the grant is gone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-b
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a function has a grant that it didn't use. `*` in the resource stands for anything."""
+    """Why a function has a grant that it didn't use. `*` in the resource matches anything."""
 
     function: str
     action: str
@@ -20,8 +20,8 @@ class Reason:
     why: str
 
 
-# What Lambda does by itself in a function's name. The emulator does it without asking for the grant, so nothing here
-# proves it: these are what AWS's own AWSLambdaSQSQueueExecutionRole has, less the right to make log groups.
+# Grants that Lambda itself uses in a function's name. The emulator doesn't check them, so no test here proves them. They are
+# those of AWS's own AWSLambdaSQSQueueExecutionRole, without the right to create log groups.
 _BY_LAMBDA = [
     *(
         Reason(function, action, "*:log-group:/aws/lambda/*", "Lambda writes what a function logs in its name")
@@ -35,7 +35,7 @@ _BY_LAMBDA = [
     ),
 ]
 
-# What only happens when something else went wrong, or after a very long time.
+# Grants for what happens only after a failure or a very long time.
 _SELDOM = [
     Reason(
         "plan-broadcast",

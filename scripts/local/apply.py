@@ -1,6 +1,6 @@
-"""Applies a rendered Pulumi program to an emulator that has nothing yet, as `pulumi up` would.
+"""Applies a rendered Pulumi program to an empty emulator, as `pulumi up` would.
 
-The whole program is checked before the first resource is created, so that a fault in its last line costs no time.
+The whole program is checked before the first resource is created, so that a mistake in its last line costs no time.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from .values import Evaluator, Reference
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a program is applied in: the stack's name, its configuration (by key, with or without the project's name
-    before it), and the folder that Pulumi.yaml is in."""
+class Deployment:
+    """One deployment of a program: the stack's name, its configuration, and the folder of Pulumi.yaml.
+
+    A key of the configuration may begin with the project's name, as `hubbub:inlineLimit`.
+    """
 
     stack: str
     config: Mapping[str, str]
     folder: Path
 
 
-def apply(program: Program, surroundings: Surroundings, aws: Aws) -> dict[str, Any]:
+def apply(program: Program, deployment: Deployment, aws: Aws) -> dict[str, Any]:
     """Creates every resource and returns the program's outputs.
 
     Raises:
@@ -38,14 +40,14 @@ def apply(program: Program, surroundings: Surroundings, aws: Aws) -> dict[str, A
     """
     check(program)
     scope: dict[str, Any] = {
-        "pulumi": {"stack": surroundings.stack, "project": program.name},
-        **_settings(program, surroundings.config),
+        "pulumi": {"stack": deployment.stack, "project": program.name},
+        **_settings(program, deployment.config),
     }
 
     def invoke(function: str, arguments: Mapping[str, Any], where: str) -> dict[str, Any]:
         return _invoke(aws, function, arguments, where)
 
-    evaluator = Evaluator(scope, surroundings.folder, invoke)
+    evaluator = Evaluator(scope, deployment.folder, invoke)
     for name in program.creation_order():
         if name in program.variables:
             scope[name] = evaluator.evaluate(program.variables[name], f"variable `{name}`")
@@ -55,11 +57,11 @@ def apply(program: Program, surroundings: Surroundings, aws: Aws) -> dict[str, A
 
 
 def check(program: Program) -> None:
-    """Finds what can't be applied, without applying anything: unknown types and properties, references that lead
-    nowhere, circles.
+    """Checks a program without applying anything: its types and properties are known, its references lead somewhere,
+    and it has no cycle.
 
     Raises:
-        ProgramError: names the first one.
+        ProgramError: names the first mistake.
     """
     for resource in program.resources.values():
         handler = HANDLERS.get(resource.type)
@@ -86,7 +88,7 @@ def _check_reference(program: Program, reference: Reference, where: str) -> None
 
 
 def _create(resource: Resource, evaluator: Evaluator, aws: Aws) -> dict[str, Any]:
-    """Creates a resource; its outputs are what it was given, without the secrets, and what its handler returns."""
+    """Creates a resource. Its outputs are its properties without the secrets, and what its handler returns."""
     handler = HANDLERS[resource.type]
     given = {
         key: evaluator.evaluate(value, f"{resource.where}, property `{key}`")
@@ -113,14 +115,14 @@ def _settings(program: Program, config: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _typed(name: str, setting: Setting, value: Any) -> Any:
-    """A configuration value, which is set as a text, as the type that the program declares for it."""
+    """Converts a configuration value from a string to its declared type."""
     if setting.type == "string" or not isinstance(value, str):
         return value
     types: dict[str, Callable[[str], Any]] = {"integer": int, "number": float, "boolean": json.loads}
     try:
         return types[setting.type](value)
     except (KeyError, ValueError) as error:
-        raise ProgramError(f"configuration value `{name}` is no `{setting.type}` that the local stack knows") from error
+        raise ProgramError(f"configuration value `{name}` is not a `{setting.type}` that the local stack knows") from error
 
 
 def _invoke(aws: Aws, function: str, arguments: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Clients for the emulator, and nothing else: no setting of the operator's own AWS may leak in."""
+"""Clients for the emulator. No setting of the operator's own AWS account may leak in."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SECRET_ACCESS_KEY = "test"
 
 
 class Aws:
-    """Clients by service name, made when they are first asked for.
+    """Clients by service name, made at their first use.
 
-    Profiles and proxies of the operator's environment are left aside: a profile that doesn't exist would stop the
-    start, and one that does has no business here.
+    Profiles and proxies of the operator's environment are ignored: a missing profile would stop the start, and an
+    existing one is for another account.
 
-    Functions may be told of another endpoint, which leads to the same emulator.
+    Functions may get another endpoint, which leads to the same emulator.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ import platform
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ LOCAL_ZIPS = ZIPS / "local"
 
 FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
 PROGRAM = "hubbub-infra"
+
+# With these, a build of some binaries compiles what a build of everything would, and no more (docs/adr/0010).
+_UNIFIED = ("--workspace", "--example=unify")
 
 _ENTRY = "bootstrap"
 _EXECUTABLE = 0o100755
@@ -53,20 +56,20 @@ def stack_config(stack: str) -> dict[str, str]:
     return {key: str(value) for key, value in yaml.safe_load(file.read_text())["config"].items()}
 
 
-def build_binaries(quiet: bool) -> dict[str, Path]:
-    """Builds the functions and what renders the Pulumi program, with cargo's progress seen on stderr; their binaries by name.
+def build_binaries(quiet: bool, others: Sequence[str] = ()) -> dict[str, Path]:
+    """Builds the functions, the renderer of the Pulumi program and other binaries; returns their paths by name.
 
-    The whole workspace is built, tests and all: cargo unites the features of what it builds together, so any smaller
-    choice would compile the AWS SDK a second time.
+    Cargo's progress goes to stderr.
 
     Raises:
         LocalError: cargo fails, or a binary is missing.
     """
+    wanted = (*FUNCTIONS, PROGRAM, *others)
     binaries: dict[str, Path] = {}
-    for message in _cargo_build(["--workspace", "--all-targets"], quiet):
-        if message.get("executable") and "bin" in message["target"]["kind"] and not message["profile"]["test"]:
+    for message in _cargo_build([*_UNIFIED, *(f"--bin={name}" for name in wanted)], quiet):
+        if message.get("executable") and "bin" in message["target"]["kind"]:
             binaries[message["target"]["name"]] = Path(message["executable"])
-    missing = [name for name in (*FUNCTIONS, PROGRAM) if name not in binaries]
+    missing = [name for name in wanted if name not in binaries]
     if missing:
         raise LocalError(f"cargo built no binary `{missing[0]}`")
     return binaries

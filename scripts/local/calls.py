@@ -1,7 +1,7 @@
-"""What a request to AWS asks for, in the words of IAM: actions and resources.
+"""Translates a request to AWS into IAM's actions and resources.
 
-It knows the protocols of the services that functions call, and no more: what it doesn't know it names as it stands in
-the request, so that whoever compares calls with policies finds an action that no policy has.
+It knows only the protocols of the services that functions call. An unknown operation keeps its name, so that a comparison
+with the policies finds an action that no policy grants.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 _CREDENTIAL = re.compile(r"\bCredential=([^/,\s]+)/\d+/([^/,\s]+)/([^/,\s]+)/aws4_request")
 _STAGE = re.compile(r"^/_aws/execute-api/([^/]+)/([^/]+)/@connections/[^/]+$")
 
-# A transaction's parts, and the action that each needs. IAM has none for the transaction itself.
+# The action that each part of a transaction needs. IAM has no action for the transaction itself.
 _TRANSACTED = {
     "ConditionCheck": "dynamodb:ConditionCheckItem",
     "Delete": "dynamodb:DeleteItem",
@@ -35,7 +35,7 @@ _ACTIONS = {
 
 @dataclass(frozen=True)
 class Call:
-    """An action on a resource. One that can't be told is `?`."""
+    """An action on a resource. An unknown one is `?`."""
 
     action: str
     resource: str
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it is sent. Headers are in lower case."""
+    """A request. Its headers' names are in lower case."""
 
     method: str
     target: str
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Credential:
-    """What a signature says of who signs for what."""
+    """The access key, region and service of a signature."""
 
     access_key_id: str
     region: str
@@ -67,7 +67,7 @@ def credential_of(request: Request) -> Credential | None:
 
 
 def calls_of(request: Request, credential: Credential, account: str) -> list[Call]:
-    """What a request needs to be granted, each once."""
+    """The grants that a request needs, without repeats."""
     place = f"{credential.region}:{account}"
     if credential.service == "execute-api":
         return [_connection_call(request, place)]
@@ -76,7 +76,7 @@ def calls_of(request: Request, credential: Credential, account: str) -> list[Cal
     try:
         body = json.loads(request.body)
         if not isinstance(body, dict):
-            raise ValueError("it is no object")
+            raise ValueError("not an object")
         found = list(_service_calls(credential.service, action, body, place))
     except (KeyError, TypeError, ValueError):
         found = []
@@ -84,7 +84,7 @@ def calls_of(request: Request, credential: Credential, account: str) -> list[Cal
 
 
 def _connection_call(request: Request, place: str) -> Call:
-    """A call of `@connections`. Connections come and go in thousands, so one stands for all."""
+    """A call of `@connections`. All connections count as one resource: there are thousands, and they are short-lived."""
     stage = _STAGE.match(urlsplit(request.target).path)
     if stage is None:
         return Call(f"execute-api:{request.method} {request.target}", "?")

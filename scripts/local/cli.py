@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--inline-limit",
         type=_limit,
         metavar="K",
-        help="members up to which a room is delivered without the state machine; shards and pages get the same size",
+        help="a room with more members goes to the state machine; shards and pages get this size too",
     )
     common.add_argument(
         "--set",
@@ -58,44 +58,51 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_setting,
         metavar="KEY=VALUE",
-        help="another configuration value of the Pulumi program, for example leaseSeconds=5; may be repeated",
+        help="set a configuration value of the Pulumi program, for example leaseSeconds=5; may be repeated",
     )
     common.add_argument(
         "--dir",
         type=Path,
         metavar="FOLDER",
-        help="where outputs.json and the logs go; otherwise target/local, or target/local-PORT while that is in use",
+        help="folder for outputs.json and the logs (target/local, or target/local-PORT while that is in use)",
     )
     common.add_argument(
         "--enforce-policies",
         action="store_true",
-        help="let each function do what its IAM policy says and nothing else, as on AWS",
+        help="let each function do only what its IAM policy allows, as on AWS",
     )
     common.add_argument(
         "--record-calls",
         action="store_true",
-        help="write what each function has called, and what its policy grants, to calls.json and policies.json; takes "
-        "--enforce-policies, without which all functions have one access key",
+        help="write each function's calls to calls.json and its grants to policies.json; needs --enforce-policies, "
+        "because otherwise all functions share one access key",
     )
     common.add_argument(
         "--packaged",
         action="store_true",
-        help="run what scripts/package has made, which is what is deployed, in the place of a quick build",
+        help="run the functions made by scripts/package, which are what is deployed, instead of a quick build",
     )
     common.add_argument(
         "--restarts",
         action="store_true",
-        help="when the emulator is stopped (kill FOLDER/ministack.pid's process by SIGTERM), start it again with all "
-        "that it had stored; its sockets are lost, as those of a gateway that dies",
+        help="start the emulator again when it is stopped (SIGTERM to the process in FOLDER/ministack.pid), with its "
+        "stored data; its sockets are lost, as in an outage of a gateway",
     )
-    common.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    common.add_argument(
+        "--bin",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="build this binary together with the functions; may be repeated",
+    )
+    common.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
-    parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this machine, with no AWS account.")
+    parser = argparse.ArgumentParser(prog="local", description="Runs Hubbub on this host, without an AWS account.")
     commands = parser.add_subparsers(required=True, metavar="{up,run}")
 
     up = commands.add_parser("up", parents=[common], help="keep a stack running until Ctrl-C")
-    up.add_argument("--port", type=_port, default=UP_PORT, help="where it listens (%(default)s)")
-    up.add_argument("--page-port", type=_port, metavar="P", help="where the page is (the port behind that)")
+    up.add_argument("--port", type=_port, default=UP_PORT, help="port of the emulator (%(default)s)")
+    up.add_argument("--page-port", type=_port, metavar="P", help="port of the page (the emulator's port plus one)")
     up.set_defaults(act=_up)
 
     run = commands.add_parser(
@@ -103,16 +110,16 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         usage="%(prog)s [options] -- COMMAND [ARGUMENT]...",
         help="run a command on a stack of its own",
-        description="Runs a command on a stack of its own, with the path of outputs.json in HUBBUB_OUTPUTS, and passes "
-        "its exit code on.",
+        description="Runs a command on a stack of its own. HUBBUB_OUTPUTS has the path of the stack's outputs.json. The "
+        "exit code is the command's.",
     )
-    run.add_argument("--port", type=_port, help="where it listens (a free port)")
+    run.add_argument("--port", type=_port, help="port of the emulator (a free one)")
     run.set_defaults(act=_run)
     return parser
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The tool's own arguments, and those after the first `--`. argparse treats a second `--` by its version."""
+    """The tool's own arguments, and those after the first `--`. How argparse treats a second `--` depends on its version."""
     if "--" not in arguments:
         return arguments, []
     middle = arguments.index("--")
@@ -142,7 +149,7 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _options(parsed: argparse.Namespace) -> Options:
     if parsed.record_calls and not parsed.enforce_policies:
-        raise LocalError("--record-calls takes --enforce-policies, without which all functions have one access key")
+        raise LocalError("--record-calls needs --enforce-policies, because otherwise all functions share one access key")
     return Options(
         port=parsed.port,
         folder=parsed.dir.resolve() if parsed.dir else None,
@@ -152,11 +159,12 @@ def _options(parsed: argparse.Namespace) -> Options:
         record_calls=parsed.record_calls,
         packaged=parsed.packaged,
         restarts=parsed.restarts,
+        binaries=parsed.bin,
     )
 
 
 def _up(parsed: argparse.Namespace, console: Console) -> int:
-    """Keeps a stack running until it is interrupted, which is how it ends well."""
+    """Keeps a stack running until it is interrupted, which counts as success."""
     page_port = parsed.page_port or parsed.port + 1
     check_port(page_port, "--page-port")
     with running_stack(_options(parsed), console) as stack, serving_page(page_port, stack.outputs) as page:
@@ -174,11 +182,10 @@ def _up(parsed: argparse.Namespace, console: Console) -> int:
 def _run(parsed: argparse.Namespace, console: Console) -> int:
     """Runs a command on a stack of its own.
 
-    The command gets a session of its own, so that Ctrl-C reaches it once, through the tool, together with all that it
-    has started.
+    The command gets a session of its own, so that Ctrl-C reaches it once, through the tool, with all its processes.
     """
     if not parsed.command:
-        raise LocalError("there's no command to run; write it after `--`")
+        raise LocalError("there is no command to run; write it after `--`")
     with running_stack(_options(parsed), console) as stack:
         environment = {**os.environ, "HUBBUB_OUTPUTS": str(stack.outputs_file)}
         try:
@@ -206,7 +213,7 @@ def _wait(command: subprocess.Popen[bytes], stack: Stack) -> int:
 
 
 def _end(command: subprocess.Popen[bytes], number: int) -> None:
-    """Passes a signal on to the command and all that it has started, and kills what that doesn't end."""
+    """Passes a signal on to the command and its processes, and kills those that don't end."""
     if command.poll() is not None:
         return
     os.killpg(command.pid, number)
@@ -219,12 +226,12 @@ def _end(command: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _exit_code(status: int) -> int:
-    """A process's status as a shell passes it on."""
+    """A process's status as a shell reports it."""
     return status if status >= 0 else 128 - status
 
 
 def _introduction(stack: Stack, page: str) -> str:
-    """What an operator needs to try the stack by hand."""
+    """Addresses and commands to try the stack by hand."""
     outputs = stack.outputs
     envelope = {"v": 1, "channel": "room:lobby", "id": "order-17", "from": "orders", "body": {"text": "hello"}}
     send = [
@@ -243,17 +250,17 @@ def _introduction(stack: Stack, page: str) -> str:
         token = f"HUBBUB_OUTPUTS={shlex.quote(str(stack.outputs_file))} {token}"
     lines = " \\\n    ".join(shlex.join(part) for part in send)
     return f"""
-Hubbub is up. Ctrl-C takes it down. Open the page in two windows, and talk:
+Hubbub is up. Ctrl-C takes it down. Open the page in two windows and write messages:
 
   {page}
 
-Beneath it:
+Addresses:
 
   WebSocket      {outputs["webSocketUrl"]}
   publish queue  {outputs["publishQueueUrl"]}
   outputs        {stack.outputs_file}
 
-Open a socket as the user alice, and join a room by typing the second line into it:
+Open a socket as the user alice, and type the second line into it to join a room:
 
   npx --yes wscat --connect "{outputs["webSocketUrl"]}?token=$({token} alice)"
   {{"action": "join", "room": "lobby"}}

@@ -1,4 +1,4 @@
-"""What the tool says while it works. All of it goes to stderr: stdout belongs to the command that runs on the stack."""
+"""The tool's messages. They go to stderr, because stdout belongs to the command that runs on the stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Console:
 
     @contextmanager
     def step(self, what: str, *, chatty: bool = False) -> Iterator[None]:
-        """Announces a step and, when it has succeeded, how long it took. A chatty step prints lines of its own."""
+        """Announces a step, and its duration when it has succeeded. A chatty step prints lines of its own."""
         begun = time.monotonic()
         self._say(f"local stack: {what} ..." + ("\n" if chatty else ""))
         try:
@@ -32,15 +32,15 @@ class Console:
         self._say(f"local stack: {what} took {duration}" if chatty else f" {duration}")
 
     def note(self, text: str) -> None:
-        """Says a sentence."""
+        """Prints a sentence."""
         self._say(f"local stack: {text}\n")
 
     def fail(self, text: str) -> None:
-        """Says what went wrong, also when quiet."""
+        """Prints an error, also when quiet."""
         print(f"local stack: error: {text}", file=sys.stderr, flush=True)
 
     def show_tail(self, log: Path) -> None:
-        """Shows where a log is, and its last lines, also when quiet."""
+        """Prints a log's path and last lines, also when quiet."""
         lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
         if not lines:
             return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class LocalError(Exception):
-    """Something that a person can put right. Its text is a sentence without a final period."""
+    """An error that a person can correct. Its text is a sentence without a final period."""
 
 
 class ProgramError(LocalError):
-    """The Pulumi program has something in it that can't be applied as it is written."""
+    """A mistake in the Pulumi program."""

@@ -1,4 +1,4 @@
-"""Keeps what the functions have logged, which the emulator holds in memory only."""
+"""Saves the functions' logs, which the emulator keeps in memory only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GROUP_PREFIX = "/aws/lambda/"
 def save_function_logs(endpoint: str, folder: Path) -> None:
     """Writes the log of each function that has one to `<folder>/<function>.log`.
 
-    It runs while the stack is taken down, where nothing may go wrong any more: what can't be read is left out.
+    It runs while the stack is taken down, so it raises nothing: an unreadable log is left out.
     """
     aws = Aws(endpoint, attempts=1, timeout_seconds=5)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Keeps what each function may do, with every name and ARN as the emulator has them."""
+"""Saves each function's policies, with the emulator's names and ARNs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ POLICIES = "policies.json"
 def save_function_policies(endpoint: str, folder: Path) -> None:
     """Writes the policies of each function's role to `<folder>/policies.json`, by the function's name.
 
-    It runs while the stack is taken down, where nothing may go wrong any more: what can't be read isn't written, and
-    whoever compares policies with calls misses the file.
+    It runs while the stack is taken down, so it raises nothing. After an error there is no file, and the audit reports
+    that.
     """
     (folder / POLICIES).unlink(missing_ok=True)
     aws = Aws(endpoint, attempts=1, timeout_seconds=5)

@@ -1,12 +1,11 @@
-"""Runs the emulator and sees to it that it and all that it started are gone in the end.
+"""Runs the emulator, and ends it with all its processes.
 
-The tool starts this as the leader of a session of its own and holds the other end of its standard input. When that
-closes, because the tool is done or because it was killed, the emulator is asked to stop, and then the whole process
-group is killed, the guard with it. The emulator starts functions as children in that group and may leave them behind;
-nothing else is in it.
+The tool starts the guard as the leader of a new session and holds the other end of its standard input. That end closes
+when the tool is done or was killed. The guard then asks the emulator to stop, and kills its own process group. The group
+has only the guard, the emulator, and the functions that the emulator has started.
 
-Where it is to restart the emulator, it does so whenever that has stopped without an error, and writes each one's
-process id to a file. Functions that are at work then live on, as they would without the gateway.
+With `--restarts`, the guard starts the emulator again whenever it has stopped without an error, and writes its process id
+to a file. Functions that are running then continue, as they would without their gateway.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the command until it ends or standard input closes. Does not return: it kills its own group."""
+    """Runs the command until it ends or standard input closes. It doesn't return: it kills its own process group."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--grace", type=float, required=True, help="the seconds that the emulator has for stopping")
+    parser.add_argument("--grace", type=float, required=True, help="seconds that the emulator gets to stop")
     parser.add_argument("--restarts", type=Path, metavar="FILE", help="start it again, and write its process id here")
     parser.add_argument("command", nargs="+")
     Guard(**vars(parser.parse_args(arguments))).run()
 
 
 class Guard:
-    """Holds the emulator that runs at the moment."""
+    """Starts, watches and ends the emulator."""
 
     def __init__(self, grace: float, restarts: Path | None, command: list[str]) -> None:
         self._grace = grace
@@ -40,8 +39,8 @@ class Guard:
         self._starting = threading.Lock()
 
     def run(self) -> None:
-        """Runs the emulator until it is over, and kills all of the group."""
-        # A terminal's hang-up or an operator's `kill` goes to the tool, which closes standard input in its own time.
+        """Runs the emulator until it ends, and kills the group."""
+        # A signal from a terminal or operator is for the tool, which then closes standard input.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         self._start()
@@ -79,7 +78,7 @@ class Guard:
 
 
 def _heed_signals() -> None:
-    """Undoes for the emulator that the guard ignores signals, which a child would inherit."""
+    """Restores the signals that the guard ignores: a child would inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

@@ -19,29 +19,29 @@ HOST = "127.0.0.1"
 _GUARD = Path(__file__).with_name("guard.py")
 
 _START_SECONDS = 60
-# Open sockets hold it up for 3 s, and there is nothing to wait for: its state is thrown away.
+# It would wait 3 s for open sockets, to save a state that isn't needed any more.
 _STOP_SECONDS = 1
 _GUARD_SECONDS = _STOP_SECONDS + 10
 
-# Only these: MiniStack loads a service when it is first asked for it, and some open ports of their own.
+# Only these, because some other services open ports of their own.
 _SERVICES = "apigateway,dynamodb,iam,lambda,logs,monitoring,sqs,ssm,states,sts"
 
-# What the emulator and, through it, the functions see of the operator's environment: no AWS credentials or profiles.
+# The part of the operator's environment that the emulator and its functions see: no AWS credentials, no profiles.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def free_port() -> int:
-    """A port that nothing listens on at the moment."""
+    """A port on which nothing listens now."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return int(listener.getsockname()[1])
 
 
 def check_port(port: int, option: str = "--port") -> None:
-    """Stops if a port is taken, which another could be given for by an option.
+    """Checks that a port is free.
 
     Raises:
-        LocalError: it is.
+        LocalError: the port is taken. The text names the option that chooses another.
     """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,9 +54,9 @@ def check_port(port: int, option: str = "--port") -> None:
 class MiniStack:
     """One emulator, its files in a folder, and its log in that folder's `ministack.log`.
 
-    Only if it enforces policies does it hold a function to its role and check signatures; otherwise everyone may do
-    everything. If it restarts, it comes back whenever it was asked to stop (SIGTERM to the process in the folder's
-    `ministack.pid`), with all that it had stored and without a socket.
+    With `enforce_policies` it checks signatures and each role's policies; otherwise everything is allowed. With `restarts`
+    it starts again after a SIGTERM to the process in the folder's `ministack.pid`, with its stored data and without any
+    sockets.
     """
 
     def __init__(self, port: int, folder: Path, lock: int, *, enforce_policies: bool, restarts: bool) -> None:
@@ -82,14 +82,14 @@ class MiniStack:
         with self.log.open("wb") as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", str(_GUARD), *self._guard_options(), "--", sys.executable, "-m", "ministack"],
-                # Python looks for modules in its working folder first, and there mustn't be any.
+                # Python imports modules from its working folder first, so that has none.
                 cwd=self._data,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment(),
                 start_new_session=True,
-                # The guard holds the folder's lock until all is gone, even if the tool is killed.
+                # The guard holds the folder's lock until every process has ended, even if the tool is killed.
                 pass_fds=(self._lock,),
             )
         deadline = time.monotonic() + _START_SECONDS
@@ -100,20 +100,20 @@ class MiniStack:
             time.sleep(0.05)
 
     def check_running(self) -> None:
-        """Stops if the emulator has ended by itself.
+        """Checks that the emulator runs.
 
         Raises:
-            LocalError: it has.
+            LocalError: it has ended by itself.
         """
         if not self.is_running():
             raise LocalError("MiniStack has ended by itself")
 
     def is_running(self) -> bool:
-        """Whether the emulator was started and hasn't ended."""
+        """Whether the emulator runs."""
         return self._guard is not None and self._guard.poll() is None
 
     def stop(self) -> None:
-        """Stops the emulator and all that it has started, and deletes its data. Does nothing if it doesn't run."""
+        """Stops the emulator with all its processes and deletes its data. Does nothing if it doesn't run."""
         guard, self._guard = self._guard, None
         if guard is None:
             return
@@ -145,7 +145,7 @@ class MiniStack:
             "LAMBDA_EXECUTOR": "local",
             "AUTH": "true" if self._enforce_policies else "false",
             "PERSIST_STATE": "1" if self._restarts else "0",
-            # These two open ports of their own, which a second stack couldn't open again.
+            # These would open fixed ports, which a second stack couldn't open.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }

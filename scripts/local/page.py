@@ -1,7 +1,7 @@
-"""Serves the page in a browser on this machine, and what it needs of the stack: its address, tokens, and how it is doing.
+"""Serves the page to browsers on this host, with its data: the stack's address, tokens and the dashboard.
 
-It gives a token to whoever asks, so it listens on the loopback alone and answers only those who came to it by that name:
-no other site's script can have it answer, and none can read an answer.
+It gives a token to anyone who asks. It therefore listens on the loopback address only, and answers only requests that name
+that address as their host, so that no script of another site can get or read an answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import botocore.exceptions
 
 from .aws import Aws
 from .build import ROOT
-from .machine import Machine
+from .dashboard import Dashboard
 from .ministack import HOST
 from .tokens import sign_token
 
@@ -41,7 +41,7 @@ _CHANNEL = re.compile(r"everyone|(room|user):[A-Za-z0-9._:-]{1,64}")
 _TOKEN_SECONDS = 3_600
 _MOST_BYTES = 4_096
 _MODERATOR = {verb: ["*"] for verb in ("join", "publish", "history", "who", "direct", "admin")}
-# Nothing but what comes from here runs, and what it speaks to is on this machine.
+# Only scripts from here run, and they connect only to this host.
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; base-uri 'none'; form-action 'none'; "
     f"frame-ancestors 'none'; connect-src 'self' ws://{HOST}:* http://{HOST}:*"
@@ -49,7 +49,7 @@ _POLICY = (
 
 
 class Refusal(Exception):
-    """A request that can't be answered as it is, with a sentence that says why."""
+    """A request that is refused. The text says why."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)
@@ -58,11 +58,11 @@ class Refusal(Exception):
 
 @contextmanager
 def serving_page(port: int, outputs: Mapping[str, Any]) -> Iterator[str]:
-    """The page's address, which answers for as long as the block runs."""
+    """Serves the page for as long as the block runs; yields its address."""
     aws = Aws(outputs["awsEndpoint"], attempts=1, timeout_seconds=10)
     key = aws("ssm").get_parameter(Name=outputs["tokenKeyParameter"], WithDecryption=True)["Parameter"]["Value"]
     server = _Server((HOST, port), _Handler)
-    server.desk = Desk(outputs, key, Machine(aws, outputs))
+    server.api = PageApi(outputs, key, Dashboard(aws, outputs))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     try:
         yield f"http://{HOST}:{server.server_port}/"
@@ -71,27 +71,27 @@ def serving_page(port: int, outputs: Mapping[str, Any]) -> Iterator[str]:
         server.server_close()
 
 
-class Desk:
-    """What the page may ask for, beside its own files."""
+class PageApi:
+    """Answers the page's requests for data: the stack's address, tokens, the dashboard, refusals."""
 
-    def __init__(self, outputs: Mapping[str, Any], key: str, machine: Machine) -> None:
+    def __init__(self, outputs: Mapping[str, Any], key: str, dashboard: Dashboard) -> None:
         self._outputs = outputs
         self._key = key
-        self._machine = machine
+        self._dashboard = dashboard
 
     def stack(self) -> dict[str, Any]:
-        """How the page gets on: the file that whoever serves it elsewhere writes by hand."""
+        """The page's configuration. Where the page is served from elsewhere, this is a file written by hand."""
         return {
             "url": self._outputs["webSocketUrl"],
-            # The emulator answers no subprotocol.
+            # The emulator doesn't answer with a subprotocol, so the token can't be one.
             "auth": "query",
             "tokenUrl": "token",
             "refusalsUrl": "refusals",
-            "machineUrl": "machine",
+            "dashboardUrl": "dashboard",
         }
 
     def token(self, body: bytes) -> dict[str, Any]:
-        """A token for the user who is named."""
+        """A token for the named user."""
         try:
             wanted = json.loads(body)
             user, is_moderator = wanted["user"], wanted.get("moderator", False)
@@ -102,23 +102,23 @@ class Desk:
         grant = _MODERATOR if is_moderator is True else None
         return {"token": sign_token(self._key, user, seconds=_TOKEN_SECONDS, grant=grant)}
 
-    def machine(self, query: Mapping[str, list[str]]) -> dict[str, Any]:
-        """How the machine is doing, and the named channels."""
+    def dashboard(self, query: Mapping[str, list[str]]) -> dict[str, Any]:
+        """What the functions did since a moment, and the state of the named channels."""
         channels = query.get("channel", [])
         for name in channels:
             if not _CHANNEL.fullmatch(name):
                 raise Refusal(HTTPStatus.BAD_REQUEST, f"`{name}` is not a channel")
-        return self._machine.read(_moment(query), channels)
+        return self._dashboard.read(_moment(query), channels)
 
     def refusals(self, query: Mapping[str, list[str]]) -> dict[str, Any]:
-        """Why sockets were refused lately."""
+        """Why sockets were refused since a moment."""
         since = _moment(query) or 0
-        return {"reasons": self._machine.refusals(since)}
+        return {"reasons": self._dashboard.refusals(since)}
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    desk: Desk
+    api: PageApi
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self._post)
 
     def _answer(self, act: Any) -> None:
-        # Whoever left meanwhile needs no answer.
+        # A client that has left needs no answer.
         with suppress(ConnectionError):
             try:
                 self._check_host()
@@ -143,22 +143,22 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_json({"error": f"the stack doesn't answer: {error}"}, HTTPStatus.BAD_GATEWAY)
 
     def _check_host(self) -> None:
-        """Another site's name may be made to lead here; then the browser takes its scripts for ours."""
+        """Refuses other host names: a site could point its name here, and the browser would then trust its scripts."""
         port = self.server.server_port
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             raise Refusal(HTTPStatus.FORBIDDEN, f"ask for http://{HOST}:{port}/")
 
     def _get(self, url: Any) -> None:
-        desk = self.server.desk
+        api = self.server.api
         query = parse_qs(url.query)
         if url.path in ("/", "/page"):
             self._send(HTTPStatus.FOUND, b"", {"Location": "/page/"})
         elif url.path == "/page/stack.json":
-            self._send_json(desk.stack())
-        elif url.path == "/page/machine":
-            self._send_json(desk.machine(query))
+            self._send_json(api.stack())
+        elif url.path == "/page/dashboard":
+            self._send_json(api.dashboard(query))
         elif url.path == "/page/refusals":
-            self._send_json(desk.refusals(query))
+            self._send_json(api.refusals(query))
         else:
             self._send_file(url.path)
 
@@ -167,13 +167,13 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length)) if length.isdecimal() and int(length) <= _MOST_BYTES else None
         if body is None:
             self.close_connection = True
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"send {_MOST_BYTES} bytes at most, and say how many")
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"send at most {_MOST_BYTES} bytes, with their `Content-Length`")
         if url.path != "/page/token":
             raise Refusal(HTTPStatus.NOT_FOUND, "there is nothing at this address")
-        # Other sites' pages can send a form without asking first, but not this.
+        # A browser lets other sites send a form without asking first, but not JSON.
         if self.headers.get("Content-Type") != "application/json":
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send `application/json`")
-        self._send_json(self.server.desk.token(body))
+        self._send_json(self.server.api.token(body))
 
     def _send_file(self, path: str) -> None:
         file = find_file(path)
@@ -199,11 +199,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Is silent: the terminal belongs to the stack."""
+        """Logs nothing: the terminal belongs to the stack."""
 
 
 def find_file(path: str) -> Path | None:
-    """The page's file at an address, if it is one of the page's."""
+    """The page's file at an address, or nothing if there is none."""
     wanted = WEB / (path.lstrip("/") + ("index.html" if path.endswith("/") else ""))
     file = wanted.resolve()
     known = any(file.is_relative_to(WEB / folder) for folder in FOLDERS)
@@ -213,5 +213,5 @@ def find_file(path: str) -> Path | None:
 def _moment(query: Mapping[str, list[str]]) -> int | None:
     text = query.get("since", [""])[0]
     if text and not text.isdecimal():
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"`since` is a time in milliseconds, and not `{text}`")
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"`since` is a time in milliseconds, not `{text}`")
     return int(text) if text else None

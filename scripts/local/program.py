@@ -1,4 +1,4 @@
-"""A rendered Pulumi program: what it declares, and in which order that can be created."""
+"""Reads a rendered Pulumi program, and orders what it declares for creation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import Reference, parse_text, references
 _TOP_LEVEL = {"name", "runtime", "description", "config", "configuration", "variables", "resources", "outputs"}
 _RESOURCE = {"type", "properties", "options", "defaultProvider"}
 
-# Options beside `dependsOn`, with the reason why a stack that is only ever created from nothing need not act on them.
+# Options beside `dependsOn`, with the reason why the local stack, which is only ever created, ignores them.
 _IDLE_OPTIONS = {
     "version": "it pins the provider, and the local stack has none",
     "protect": "it guards against deletion, and the local stack deletes by stopping the emulator",
@@ -44,7 +44,7 @@ class Resource:
 
     @property
     def where(self) -> str:
-        """How messages name it."""
+        """Its name in messages."""
         return f"resource `{self.name}` ({self.type})"
 
 
@@ -59,7 +59,7 @@ class Program:
     outputs: dict[str, Any]
 
     def references(self) -> Iterator[tuple[Reference, str]]:
-        """Every reference in the program, each with the place where it stands."""
+        """Every reference in the program, with its place."""
         for name, value in self.variables.items():
             yield from references(value, _variable(name))
         for resource in self.resources.values():
@@ -69,10 +69,10 @@ class Program:
             yield from references(value, f"output `{name}`")
 
     def creation_order(self) -> list[str]:
-        """The names of the variables and resources, each after all that it needs; otherwise as they are declared.
+        """The names of the variables and resources, each after those that it needs, otherwise in their declared order.
 
         Raises:
-            ProgramError: names a reference that leads nowhere, or a circle.
+            ProgramError: names a reference that leads nowhere, or a cycle.
         """
         order: list[str] = []
         path: list[str] = []
@@ -81,8 +81,8 @@ class Program:
             if name in order:
                 return
             if name in path:
-                circle = " → ".join(f"`{step}`" for step in [*path[path.index(name) :], name])
-                raise ProgramError(f"the program goes in a circle: {circle}")
+                cycle = " → ".join(f"`{step}`" for step in [*path[path.index(name) :], name])
+                raise ProgramError(f"the program has a cycle: {cycle}")
             path.append(name)
             for needed in self._needs(name):
                 visit(needed)
@@ -113,7 +113,7 @@ class Program:
 
 
 def nowhere(reference: Reference, where: str) -> ProgramError:
-    """A reference that leads to nothing that the program declares."""
+    """The error for a reference to something that the program doesn't declare."""
     return ProgramError(
         f"{where}: `${{{reference.text}}}` leads nowhere: "
         f"there's no resource, variable or configuration value `{reference.root}`"
@@ -121,11 +121,11 @@ def nowhere(reference: Reference, where: str) -> ProgramError:
 
 
 def parse_program(text: str) -> Program:
-    """Reads a program as the compiler prints it.
+    """Reads a program as the renderer prints it.
 
     Raises:
-        ProgramError: it isn't JSON, or has a key that the local stack doesn't know. Pulumi itself ignores an unknown
-            top-level key without a word, which is how a misspelt `outputs` gets lost.
+        ProgramError: it isn't JSON, or has an unknown key. Pulumi itself silently ignores an unknown top-level key, so that
+            a misspelt `outputs` would get lost.
     """
     try:
         document = json.loads(text)
@@ -189,11 +189,11 @@ def _parse_depends_on(value: Any, where: str) -> Iterator[str]:
 
 
 def _refuse_shared_names(program: Program) -> None:
-    """All three kinds of names are referred to alike, so none may stand for two things."""
+    """Refuses a name that is used twice: references don't say whether they mean a setting, a variable or a resource."""
     seen: set[str] = set()
     for name in [*program.settings, *program.variables, *program.resources]:
         if name in seen or name == "pulumi":
-            raise ProgramError(f"the name `{name}` stands for two things in the program")
+            raise ProgramError(f"the name `{name}` is declared twice")
         seen.add(name)
     for resource in program.resources.values():
         for needed in resource.depends_on:

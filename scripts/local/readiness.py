@@ -1,4 +1,4 @@
-"""Waits until an applied stack answers."""
+"""Waits until a stack answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _REFUSED = (http.client.UNAUTHORIZED, http.client.FORBIDDEN)
 def wait_until_ready(aws: Aws, outputs: dict[str, Any], check_running: Callable[[], None]) -> None:
     """Waits until every function is active and the API refuses a socket that has no token.
 
-    The refusal shows that the API, its authorizer and the function behind it work, and leaves nothing behind.
+    The refusal shows that the API, its authorizer and the authorizer's function work, and it stores nothing.
 
     Raises:
-        LocalError: says what wasn't ready in time.
+        LocalError: names the part that wasn't ready in time.
     """
     deadline = time.monotonic() + _SECONDS
     while True:
@@ -37,7 +37,7 @@ def wait_until_ready(aws: Aws, outputs: dict[str, Any], check_running: Callable[
 
 
 def _pending_function(aws: Aws) -> str | None:
-    """What is wrong with the first function that isn't active."""
+    """The state of the first function that isn't active."""
     for page in aws("lambda").get_paginator("list_functions").paginate():
         for function in page["Functions"]:
             if function.get("State", "Active") != "Active":
@@ -46,7 +46,7 @@ def _pending_function(aws: Aws) -> str | None:
 
 
 def _pending_api(url: str) -> str | None:
-    """What is wrong with the API's answer to a socket without a token."""
+    """The API's answer to a socket without a token, if it isn't a refusal."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     try:

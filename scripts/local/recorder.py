@@ -1,8 +1,8 @@
-"""A proxy between the functions and the emulator that notes what each function calls.
+"""A proxy between the functions and the emulator that records each function's calls.
 
-It passes every byte on as it is, both ways, and only reads along. So signatures stay valid: a function signs for the
-proxy's address, and the emulator checks them by the `Host` that it was sent. Each function signs with an access key of
-its own. Whose a key is, the environment of the process says that makes the call.
+It passes every byte on unchanged and only reads along. Signatures therefore stay valid: a function signs for the proxy's
+address, and the emulator checks the signature against the `Host` header that it gets. Each function signs with an access
+key of its own. The environment of the calling process tells which function has that key.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _PROCESSES = Path("/proc")
 _CHUNK = 1 << 16
 _START_SECONDS = 10
 
-# Whose call it was that nobody signed, or nobody is known for.
-_NOBODY = "?"
+# The function of a call that isn't signed, or is signed with an unknown key.
+_UNKNOWN = "?"
 
 
 class Requests:
-    """Finds the requests in what a client sends on a connection."""
+    """Splits the bytes of a connection into requests."""
 
     def __init__(self) -> None:
         self._unread = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Request]:
-        """The requests that are whole with these bytes.
+        """The requests that these bytes complete.
 
         Raises:
-            ValueError: this is no HTTP, or a body has no length; the SDK and the poster always send one.
+            ValueError: the bytes aren't HTTP, or a body has no length. The SDK and the poster always send one.
         """
         self._unread += data
         while (end := self._unread.find(b"\r\n\r\n")) >= 0:
@@ -57,7 +57,7 @@ class Requests:
 
 
 class Recorder:
-    """A proxy to the emulator at a port. It listens from the first moment, and passes on when the emulator is there."""
+    """A proxy to the emulator at a port. It may listen before the emulator does."""
 
     def __init__(self, upstream_port: int) -> None:
         self.endpoint = ""
@@ -74,26 +74,26 @@ class Recorder:
         """Listens on a free port.
 
         Raises:
-            LocalError: it can't, or this machine doesn't tell the environment of a process.
+            LocalError: it can't, or this host doesn't show the environments of processes.
         """
         if not _PROCESSES.is_dir():
-            raise LocalError("recording calls takes Linux: `/proc` says which function has which access key")
+            raise LocalError("recording calls needs Linux: `/proc` tells which function has which access key")
         self._thread.start()
         if not self._ready.wait(_START_SECONDS):
             raise LocalError("the recorder doesn't listen")
 
     def know_account(self, account: str) -> None:
-        """Says which account's resources are called. To be told before the first call."""
+        """Sets the account of the called resources. It must be set before the first call."""
         self._account = account
 
     def stop(self) -> None:
-        """Closes everything. What was noted stays."""
+        """Closes all connections. The recorded calls stay."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
 
     def save(self, folder: Path) -> None:
-        """Writes each function's calls, each once with its count."""
+        """Writes each function's calls with their counts."""
         counts = sorted(self._counts.items(), key=lambda item: (self._owner(item[0][0]), str(item[0][1])))
         calls = [
             {"function": self._owner(key), "action": call.action, "resource": call.resource, "count": count}
@@ -118,7 +118,7 @@ class Recorder:
         await asyncio.gather(*connections, return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Passes a connection on to one of its own to the emulator. When either side closes, so does the other."""
+        """Connects a client to the emulator. When either side closes, the other is closed too."""
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(_HOST, self._upstream_port)
         except OSError:
@@ -137,11 +137,11 @@ class Recorder:
         requests = Requests()
         while data := await reader.read(_CHUNK):
             try:
-                # Noted before it is passed on: whoever has sent it is still waiting, so that its process is there.
+                # Recorded before it is passed on: its sender still waits, so the process still exists.
                 for request in requests.feed(data):
                     self._note(request)
             except ValueError:
-                self._counts[_NOBODY, Call("?", "?")] += 1
+                self._counts[_UNKNOWN, Call("?", "?")] += 1
             writer.write(data)
             await writer.drain()
         _end(writer)
@@ -149,7 +149,7 @@ class Recorder:
     def _note(self, request: Request) -> None:
         credential = credential_of(request)
         if credential is None:
-            self._counts[_NOBODY, Call(f"{request.method} {request.target}", "?")] += 1
+            self._counts[_UNKNOWN, Call(f"{request.method} {request.target}", "?")] += 1
             return
         key = credential.access_key_id
         if key not in self._owners and (owner := _function_with(key)):
@@ -158,12 +158,12 @@ class Recorder:
             self._counts[key, call] += 1
 
     def _owner(self, key: str) -> str:
-        return self._owners.get(key, _NOBODY)
+        return self._owners.get(key, _UNKNOWN)
 
 
 @contextmanager
 def recording(upstream_port: int) -> Iterator[Recorder]:
-    """A recorder for as long as the block runs."""
+    """Records for as long as the block runs."""
     recorder = Recorder(upstream_port)
     try:
         recorder.start()
@@ -185,7 +185,7 @@ def _end(writer: asyncio.StreamWriter) -> None:
 
 
 def _function_with(access_key_id: str) -> str | None:
-    """The function that has this access key, by the environment of a process that runs it."""
+    """The function with this access key, from the environments of the running processes."""
     for process in _PROCESSES.glob("[0-9]*"):
         with suppress(OSError):
             pairs = (process / "environ").read_bytes().decode("utf-8", "replace").split("\0")

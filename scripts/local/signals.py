@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives as one exception, raised once, so that whatever was started is taken down in order."""
+"""Turns Ctrl-C and similar signals into one exception, raised once, so that everything is taken down in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _caught: int | None = None
 
 
 class Interrupted(BaseException):
-    """The tool was asked to stop. No `Exception`, because libraries catch those, and some of them try again."""
+    """The tool was asked to stop. Not an `Exception`, because libraries catch those, and some then retry."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -20,14 +20,14 @@ class Interrupted(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports for a process that a signal ended."""
+        """The status that a shell reports for a process ended by this signal."""
         return 128 + self.number
 
 
 def raise_on_signals() -> None:
-    """From now on the first signal raises `Interrupted`, and later ones do nothing: they would break the taking down.
+    """From now on the first signal raises `Interrupted`. Later ones do nothing, so that they can't interrupt the cleanup.
 
-    This also holds where the tool was started with SIGINT ignored, as a shell's background jobs are.
+    This also works where the tool was started with SIGINT ignored, as a shell's background jobs are.
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -41,13 +41,12 @@ def raise_on_signals() -> None:
 
 
 def check_interrupted() -> None:
-    """Raises `Interrupted` again if a signal has come: the first exception is lost where Python can't raise, as in a
-    finalizer."""
+    """Raises `Interrupted` again if a signal has come. Python loses the first exception in a finalizer."""
     if _caught is not None:
         raise Interrupted(_caught)
 
 
 def ignore_signals() -> None:
-    """From now on signals do nothing. What follows must end by itself."""
+    """From now on signals do nothing. The code after this must end by itself."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

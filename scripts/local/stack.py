@@ -1,4 +1,4 @@
-"""The local stack's life: its steps in their order, and everything taken down in the end, whatever happens."""
+"""Starts a local stack step by step, and takes everything down in the end, whatever happens."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import build
-from .apply import Surroundings, apply, check
+from .apply import Deployment, apply, check
 from .aws import Aws
 from .console import Console
 from .errors import LocalError
@@ -30,8 +30,8 @@ STACK = "local"
 PROJECT = "hubbub"
 DEFAULT_FOLDER = build.ROOT / "target" / "local"
 
-# What the scripts and tests count on, beside whatever else the program puts out.
-_PROMISED = (
+# The outputs that scripts and tests need.
+_NEEDED_OUTPUTS = (
     "awsEndpoint",
     "region",
     "webSocketUrl",
@@ -47,13 +47,16 @@ _PROMISED = (
 
 @dataclass(frozen=True)
 class Options:
-    """How a stack is to be started.
+    """How to start a stack.
 
-    Without a port it takes a free one. Without a folder it takes `target/local`, or a folder of its own beside it while
-    another stack has that. `settings` are configuration values of the Pulumi program. With `enforce_policies` each
-    function may do what its policy says and nothing else, as on AWS. With `record_calls`, which takes that, what each
-    function called and what its policy grants is written when the stack is taken down. With `packaged` the functions are
-    those that `scripts/package` has made. With `restarts` the emulator may be stopped from outside, and comes back.
+    - `port`: a free one if it is not given.
+    - `folder`: `target/local` if it is not given, or a folder beside it while another stack uses that one.
+    - `settings`: configuration values of the Pulumi program.
+    - `enforce_policies`: each function may do only what its policy allows, as on AWS.
+    - `record_calls`: when the stack is taken down, write each function's calls and grants; needs `enforce_policies`.
+    - `packaged`: run the functions that `scripts/package` has made.
+    - `restarts`: start the emulator again when it is stopped from outside.
+    - `binaries`: build these together with the functions, because something will run them on the stack.
     """
 
     port: int | None = None
@@ -64,11 +67,12 @@ class Options:
     record_calls: bool = False
     packaged: bool = False
     restarts: bool = False
+    binaries: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack that answers."""
+    """A running stack."""
 
     emulator: MiniStack
     outputs: dict[str, Any]
@@ -77,10 +81,10 @@ class Stack:
 
 @contextmanager
 def running_stack(options: Options, console: Console) -> Iterator[Stack]:
-    """A stack for as long as the block runs.
+    """Runs a stack for as long as the block runs.
 
     Raises:
-        LocalError: a step fails. What was started by then is taken down.
+        LocalError: a step fails. Everything that was started is taken down.
     """
     port = options.port or free_port()
     check_port(port)
@@ -90,14 +94,14 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
         emulator = MiniStack(
             port, folder, lock, enforce_policies=options.enforce_policies, restarts=options.restarts
         )
-        surroundings = Surroundings(STACK, _config(options, emulator.endpoint), build.PULUMI)
-        program = _render(renderer, surroundings, console)
+        deployment = Deployment(STACK, _config(options, emulator.endpoint), build.PULUMI)
+        program = _render(renderer, deployment, console)
         outputs_file = folder / "outputs.json"
-        # A tool that was killed leaves its outputs behind.
+        # A tool that was killed left its outputs here.
         outputs_file.unlink(missing_ok=True)
         answers = False
         try:
-            outputs = _start(emulator, program, surroundings, recorder, console)
+            outputs = _start(emulator, program, deployment, recorder, console)
             _write_whole(outputs_file, json.dumps(outputs, indent=2) + "\n")
             answers = True
             yield Stack(emulator, outputs, outputs_file)
@@ -119,9 +123,9 @@ def running_stack(options: Options, console: Console) -> Iterator[Stack]:
 
 
 def _build(options: Options, console: Console) -> Path:
-    """Builds and packs the functions, or takes the packaged ones, and returns what renders the Pulumi program."""
+    """Builds and packs the functions, or takes the packaged ones. Returns the renderer of the Pulumi program."""
     with console.step("build the functions and the Pulumi program", chatty=True):
-        binaries = build.build_binaries(console.quiet)
+        binaries = build.build_binaries(console.quiet, options.binaries)
     if options.packaged:
         folder = build.ZIPS / build.host_architecture()
         with console.step(f"take the functions in {folder}"):
@@ -132,16 +136,16 @@ def _build(options: Options, console: Console) -> Path:
     return binaries[build.PROGRAM]
 
 
-def _render(renderer: Path, surroundings: Surroundings, console: Console) -> Program:
-    """Renders the program and finds its faults before anything is started."""
+def _render(renderer: Path, deployment: Deployment, console: Console) -> Program:
+    """Renders the program and checks it before anything is started."""
     with console.step("render the Pulumi program"):
-        program = parse_program(build.render_program(renderer, surroundings.stack, surroundings.config))
+        program = parse_program(build.render_program(renderer, deployment.stack, deployment.config))
         check(program)
     return program
 
 
 def _start(
-    emulator: MiniStack, program: Program, surroundings: Surroundings, recorder: Recorder | None, console: Console
+    emulator: MiniStack, program: Program, deployment: Deployment, recorder: Recorder | None, console: Console
 ) -> dict[str, Any]:
     """Starts the emulator, applies the program, waits until it answers, and returns the outputs."""
     aws = Aws(emulator.endpoint, functions_endpoint=recorder.endpoint if recorder else None)
@@ -150,8 +154,8 @@ def _start(
     if recorder is not None:
         recorder.know_account(aws("sts").get_caller_identity()["Account"])
     with console.step(f"create {len(program.resources)} resources"):
-        outputs = {**apply(program, surroundings, aws), "awsEndpoint": emulator.endpoint}
-    missing = [name for name in _PROMISED if not outputs.get(name)]
+        outputs = {**apply(program, deployment, aws), "awsEndpoint": emulator.endpoint}
+    missing = [name for name in _NEEDED_OUTPUTS if not outputs.get(name)]
     if missing:
         raise LocalError(f"the program has no output `{missing[0]}`")
     with console.step("wait until the stack answers"):
@@ -160,16 +164,16 @@ def _start(
 
 
 def _config(options: Options, endpoint: str) -> dict[str, str]:
-    """The program's configuration, as Pulumi hands it over: texts by `project:key`. It is the stack's own, with what is of this start alone."""
+    """The program's configuration as Pulumi passes it: strings by `project:key`, from the stack's file and the options."""
     settings = {
         "awsEndpoint": endpoint,
         "architecture": build.host_architecture(),
-        # Fresh at each start, so that a token of one stack says nothing to another.
+        # New at each start, so that another stack refuses this one's tokens.
         "tokenKey": secrets.token_urlsafe(32),
     }
     if options.inline_limit is not None:
         limit = options.inline_limit
-        # With all three alike, a room just above the limit already spans pages. A shard or page has one at least.
+        # With equal sizes, a room just above the limit already has several pages. A shard or page has at least one member.
         least_one = str(max(limit, 1))
         settings.update(inlineLimit=str(limit), shardMembers=least_one, pageMembers=least_one)
     settings.update(options.settings)
@@ -179,12 +183,12 @@ def _config(options: Options, endpoint: str) -> dict[str, str]:
 
 @contextmanager
 def _locked_folder(wanted: Path | None, port: int) -> Iterator[tuple[Path, int]]:
-    """The folder that this stack alone uses, and the file descriptor that locks it.
+    """Locks a folder for this stack alone; yields it and the lock's file descriptor.
 
-    The lock goes with the processes that hold it, so there's never a stale one.
+    The lock ends with the processes that hold it, so it can't go stale.
 
     Raises:
-        LocalError: another stack has the folder that was asked for.
+        LocalError: another stack uses the wanted folder.
     """
     folder = wanted or DEFAULT_FOLDER
     lock = _try_lock(folder)
@@ -200,7 +204,7 @@ def _locked_folder(wanted: Path | None, port: int) -> Iterator[tuple[Path, int]]
         succeeded = True
     finally:
         os.close(lock)
-        # After a failure the logs are wanted; otherwise each run would leave a folder for its port.
+        # Kept after a failure, for its logs. Otherwise each run would leave a folder for its port.
         if spare and succeeded:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Signs tokens that the local stack accepts. Its key is fresh at each start, so that they say nothing to any other."""
+"""Signs tokens for the local stack. Its key is new at each start, so no other stack accepts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def sign_token(key: str, user: str, *, seconds: int, grant: Mapping[str, Any] | None = None) -> str:
-    """A token by which a user can connect, with what it grants; what the stack grants by default without that."""
+    """A token with which a user can connect. Without `grant` it has the stack's default capabilities."""
     claims: dict[str, Any] = {"sub": user, "exp": int(time.time()) + seconds}
     if grant is not None:
         claims["hubbub"] = grant

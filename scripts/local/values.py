@@ -1,7 +1,7 @@
-"""What a value in a Pulumi YAML program means: references, escapes and functions.
+"""Evaluates the expressions of a Pulumi YAML program: references, escapes and functions.
 
-The rules are those of Pulumi's YAML language, as far as Hubbub's program uses them. Everything else is an error:
-a value that the local stack reads otherwise than Pulumi does would only show in the cloud.
+It knows the part of Pulumi's language that Hubbub's program uses. Everything else is an error, because a difference from
+Pulumi would only be noticed in the cloud.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ Invoke = Callable[[str, Mapping[str, Any], str], Any]
 def parse_text(text: str, where: str) -> list[Part]:
     """Splits a string into literal text and references.
 
-    `$$` is a dollar in every string, and a dollar before anything else than `{` is itself.
+    `$$` means a dollar, and so does a dollar before any character but `{`.
 
     Raises:
-        ProgramError: a reference isn't closed, or isn't written as Pulumi wants it.
+        ProgramError: a reference isn't closed, or isn't written as Pulumi requires.
     """
     parts: list[Part] = []
     literal = ""
@@ -101,7 +101,7 @@ def function_of(value: dict[str, Any], where: str) -> tuple[str, Any]:
     """The function and the argument of a call.
 
     Raises:
-        ProgramError: there's something beside the function, or the function isn't known.
+        ProgramError: the object has another key, or the function is unknown.
     """
     if len(value) != 1:
         raise ProgramError(f"{where}: a function must be alone in its object, but there are {_quoted(value)}")
@@ -112,7 +112,7 @@ def function_of(value: dict[str, Any], where: str) -> tuple[str, Any]:
 
 
 def references(value: Any, where: str) -> Iterator[tuple[Reference, str]]:
-    """Every reference in a value, each with the place where it stands."""
+    """Every reference in a value, with its place."""
     if isinstance(value, str):
         for part in parse_text(value, where):
             if isinstance(part, Reference):
@@ -129,10 +129,10 @@ def references(value: Any, where: str) -> Iterator[tuple[Reference, str]]:
 
 
 class Evaluator:
-    """Evaluates values against what is known so far.
+    """Evaluates values in a scope.
 
-    `scope` maps the names of configuration, variables and resources to their values, and is read at each evaluation, so
-    that it may grow. `invoke` answers `fn::invoke`. Archives are found from `folder`, where Pulumi.yaml is.
+    `scope` maps the names of settings, variables and resources to their values. It is read at each evaluation, so it may
+    grow. `invoke` answers `fn::invoke`. `folder`, where Pulumi.yaml is, is the base of archives' paths.
     """
 
     def __init__(self, scope: Mapping[str, Any], folder: Path, invoke: Invoke) -> None:
@@ -144,7 +144,7 @@ class Evaluator:
         """The value with its references, escapes and functions replaced.
 
         Raises:
-            ProgramError: names the place, and what is wrong there.
+            ProgramError: names the place and the mistake.
         """
         if isinstance(value, str):
             return self._evaluate_text(value, where)
@@ -168,10 +168,10 @@ class Evaluator:
             return "true" if value else "false"
         if isinstance(value, (str, int, float)):
             return str(value)
-        raise ProgramError(f"{where}: `${{{reference.text}}}` stands inside a text, but isn't a text or a number")
+        raise ProgramError(f"{where}: `${{{reference.text}}}` is inside a string, but is neither a string nor a number")
 
     def _resolve(self, reference: Reference, where: str) -> Any:
-        unresolved = ProgramError(f"{where}: nothing is known by `${{{reference.text}}}`")
+        unresolved = ProgramError(f"{where}: `${{{reference.text}}}` has no value")
         if reference.root not in self._scope:
             raise unresolved
         value = self._scope[reference.root]
@@ -196,7 +196,7 @@ class Evaluator:
 
     def _archive(self, argument: Any, where: str) -> Archive:
         if not isinstance(argument, str):
-            raise ProgramError(f"{where}: an archive is named by its path")
+            raise ProgramError(f"{where}: an archive must be a path")
         path = (self._folder / argument).resolve()
         if not path.is_file():
             raise ProgramError(f"{where}: there is no file `{argument}`")
@@ -218,14 +218,14 @@ class Evaluator:
 
 
 def _plain_key(key: str, where: str) -> str:
-    """A key as it is. Whether Pulumi evaluates keys has never been needed, so a dollar in one is refused."""
+    """Returns a key unchanged. Hubbub's program has no expressions in keys, so a dollar in one is refused."""
     if "$" in key:
         raise ProgramError(f"{where}: the key `{key}` has a dollar in it, which the local stack doesn't evaluate")
     return key
 
 
 def _to_json(value: Any, where: str) -> str:
-    """Compact and with sorted keys, as Pulumi writes JSON."""
+    """Compact JSON with sorted keys, as Pulumi writes it."""
     try:
         return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     except TypeError as error:

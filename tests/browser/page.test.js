@@ -432,7 +432,7 @@ scene("the server is restarted: the page finds the new one, and says what can't 
 
 /** The newest sequence of a channel's log. */
 async function headOf(channel) {
-  const answer = await fetch(`${stack.address}page/machine?channel=${channel}`);
+  const answer = await fetch(`${stack.address}page/dashboard?channel=${channel}`);
   const { channels } = await answer.json();
   return channels[0].head;
 }

@@ -75,7 +75,7 @@ export class MachineView {
     const order = ["authorize", "connect", "receive", "", "deliver", "plan-broadcast", "deliver-page", "disconnect"];
     const stations = order.map((name) => (name === "" ? this.#queue : this.#functions.get(name)));
     this.#title = h("h1", { tabIndex: -1 }, "The machine at work");
-    const body = stack.machineUrl
+    const body = stack.dashboardUrl
       ? [
           h(
             "p",
@@ -105,7 +105,7 @@ export class MachineView {
       ),
       h("div", { class: "machine-body", tabIndex: 0, role: "region", "aria-label": "The machine at work" }, ...body),
     );
-    if (stack.machineUrl) this.#read();
+    if (stack.dashboardUrl) this.#read();
   }
 
   #title;
@@ -136,7 +136,7 @@ export class MachineView {
     if (last) query.set("since", String(last.until));
     query.append("channel", "everyone");
     for (const { kind, id } of this.#chat.conversations.values()) if (kind === "room") query.append("channel", `room:${id}`);
-    return `${this.#stack.machineUrl}?${query}`;
+    return `${this.#stack.dashboardUrl}?${query}`;
   }
 
   /** @param {Reading} reading */

@@ -9,7 +9,7 @@
  * @property {"query" | "subprotocol"} [auth]
  * @property {string} tokenUrl where a token is to be had, by POST of `{"user": …}`
  * @property {string} [refusalsUrl] where it says why a socket was refused, `?since=` when
- * @property {string} [machineUrl] where the machine can be watched
+ * @property {string} [dashboardUrl] where the data of the dashboard is
  */
 
 /** @returns {Promise<Stack>} */

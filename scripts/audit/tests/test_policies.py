@@ -48,7 +48,7 @@ class Finding(unittest.TestCase):
         self.check("the action `dynamodb:Put*` has a wildcard", Action=["dynamodb:Put*"])
         self.check("the resource `*` has a wildcard without a reason", Resource=["*"])
         self.check("a wildcard without a reason", Resource=["${table.arn}/*"])
-        self.check("allows all that it doesn't name", NotAction=["dynamodb:GetItem"])
+        self.check("allows everything that it doesn't name", NotAction=["dynamodb:GetItem"])
 
     def test_an_action_without_resources_may_be_allowed_on_all_but_by_itself_alone(self) -> None:
         self.assertEqual(self.findings(Action=["xray:PutTraceSegments"], Resource=["*"]), [])
@@ -56,7 +56,7 @@ class Finding(unittest.TestCase):
 
     def test_a_reason_that_explains_nothing_is_found(self) -> None:
         with patch.object(policies, "WILDCARDS", {"arn:aws:dynamodb:*[*]": "why"}):
-            self.check("its reason is to be taken out")
+            self.check("remove its reason")
             self.assertEqual(self.findings(Resource=["${table.arn}*"]), [])
 
     def test_who_may_take_on_a_role_is_looked_at_too(self) -> None:
@@ -68,7 +68,7 @@ class Finding(unittest.TestCase):
 
         self.assertEqual(findings(), "")
         for principal in ("*", {"AWS": "*"}, {**service, "AWS": "1"}, {"Service": "*"}, {"Service": "example.com"}):
-            self.assertIn("is more than services of AWS", findings(Principal=principal), principal)
+            self.assertIn("is more than AWS services", findings(Principal=principal), principal)
         self.assertIn("it says more than", findings(Action=["sts:AssumeRole", "iam:PassRole"]))
 
     def test_a_refusal_may_name_all(self) -> None:
@@ -77,7 +77,7 @@ class Finding(unittest.TestCase):
         self.assertEqual(self.findings(kind="aws:sqs:QueuePolicy", **refusal), [])
 
     def test_a_queues_policy_allows_nothing(self) -> None:
-        self.check("what only roles' policies should", kind="aws:sqs:QueuePolicy")
+        self.check("only roles' policies may allow something", kind="aws:sqs:QueuePolicy")
 
     def test_a_policy_in_another_place_stops_the_audit(self) -> None:
         with self.assertRaisesRegex(LocalError, "doesn't know this place for a policy"):

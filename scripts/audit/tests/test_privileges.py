@@ -37,8 +37,8 @@ class Comparing(unittest.TestCase):
         self.check([PUT], [], [SELDOM])
 
     def test_a_reason_that_explains_nothing_is_found(self) -> None:
-        self.check([PUT], [PUT], [SELDOM], "was called: its reason is to be taken out")
-        self.check([], [], [SELDOM], "isn't granted any more: its reason is to be taken out")
+        self.check([PUT], [PUT], [SELDOM], "was called: remove its reason")
+        self.check([], [], [SELDOM], "isn't granted any more: remove its reason")
 
     def test_only_stars_and_question_marks_are_special(self) -> None:
         self.assertTrue(Right("f", "a:B", "arn:x/*").covers(Right("f", "a:b", "arn:x/1")))

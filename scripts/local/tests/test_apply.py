@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import botocore.exceptions
 
-from ..apply import Surroundings, apply, check
+from ..apply import Deployment, apply, check
 from ..aws import Aws
 from ..errors import ProgramError
 from ..program import Program, parse_program
@@ -40,7 +40,7 @@ class FakeAws:
 
 def apply_on(aws: FakeAws, applied: Program, **config: str) -> dict[str, Any]:
     """Applies a program with a configuration."""
-    return apply(applied, Surroundings("local", config, Path("/")), aws)  # type: ignore[arg-type]
+    return apply(applied, Deployment("local", config, Path("/")), aws)  # type: ignore[arg-type]
 
 
 class Checking(unittest.TestCase):
@@ -99,8 +99,8 @@ class Checking(unittest.TestCase):
             outputs={"o": "${p.valueWo}"},
         )
 
-    def test_a_circle_is_an_error(self) -> None:
-        self.check("goes in a circle", {"q": resource("aws:sqs:Queue", name="${q.id}")})
+    def test_a_cycle_is_an_error(self) -> None:
+        self.check("has a cycle", {"q": resource("aws:sqs:Queue", name="${q.id}")})
 
     def test_every_ignored_property_has_a_reason_and_is_not_applied_too(self) -> None:
         for handler in HANDLERS.values():

@@ -14,13 +14,13 @@ from typing import Any
 from unittest.mock import patch
 
 from .. import page
-from ..machine import Metrics, _refusal
-from ..page import Desk, _Handler, _Server, find_file
+from ..dashboard import Metrics, _refusal
+from ..page import PageApi, _Handler, _Server, find_file
 
 KEY = "a key of this test"
 
 
-class NoMachine:
+class NoStack:
     """Stands where a stack would be: the requests of these tests don't get that far."""
 
 
@@ -29,7 +29,7 @@ class Server(unittest.TestCase):
 
     def setUp(self) -> None:
         self.server = _Server(("127.0.0.1", 0), _Handler)
-        self.server.desk = Desk({"webSocketUrl": "ws://127.0.0.1:1/v1"}, KEY, NoMachine())  # type: ignore[arg-type]
+        self.server.api = PageApi({"webSocketUrl": "ws://127.0.0.1:1/v1"}, KEY, NoStack())  # type: ignore[arg-type]
         Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
@@ -84,7 +84,7 @@ class Server(unittest.TestCase):
             status, answer = self.token(body)
             self.assertEqual(status, 400, body)
             self.assertIn(part, answer["error"])
-        for path, part in (("/page/machine?channel=nowhere", "`nowhere` is not a channel"), ("/page/refusals?since=now", "`now`")):
+        for path, part in (("/page/dashboard?channel=nowhere", "`nowhere` is not a channel"), ("/page/refusals?since=now", "`now`")):
             status, answer, _ = self.ask("GET", path)
             self.assertEqual(status, 400)
             self.assertIn(part, answer["error"])

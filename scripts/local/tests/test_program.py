@@ -40,7 +40,7 @@ class Parsing(unittest.TestCase):
             parse_program("name: hubbub")
 
     def test_a_name_stands_for_one_thing(self) -> None:
-        self.check("the name `a` stands for two things", resources={"a": queue()}, variables={"a": "x"})
+        self.check("the name `a` is declared twice", resources={"a": queue()}, variables={"a": "x"})
 
     def test_a_configuration_value_may_be_named_with_its_project(self) -> None:
         program = parse(configuration={"hubbub:tokenKey": {"type": "String", "secret": True}})
@@ -66,7 +66,7 @@ class Order(unittest.TestCase):
         program = parse(resources={"a": queue("${b.id}"), "b": queue("${v}")}, variables={"v": "${a.id}"})
         with self.assertRaises(ProgramError) as caught:
             program.creation_order()
-        self.assertEqual(str(caught.exception), "the program goes in a circle: `v` → `a` → `b` → `v`")
+        self.assertEqual(str(caught.exception), "the program has a cycle: `v` → `a` → `b` → `v`")
 
     def test_a_resource_that_waits_for_itself_is_a_circle(self) -> None:
         program = parse(resources={"a": queue(dependsOn="${a}")})

@@ -78,5 +78,5 @@ class Arguments(unittest.TestCase):
     def test_calls_are_recorded_only_where_each_function_has_a_key_of_its_own(self) -> None:
         both = _options(_parser().parse_args(["run", "--enforce-policies", "--record-calls"]))
         self.assertTrue(both.record_calls and both.enforce_policies)
-        with self.assertRaisesRegex(LocalError, "takes --enforce-policies"):
+        with self.assertRaisesRegex(LocalError, "needs --enforce-policies"):
             _options(_parser().parse_args(["run", "--record-calls"]))

@@ -66,10 +66,10 @@ class Text(unittest.TestCase):
             "${queue.arn": "no closing brace",
             "${}": "can't read the reference `${}`",
             "${queue..arn}": "can't read the reference `${queue..arn}`",
-            "${queue.nothing}": "here: nothing is known by `${queue.nothing}`",
-            "${nothing}": "here: nothing is known by `${nothing}`",
-            "${list[7]}": "here: nothing is known by `${list[7]}`",
-            "tags: ${queue.tags}": "isn't a text or a number",
+            "${queue.nothing}": "here: `${queue.nothing}` has no value",
+            "${nothing}": "here: `${nothing}` has no value",
+            "${list[7]}": "here: `${list[7]}` has no value",
+            "tags: ${queue.tags}": "is neither a string nor a number",
         }.items():
             with self.subTest(written), self.assertRaises(ProgramError) as caught:
                 evaluate(written)

@@ -1,7 +1,7 @@
-"""What the stack is doing, read from what it writes anyway: the functions' logs, the table, the queues and the broadcasts.
+"""The dashboard's data, read from the functions' logs, the table, the queues and the broadcasts.
 
-The functions write their metrics into their logs in CloudWatch's embedded metric format. The emulator makes nothing of
-them, so they are read here as CloudWatch would: a count is added up, and of a time each value is kept.
+The functions write their metrics into their logs in CloudWatch's embedded metric format. The emulator ignores them, so they
+are read here as CloudWatch would read them: counts are added up, and every value of a time is kept.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import tablekeys as keys
 from .aws import Aws
 
 NAMESPACE = "Hubbub"
 
 _GROUP_PREFIX = "/aws/lambda/"
 _REPORT = re.compile(r"REPORT RequestId: \S+\tDuration: ([0-9.]+) ms")
-# Whoever looks for the first time, or after a pause, isn't told of an hour.
+# The first reading, or one after a pause, covers no more than this.
 _LONGEST_WINDOW_MS = 10_000
 _BROADCASTS = 8
 _CHANNELS = 100
 _BATCH = 100
 
 
-class Machine:
-    """Reads the stack. Threads may share it: one reads at a time."""
+class Dashboard:
+    """Reads the dashboard's data from a stack. Threads may share it: one reads at a time."""
 
     def __init__(self, aws: Aws, outputs: Mapping[str, Any]) -> None:
         self._aws = aws
@@ -39,7 +40,7 @@ class Machine:
         self._lock = threading.Lock()
 
     def read(self, since: int | None, channels: Iterable[str]) -> dict[str, Any]:
-        """What was done since a moment (milliseconds, what the last reading gave as `until`), and how things stand."""
+        """What happened since a moment in milliseconds, the `until` of the last reading, and the state now."""
         with self._lock:
             until = _now()
             begin = max(since or 0, until - _LONGEST_WINDOW_MS)
@@ -53,7 +54,7 @@ class Machine:
             }
 
     def refusals(self, since: int) -> list[str]:
-        """Why `authorize` and `connect` have refused a socket since a moment, latest last."""
+        """Why `authorize` and `connect` refused sockets since a moment, the latest last."""
         with self._lock:
             records = [
                 (record["timestamp"], reason)
@@ -77,7 +78,7 @@ class Machine:
         self._has_metrics |= metrics.is_any
         return {
             "invocations": invocations,
-            # Nothing is told apart from none: functions that write no metrics at all have none.
+            # No metrics yet differs from metrics of zero: functions may write no metrics at all.
             "metrics": {"counts": metrics.counts, "times": metrics.times} if self._has_metrics else None,
         }
 
@@ -94,23 +95,23 @@ class Machine:
             yield from page["events"]
 
     def _channel(self, name: str) -> dict[str, Any]:
-        key = {"pk": {"S": f"CH#{name}"}, "sk": {"S": "@"}}
+        key = keys.channel(name)
         item = self._aws("dynamodb").get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        head, sent, shards = (_number(item, name) for name in ("head", "sent", "shards"))
-        lease_until = _number(item, "lease_until")
+        head, sent, shards = (_number(item, name) for name in (keys.HEAD, keys.SENT, keys.SHARDS))
+        lease_until = _number(item, keys.LEASE_UNTIL)
         return {
             "channel": name,
             "head": head,
             "sent": sent,
             "shards": shards,
-            "members": sum(_number(shard, "members") for shard in self._shards(name, max(shards, 1))),
-            "isBroadcast": "lease" in item and lease_until > _now(),
+            "members": sum(_number(shard, keys.MEMBERS) for shard in self._shards(name, max(shards, 1))),
+            "isBroadcast": keys.LEASE in item and lease_until > _now(),
         }
 
     def _shards(self, channel: str, count: int) -> Iterator[dict[str, Any]]:
-        keys = [{"pk": {"S": f"MB#{channel}#{shard}"}, "sk": {"S": "@"}} for shard in range(count)]
+        shards = [keys.shard(channel, shard) for shard in range(count)]
         for first in range(0, count, _BATCH):
-            request = {self._table: {"Keys": keys[first : first + _BATCH], "ConsistentRead": True}}
+            request = {self._table: {"Keys": shards[first : first + _BATCH], "ConsistentRead": True}}
             answer = self._aws("dynamodb").batch_get_item(RequestItems=request)
             yield from answer["Responses"].get(self._table, [])
 
@@ -120,7 +121,7 @@ class Machine:
         return sum(int(attributes[name]) for name in names)
 
     def _broadcasts(self) -> list[dict[str, Any]]:
-        """The latest executions of the state machine. What has ended is read once."""
+        """The latest executions of the state machine. An execution that has ended is read once."""
         executions = self._aws("stepfunctions").list_executions(
             stateMachineArn=self._state_machine, maxResults=_BROADCASTS
         )["executions"]
@@ -133,7 +134,7 @@ class Machine:
         steps = self._aws("stepfunctions")
         parts = steps.get_paginator("get_execution_history").paginate(executionArn=arn)
         events = [event for part in parts for event in part["events"]]
-        # A round's plan goes into the Map. Its iterations themselves are not in the emulator's history.
+        # A round's plan is the Map state's input. The emulator's history doesn't have the iterations.
         plans = [event["stateEnteredEventDetails"]["input"] for event in events if event["type"] == "MapStateEntered"]
         stopped = execution.get("stopDate")
         return {
@@ -148,7 +149,7 @@ class Machine:
 
 
 class Metrics:
-    """Metrics from lines in CloudWatch's embedded metric format. Other lines are passed over."""
+    """Metrics from lines in CloudWatch's embedded metric format. Other lines are ignored."""
 
     def __init__(self) -> None:
         self.counts: dict[str, float] = {}
@@ -156,7 +157,7 @@ class Metrics:
         self.is_any = False
 
     def add(self, line: str) -> None:
-        """Takes a line of a log."""
+        """Reads a line of a log."""
         record = _parse(line)
         metadata = record.get("_aws")
         if not isinstance(metadata, dict):
@@ -176,7 +177,7 @@ class Metrics:
 
 
 def _refusal(line: str) -> str | None:
-    """The reason in a line that says that a socket was refused."""
+    """The reason, if the line says that a socket was refused."""
     record = _parse(line)
     fields = record.get("fields", record)
     message = str(fields.get("message", ""))

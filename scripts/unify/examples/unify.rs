@@ -1,0 +1,3 @@
+//! Selected so that cargo unites features; see the package.
+
+fn main() {}
