@@ -3,6 +3,7 @@
 //! CloudWatch charges for each metric that an alarm watches, not for the alarm. So one alarm over all functions costs what one for each would, and
 //! an outage of a service that all of them use is one e-mail.
 
+use hubbub_core::config::CALLBACK_RPS;
 use hubbub_core::metrics::POSTS;
 
 use crate::cloudwatch::Series;
@@ -120,7 +121,7 @@ impl Alarm {
                 key: Name::of("callbackBudget"),
                 name: "callback-budget",
                 says: "Posts have been near the callback budget for five minutes.",
-                watched: Watched::PercentOf(settings.callback_rps(), Series::of(POSTS)),
+                watched: Watched::PercentOf(settings.get(&CALLBACK_RPS), Series::of(POSTS)),
                 above: BUDGET_PERCENT,
                 periods: 5,
                 silence: Silence::IsWell,

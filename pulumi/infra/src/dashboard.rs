@@ -1,5 +1,6 @@
 //! The dashboard, which answers in one look: is it working, how fast, and what does it cost today.
 
+use hubbub_core::config::CALLBACK_RPS;
 use hubbub_core::metrics::{
     ACCEPTED, AGE, APPENDED, CONNECTION_MINUTES, DEAD_LETTERS, DELIVERED, FAILED, GONE, Metric, POSTS, ROUND_TIME,
     THROTTLED,
@@ -145,7 +146,7 @@ fn how_fast(settings: &Settings) -> Vec<Widget> {
         let line = |stat: &'static str| Series::of(metric).row(vec![label(stat), ("stat", stat.into())]);
         vec![line("p50"), line("p99")]
     };
-    let budget = settings.callback_rps();
+    let budget = settings.get(&CALLBACK_RPS);
     let posts = vec![
         expression("posts / PERIOD(posts)", "rate", "posts/s"),
         Series::of(POSTS).row(vec![("id", "posts".into()), ("visible", false.into())]),

@@ -11,6 +11,7 @@ pub mod cloudwatch;
 pub mod dashboard;
 pub mod domain;
 pub mod functions;
+pub mod generated;
 pub mod model;
 pub mod names;
 pub mod outputs;

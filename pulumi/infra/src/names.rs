@@ -36,7 +36,7 @@ pub fn path_of_stack(end: &str) -> Text {
 /// The address for sockets: the operator's own domain, or the API's stage.
 #[must_use]
 pub fn web_socket_url(settings: &Settings) -> Text {
-    match (&settings.aws_endpoint, &settings.domain) {
+    match (&settings.aws_endpoint, settings.domain()) {
         (Some(endpoint), _) => local_stage(&endpoint.replacen("http", "ws", 1)),
         (None, Some(domain)) => Text::from(format!("wss://{}", domain.name)),
         (None, None) => stage("wss"),

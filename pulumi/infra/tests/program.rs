@@ -14,9 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use hubbub_core::names::outputs::{self, Stacks};
 use hubbub_core::names::{env, routes, table};
 use hubbub_infra::functions::Function;
-use hubbub_infra::render;
+use hubbub_infra::{generated, render};
 use hubbub_statemachines::{Arns, broadcast, check};
 use serde_json::{Value, json};
 
@@ -456,20 +457,44 @@ fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
     );
 }
 
-/// Runs the compiler's check on a file of this name with this content.
-fn check_file(name: &str, content: &str) -> Output {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&file, content).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_hubbub-infra")).env_clear().arg("--check").arg(file).output().unwrap()
+#[test]
+fn generated_files_are_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let check = |folder: &Path| {
+        let mut compiler = Command::new(env!("CARGO_BIN_EXE_hubbub-infra"));
+        compiler.env_clear().current_dir(folder).arg("--check").output().unwrap()
+    };
+    let output = check(&root);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
+    for (path, text) in generated::files().unwrap() {
+        let file = other.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text.replace("256", "257")).unwrap();
+    }
+    let output = check(&other);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`pulumi/Main.json`, `pulumi/stack.json`, `docs/settings.md`"), "{said}");
 }
 
 #[test]
-fn a_held_program_is_the_one_that_is_printed() {
-    let printed = String::from_utf8(compile(None).stdout).unwrap();
-    assert!(check_file("same.json", &printed).status.success());
-    let other = check_file("other.json", &printed.replace("256", "257"));
-    assert_eq!(other.status.code(), Some(1));
-    assert!(String::from_utf8(other.stderr).unwrap().contains("write it anew"));
+fn outputs_are_those_of_the_list() {
+    let names = |stacks: &[Stacks]| -> BTreeSet<&str> {
+        outputs::ALL.iter().filter(|output| stacks.contains(&output.of)).map(|output| output.name).collect()
+    };
+    let everything = program(Some(
+        &json!({
+            "hubbub:domainName": "chat.example.com",
+            "hubbub:certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0c1d",
+        })
+        .to_string(),
+    ));
+    let declared: BTreeSet<_> = everything["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(declared, names(&[Stacks::All, Stacks::OnAws, Stacks::WithDomain, Stacks::WithTokenKey]));
+    let local = program(Some(LOCAL));
+    let declared: BTreeSet<_> = local["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(declared, names(&[Stacks::All, Stacks::WithTokenKey]));
 }
 
 #[test]

@@ -55,16 +55,16 @@ fn an_architecture_that_was_not_packaged_is_refused_with_what_to_do() {
     let nothing = Repository::new("nothing", &[]).compile(Some("{}")).unwrap_err();
     assert_eq!(
         nothing,
-        "the functions are to run on arm64, but aren't packaged for it: `../target/lambda/arm64/authorize.zip` isn't there. Run \
-         `scripts/package --architecture arm64`\n"
+        "`../target/lambda/arm64/authorize.zip` is missing: the functions aren't packaged for arm64. Run `scripts/package \
+         --architecture arm64`\n"
     );
     let other = Repository::new("other", &["x86_64"]).compile(Some("{}")).unwrap_err();
     assert!(other.ends_with(
-        "`scripts/package --architecture arm64`, or `pulumi config set hubbub:architecture x86_64`, for which they are there\n"
+        "`scripts/package --architecture arm64`, or `pulumi config set hubbub:architecture x86_64`: those are packaged\n"
     ));
     let repository = Repository::new("one", &["arm64"]);
     fs::remove_file(repository.0.join(ZIPS).join("arm64/receive.zip")).unwrap();
-    assert!(repository.compile(Some("{}")).unwrap_err().contains("`../target/lambda/arm64/receive.zip` isn't there"));
+    assert!(repository.compile(Some("{}")).unwrap_err().contains("`../target/lambda/arm64/receive.zip` is missing"));
 }
 
 #[test]
