@@ -19,21 +19,27 @@ const DEPLOYMENT: Name = Name::of("deployment");
 pub const STAGE: Name = Name::of("stage");
 const ACCESS_LOG: Name = Name::of("accessLog");
 
-/// The account's burst and rate, of all its APIs together. A stage with default settings but without both of these is
-/// closed: the provider sends 0.
-const THROTTLE: [(&str, u64); 2] = throttle(5_000, 10_000);
+type Throttle = [(&'static str, u64); 2];
 
-/// Routes that may not use up what the others need: a call of `history`, `who` or `signal` reads many rows, and `$connect` has a quota of its own
-/// (500 a second). The others share what is left of the account's quota beside `callbackRps`.
-const ROUTE_THROTTLES: [(&str, [(&str, u64); 2]); 4] = [
-    (routes::CONNECT, throttle(500, 500)),
-    ("history", throttle(250, 500)),
-    ("who", throttle(100, 200)),
-    ("signal", throttle(500, 1_000)),
-];
+/// The stage's throttle, for all routes together. A stage with default settings but without both of its fields is closed: the provider sends
+/// 0.
+fn stage_throttle(settings: &Settings) -> Throttle {
+    throttle(settings.request_rps / 2, settings.request_rps)
+}
+
+/// Routes that may not use up what the others need: a call of `history`, `who` or `signal` reads many rows, and `$connect` has a quota of its
+/// own. The others share what is left of the account's quota beside `callbackRps`.
+fn route_throttles(settings: &Settings) -> [(&'static str, Throttle); 4] {
+    [
+        (routes::CONNECT, throttle(settings.connect_rps, settings.connect_rps)),
+        ("history", throttle(250, 500)),
+        ("who", throttle(100, 200)),
+        ("signal", throttle(500, 1_000)),
+    ]
+}
 
 /// Requests at once, and requests a second.
-const fn throttle(burst: u64, rate: u64) -> [(&'static str, u64); 2] {
+const fn throttle(burst: u64, rate: u64) -> Throttle {
     [("throttlingBurstLimit", burst), ("throttlingRateLimit", rate)]
 }
 
@@ -88,8 +94,8 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
     let stage = of_api("aws:apigatewayv2:Stage")
         .with("name", names::STAGE)
         .with("deploymentId", DEPLOYMENT.get("id"))
-        .with("defaultRouteSettings", Value::map(THROTTLE))
-        .with("routeSettings", route_settings());
+        .with("defaultRouteSettings", Value::map(stage_throttle(settings)))
+        .with("routeSettings", route_settings(settings));
     let stage = if settings.access_log { log_access(program, settings, stage) } else { stage };
     // A stage's settings may only name routes that are there.
     let stage = Route::all().iter().fold(stage, |stage, route| stage.after(&route.name));
@@ -124,8 +130,8 @@ fn log_access(program: &mut Program, settings: &Settings, stage: Resource) -> Re
     stage.with("accessLogSettings", access_log)
 }
 
-fn route_settings() -> Value {
-    Value::list(ROUTE_THROTTLES.map(|(key, throttle)| {
+fn route_settings(settings: &Settings) -> Value {
+    Value::list(route_throttles(settings).map(|(key, throttle)| {
         let settings = throttle.map(|(name, value)| (name, Value::from(value)));
         Value::map(settings.into_iter().chain([("routeKey", Value::from(key))]))
     }))
@@ -208,9 +214,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_routes_that_are_there_have_throttles_of_their_own() {
+    fn only_existing_routes_have_throttles() {
         let keys: Vec<&str> = Route::all().iter().map(|route| route.key).collect();
-        assert!(ROUTE_THROTTLES.iter().all(|(key, _)| keys.contains(key)), "{keys:?}");
+        assert!(route_throttles(&Settings::default()).iter().all(|(key, _)| keys.contains(key)), "{keys:?}");
+    }
+
+    #[test]
+    fn throttles_follow_the_settings() {
+        let config = r#"{"hubbub:requestRps": "40000", "hubbub:connectRps": "2000"}"#;
+        let settings = Settings::read(Some(config)).unwrap();
+        assert_eq!(stage_throttle(&settings), throttle(20_000, 40_000));
+        assert_eq!(route_throttles(&settings)[0], (routes::CONNECT, throttle(2_000, 2_000)));
     }
 
     #[test]

@@ -36,6 +36,10 @@ super::program_settings! {
         allowed: "the ARN of a certificate in AWS Certificate Manager", parse: certificate_arn,
     }
 
+    "new connections a second that API Gateway lets in; set it to the account's quota, or lower to spread a reconnect storm"
+    /// AWS's own quota is 500 a second for most accounts.
+    connect_rps: u64 = Number { key: "connectRps", variable: NONE, range: 1..=100_000, default: 500 }
+
     "whether the table refuses to be deleted, and Pulumi to delete or replace the table, the queues and the API"
     deletion_protection: bool = Text {
         key: "deletionProtection", variable: NONE, default: "false", allowed: FLAG, parse: flag,
@@ -71,6 +75,10 @@ super::program_settings! {
     point_in_time_recovery: bool = Text {
         key: "pointInTimeRecovery", variable: NONE, default: "true", allowed: FLAG, parse: flag,
     }
+
+    "frames and new connections a second that API Gateway lets in, of all clients; half as many may come at once"
+    /// AWS's own quota is 10,000 a second for most accounts, with posts to connections among them.
+    request_rps: u64 = Number { key: "requestRps", variable: NONE, range: 100..=1_000_000, default: 10_000 }
 
     "MB of memory of `deliver` and `deliver-page`; 1,769 is one whole core"
     sender_memory_mb: u64 = Number { key: "senderMemoryMb", variable: NONE, range: 128..=10_240, default: 1_769 }
