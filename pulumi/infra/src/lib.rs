@@ -10,6 +10,7 @@ pub mod broadcast;
 pub mod cloudwatch;
 pub mod dashboard;
 pub mod domain;
+pub mod expression;
 pub mod functions;
 pub mod generated;
 pub mod model;

@@ -45,13 +45,13 @@ impl Repository {
 const X86_64: &str = r#"{"hubbub:architecture": "x86_64"}"#;
 
 #[test]
-fn functions_that_are_packaged_are_deployed() {
+fn packaged_functions_are_deployed() {
     let repository = Repository::new("packaged", &["x86_64"]);
     assert!(repository.compile(Some(X86_64)).unwrap().contains("../target/lambda/x86_64/connect.zip"));
 }
 
 #[test]
-fn an_architecture_that_was_not_packaged_is_refused_with_what_to_do() {
+fn missing_zip_is_refused_with_the_command_to_run() {
     let nothing = Repository::new("nothing", &[]).compile(Some("{}")).unwrap_err();
     assert_eq!(
         nothing,
@@ -68,7 +68,7 @@ fn an_architecture_that_was_not_packaged_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn pulumi_may_ask_without_a_configuration_and_the_local_stack_packs_for_itself() {
+fn zips_are_checked_only_for_a_deployment() {
     let repository = Repository::new("unasked", &[]);
     assert!(repository.compile(None).is_ok());
     assert!(repository.compile(Some(r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566"}"#)).is_ok());

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubbub_core::config::settings;
 use hubbub_core::names::env;
 use hubbub_core::rate::Budget;
+use hubbub_infra::expression::{self, Reference};
 use hubbub_infra::functions::Function;
 use serde_json::Value;
 
 use crate::program::{Program, Resource};
-use crate::text::{self, Reference};
 use crate::{Check, Problem};
 
 const API: &str = "aws:apigatewayv2:Api";
@@ -135,7 +135,7 @@ impl<'a> Rules<'a> {
     /// The resources that a value refers to, with the outputs that it asks for.
     fn leads_to(&self, value: &Value) -> Vec<(Reference, &'a str)> {
         let program = self.program;
-        let found = text::references(value).into_iter();
+        let found = expression::references(value).into_iter();
         found.filter_map(|it| program.resources.get(&it.root).map(|to| (it, to.r#type.as_str()))).collect()
     }
 

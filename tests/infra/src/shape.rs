@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use hubbub_infra::expression::{self, Part};
 use serde_json::Value;
 
 use crate::program::{Program, Resource};
 use crate::schema::{Input, Schema, Type};
-use crate::text::{self, Part};
 use crate::{Check, Problem, did_you_mean, references};
 
 /// The problems of a program's shape.
@@ -134,7 +134,7 @@ impl Checker<'_> {
     }
 
     fn text(&mut self, at: &str, expected: &Type, text: &str) {
-        let parts = match text::parse(text) {
+        let parts = match expression::parse(text) {
             Ok(parts) => parts,
             Err(message) => return self.report(at, message),
         };
