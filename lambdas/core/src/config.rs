@@ -391,10 +391,11 @@ impl TokenAlgorithm {
 fn read<S: Typed>(setting: &S, lookup: &dyn Fn(&str) -> Option<String>) -> Result<S::Value, ConfigError> {
     let Row { variable, allowed, .. } = setting.row();
     let value = lookup(variable).ok_or(ConfigError::Missing(variable))?;
-    setting.parse(&value).ok_or_else(|| match value.as_str() {
-        "" => ConfigError::Missing(variable),
-        _ => ConfigError::NotAllowed { variable, value, allowed },
-    })
+    match setting.parse(&value) {
+        Some(value) => Ok(value),
+        None if value.is_empty() => Err(ConfigError::Missing(variable)),
+        None => Err(ConfigError::NotAllowed { variable, value, allowed }),
+    }
 }
 
 /// A function's configuration.

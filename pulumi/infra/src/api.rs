@@ -10,12 +10,10 @@ use crate::model::{Name, Program, Resource, Text, Value};
 use crate::settings::Settings;
 use crate::{ProgramError, names};
 
-/// The API.
 pub const API: Name = Name::of("api");
 
 const AUTHORIZER: Name = Name::of("authorizer");
 const DEPLOYMENT: Name = Name::of("deployment");
-/// The API's only stage.
 pub const STAGE: Name = Name::of("stage");
 const ACCESS_LOG: Name = Name::of("accessLog");
 
@@ -43,10 +41,8 @@ const fn throttle(burst: u64, rate: u64) -> Throttle {
     [("throttlingBurstLimit", burst), ("throttlingRateLimit", rate)]
 }
 
-/// The functions that routes lead to.
 const ROUTED: [Function; 3] = [Function::Connect, Function::Disconnect, Function::Receive];
 
-/// A route.
 struct Route {
     name: Name,
     key: &'static str,
@@ -72,7 +68,7 @@ impl Route {
     }
 }
 
-/// Declares the API and all that belongs to it.
+/// Declares the API, its routes and its stage.
 ///
 /// # Errors
 /// When the hash of what is deployed can't be made.
@@ -104,8 +100,7 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
     Ok(())
 }
 
-/// What the access log says of each frame: nothing that a client has made up but the route, and so no query, which may hold a token, and
-/// nobody's address.
+/// The fields of the access log. None holds data of a client but the route's name: the query may hold a token, and addresses are personal data.
 const ACCESS_LOG_FIELDS: [(&str, &str); 8] = [
     ("time", "requestTimeEpoch"),
     ("request.id", "requestId"),
@@ -117,7 +112,7 @@ const ACCESS_LOG_FIELDS: [(&str, &str); 8] = [
     ("integration.latency_ms", "integrationLatency"),
 ];
 
-/// Has the stage write an access log, which takes an account-wide role that the operator sets up.
+/// Adds an access log to the stage. It needs an account-wide role, which the operator sets up.
 fn log_access(program: &mut Program, settings: &Settings, stage: Resource) -> Resource {
     let log_group = Resource::new("aws:cloudwatch:LogGroup")
         .with("name", Text::from("/aws/apigateway/").then(names::of_stack("access")))
@@ -137,7 +132,6 @@ fn route_settings(settings: &Settings) -> Value {
     }))
 }
 
-/// A resource that is a part of the API.
 fn of_api(kind: &'static str) -> Resource {
     Resource::new(kind).with("apiId", API.get("id"))
 }
@@ -146,7 +140,7 @@ fn integration_name(function: Function) -> Name {
     function.name().with("Integration")
 }
 
-/// What a deployment takes a picture of.
+/// The resources in the deployment's snapshot.
 fn deployed_parts() -> Vec<(Name, Resource)> {
     let mut parts = vec![(AUTHORIZER, authorizer())];
     for function in ROUTED {
@@ -174,8 +168,8 @@ fn deployed_parts() -> Vec<(Name, Resource)> {
     parts
 }
 
-/// The token comes in a header or in the query, so neither may be asked for as an identity source: API Gateway wants all of
-/// them before it calls the authorizer. The list is there and empty, as the call that creates an authorizer requires one.
+/// The token comes in a header or in the query, so neither can be an identity source: API Gateway requires all identity sources before it
+/// calls the authorizer. The list is empty instead of missing, because the call that creates an authorizer requires one.
 fn authorizer() -> Resource {
     of_api("aws:apigatewayv2:Authorizer")
         .with("name", names::of_stack("authorizer"))
@@ -184,8 +178,8 @@ fn authorizer() -> Resource {
         .with("identitySources", Value::List(Vec::new()))
 }
 
-/// A hash that changes whenever a part does, or how routes are chosen, and so makes a new deployment; API Gateway serves the last picture
-/// otherwise.
+/// A hash of the snapshot's resources and of the route selection. When it changes, Pulumi makes a new deployment; without one, API Gateway
+/// serves the old snapshot.
 fn fingerprint(parts: &[(Name, Resource)], selection: &str) -> Result<String, ProgramError> {
     let parts: BTreeMap<_, _> = parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
     let digest = Sha256::digest(serde_json::to_vec(&(parts, selection))?);
@@ -228,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_that_changes_makes_a_new_deployment() {
+    fn changed_route_makes_a_new_deployment() {
         let before = fingerprint(&deployed_parts(), "a").unwrap();
         assert_eq!(before, fingerprint(&deployed_parts(), "a").unwrap());
         assert_ne!(before, fingerprint(&deployed_parts(), "b").unwrap());

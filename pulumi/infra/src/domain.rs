@@ -8,7 +8,7 @@ const DOMAIN: Name = Name::of("domain");
 const MAPPING: Name = Name::of("domainMapping");
 const RECORD: Name = Name::of("domainRecord");
 
-/// Declares the domain, if there is one. Sockets that are open on the API's own address stay as they are.
+/// Declares the domain, if there is one. Connections on the API's own address stay open.
 pub fn declare(program: &mut Program, settings: &Settings) {
     let Some(domain) = settings.domain() else { return };
     let configuration = Value::map([
@@ -40,7 +40,7 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     }
 }
 
-/// What the domain's record must point to.
+/// The name to which the domain's record must point.
 #[must_use]
 pub fn target() -> Reference {
     of_target("targetDomainName")

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 fn print() -> Result<(), Box<dyn std::error::Error>> {
     let config = std::env::var_os("PULUMI_CONFIG").map(|config| config.to_string_lossy().into_owned());
     let program = hubbub_infra::render(config.as_deref())?;
-    // Without a stack, Pulumi asks which packages the program needs, or somebody else looks at it: nothing is deployed.
+    // Without a stack, nothing is deployed: Pulumi asks for the program's packages, or a person reads the program.
     if config.is_some() && std::env::var_os("PULUMI_STACK").is_some() {
         check_zips(&Settings::read(config.as_deref())?)?;
     }

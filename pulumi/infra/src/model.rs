@@ -1,15 +1,15 @@
 //! A Pulumi YAML program as typed values.
 //!
-//! Pulumi replaces `$$` by `$` in every string and takes `${…}` for a reference. So text and references are different
-//! types here: a literal is escaped when it is printed, a [`Reference`] never is, and nobody writes either by hand.
-//! What a resource type is called and which properties it has is left to the modules that declare resources.
+//! Pulumi replaces `$$` by `$` in every string and takes `${…}` for a reference. So text and references are different types here: a literal
+//! is escaped when it is printed, a [`Reference`] never is, and nobody writes either by hand. The modules that declare resources know their
+//! types and properties.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A whole program, in the order in which a reader wants it.
+/// A program.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Program {
     /// The project's name.
@@ -27,7 +27,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Declares a resource. A name stands for one thing: a second resource of that name takes the first one's place.
+    /// Declares a resource. A second resource of the same name replaces the first.
     pub fn add(&mut self, name: &Name, resource: Resource) {
         self.resources.insert(name.0.to_string(), resource);
     }
@@ -81,7 +81,7 @@ impl Resource {
         self
     }
 
-    /// Has Pulumi refuse to delete or to replace it.
+    /// Makes Pulumi refuse to delete or replace it.
     #[must_use]
     pub fn protected_if(mut self, is_protected: bool) -> Self {
         self.is_protected = is_protected;
@@ -161,7 +161,7 @@ impl Name {
     }
 }
 
-/// What `${…}` holds; it is never escaped.
+/// The content of `${…}`; it is never escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference(String);
 
@@ -218,7 +218,6 @@ pub enum Value {
     Text(Text),
     /// A whole number.
     Number(u64),
-    /// Yes or no.
     Bool(bool),
     /// A list.
     List(Vec<Value>),

@@ -7,8 +7,8 @@ use crate::settings::{Settings, TOKEN_KEY};
 /// The parameter that holds the key.
 pub const TOKEN_KEY_PARAMETER: Name = Name::of("tokenKeyParameter");
 
-/// Declares the parameter, where tokens are signed with a secret. The key goes from the stack's encrypted configuration to SSM and is in no state and no output:
-/// `valueWo` is written and never read, whenever `valueWoVersion` moves.
+/// Declares the parameter, where tokens are signed with a secret. The key goes from the stack's encrypted configuration to SSM and is in no
+/// output. `valueWo` is written whenever `valueWoVersion` changes, and never read.
 pub fn declare(program: &mut Program, settings: &Settings) {
     if settings.has_public_keys() {
         return;

@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "clippy.toml allows them in tests, which leaves out the helpers that tests share"
 )]

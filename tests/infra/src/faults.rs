@@ -1,4 +1,4 @@
-//! Faults that are put into a sound program, one at a time, and the check that has to find each.
+//! Faults that are put into a correct program, one at a time, and the check that must find each.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::Check;
 pub struct Fault {
     /// A few words, for messages.
     pub name: &'static str,
-    /// Where in the program, as a JSON pointer, and what is put there; nothing takes away what is there.
+    /// A JSON pointer into the program, and the value to put there; without a value, the place is removed.
     change: (&'static str, Option<Value>),
     /// The check that has to find it.
     pub found_by: Check,
@@ -55,7 +55,7 @@ pub fn all() -> Vec<Fault> {
         change: (pointer, (!value.is_null()).then_some(value)),
         found_by,
     };
-    let gone = || Value::Null;
+    let removed = || Value::Null;
     vec![
         fault("unknown-section", "/output", json!({}), Check::Program),
         fault("unknown-option", "/resources/stage/options/dependson", json!([]), Check::Program),
@@ -80,14 +80,14 @@ pub fn all() -> Vec<Fault> {
             Check::Shape,
         ),
         fault("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
-        fault("missing-property", "/resources/receiveIntegration/properties/integrationType", gone(), Check::Shape),
-        fault("missing-property-inside", "/resources/table/properties/attributes/0/name", gone(), Check::Shape),
+        fault("missing-property", "/resources/receiveIntegration/properties/integrationType", removed(), Check::Shape),
+        fault("missing-property-inside", "/resources/table/properties/attributes/0/name", removed(), Check::Shape),
         fault("number-refers-to-string", "/resources/receive/properties/timeout", json!("${table.name}"), Check::Shape),
         fault("unknown-function", "/variables/region/fn::invoke/function", json!("aws:getRegions"), Check::Shape),
         fault("unknown-answer", "/variables/region/fn::invoke/return", json!("regionName"), Check::Shape),
         fault("unknown-runtime", "/resources/receive/properties/runtime", json!("provided.al2032"), Check::Shape),
         fault("other-provider-version", "/resources/aws/options/version", json!("7.47.0"), Check::Shape),
-        fault("no-default-provider", "/resources/aws/defaultProvider", gone(), Check::Shape),
+        fault("no-default-provider", "/resources/aws/defaultProvider", removed(), Check::Shape),
         fault(
             "lone-dollar",
             "/resources/api/properties/routeSelectionExpression",
@@ -175,14 +175,14 @@ pub fn all() -> Vec<Fault> {
             Check::Words,
         ),
         fault("http-api", "/resources/api/properties/protocolType", json!("HTTP"), Check::Words),
-        fault("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", gone(), Check::Waiting),
-        fault("function-before-its-policy", "/resources/receive/options/dependsOn/1", gone(), Check::Waiting),
-        fault("function-before-its-log-group", "/resources/receive/options/dependsOn/0", gone(), Check::Waiting),
-        fault("mapping-before-the-policy", "/resources/deliverPublished/options", gone(), Check::Waiting),
+        fault("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", removed(), Check::Waiting),
+        fault("function-before-its-policy", "/resources/receive/options/dependsOn/1", removed(), Check::Waiting),
+        fault("function-before-its-log-group", "/resources/receive/options/dependsOn/0", removed(), Check::Waiting),
+        fault("mapping-before-the-policy", "/resources/deliverPublished/options", removed(), Check::Waiting),
         fault(
             "one-throttle",
             "/resources/stage/properties/defaultRouteSettings/throttlingBurstLimit",
-            gone(),
+            removed(),
             Check::Invariants,
         ),
         fault(
@@ -191,7 +191,7 @@ pub fn all() -> Vec<Fault> {
             json!("histroy"),
             Check::Invariants,
         ),
-        fault("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", gone(), Check::Invariants),
+        fault("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", removed(), Check::Invariants),
         fault(
             "short-visibility",
             "/resources/publishQueue/properties/visibilityTimeoutSeconds",
@@ -199,12 +199,12 @@ pub fn all() -> Vec<Fault> {
             Check::Invariants,
         ),
         fault("not-fifo", "/resources/publishQueue/properties/name", json!("publish"), Check::Invariants),
-        fault("no-permission", "/resources/receivePermission", gone(), Check::Invariants),
-        fault("no-policy", "/resources/receivePolicy", gone(), Check::Invariants),
+        fault("no-permission", "/resources/receivePermission", removed(), Check::Invariants),
+        fault("no-policy", "/resources/receivePolicy", removed(), Check::Invariants),
         fault(
             "variable-not-set",
             "/resources/receive/properties/environment/variables/HUBBUB_TABLE",
-            gone(),
+            removed(),
             Check::Invariants,
         ),
         fault(
@@ -216,7 +216,7 @@ pub fn all() -> Vec<Fault> {
         fault(
             "no-limit-of-pages",
             "/resources/deliverPage/properties/reservedConcurrentExecutions",
-            gone(),
+            removed(),
             Check::Invariants,
         ),
         fault(

@@ -60,7 +60,7 @@ pub fn check(program: &Value, schema: &Schema) -> Vec<Problem> {
     problems
 }
 
-/// Says which known name somebody may have meant, after a sentence that says that a name is unknown.
+/// A hint at the nearest known name, to put after a message about an unknown one.
 fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
     match near.min().filter(|(distance, _)| *distance <= 1 + name.len() / 3) {

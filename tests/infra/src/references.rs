@@ -1,4 +1,4 @@
-//! Follows what refers to what: every reference leads to something of that name that has that output, and nothing waits for itself.
+//! Follows references: each names something that exists and has that output, and no resource waits for itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::program::{Program, Resource};
 use crate::schema::{Schema, Type};
 use crate::{Check, Problem, did_you_mean};
 
-/// What Pulumi itself tells.
+/// The outputs of `${pulumi.…}`.
 const OF_PULUMI: [&str; 5] = ["cwd", "organization", "project", "rootDirectory", "stack"];
 
 /// The problems of a program's references.
@@ -61,7 +61,7 @@ fn doubles(program: &Program) -> Vec<&str> {
     names.map(String::as_str).filter(|name| !seen.insert(*name)).collect()
 }
 
-/// What is wrong with the strings of a value.
+/// The errors in the strings of a value.
 fn unreadable(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => expression::parse(text).err().into_iter().collect(),
@@ -71,12 +71,12 @@ fn unreadable(value: &Value) -> Vec<String> {
     }
 }
 
-/// What is wrong with the strings in JSON texts, which the schema doesn't look into.
+/// The errors in the strings of JSON texts, which the check of the schema leaves out.
 fn in_json(value: &Value) -> Vec<String> {
     value.get("fn::toJSON").map(unreadable).unwrap_or_default()
 }
 
-/// The type of what a reference leads to.
+/// The type of a reference's target.
 ///
 /// # Errors
 /// When it leads nowhere.
@@ -140,7 +140,7 @@ fn awaited<'a>(target: &str, program: &'a Program) -> Result<&'a str, String> {
     }
 }
 
-/// What a resource has to be made after.
+/// The resources that must be made before a resource.
 #[must_use]
 pub fn needs<'a>(resource: &Resource, program: &'a Program) -> BTreeSet<&'a str> {
     let referred = resource.properties.values().flat_map(expression::references).map(|reference| reference.root);

@@ -1,4 +1,4 @@
-//! Holds a program against the provider's schema: types, properties, values, and what a function answers.
+//! Compares a program with the provider's schema: types, properties, values, and the answers of functions.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ impl Checker<'_> {
         }
     }
 
-    /// There is one provider, the default, in the version that the schema is of; what isn't pinned is whatever Pulumi finds.
+    /// There is one provider, the default, in the schema's version. Without a version, Pulumi takes any that it finds.
     fn provider(&mut self) {
         let expected = &self.schema.version;
         let providers: Vec<_> =
