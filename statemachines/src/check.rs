@@ -1,8 +1,8 @@
 //! What must hold of every state machine that Hubbub ships.
 //!
-//! Step Functions accepts much that only hurts at night: a Task without a timeout waits for a year, a Retry on `States.ALL`
-//! repeats what can never succeed, an error name with a typo never matches. The general validity of a definition is left to
-//! `asl-validator`; this module holds the house's own rules.
+//! Step Functions accepts definitions that fail later: a Task without a timeout waits for a year, a Retry on `States.ALL` repeats calls that
+//! can never succeed, an error name with a typo never matches. `asl-validator` checks the general validity of a definition; this module holds
+//! our own rules.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,8 @@ const JSONPATH_FIELDS: [&str; 6] =
 /// A rule that a definition breaks, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {problem}")]
-pub struct Fault {
-    /// The state's name with those of the states around it, as `FanOut/DeliverPage`; empty for the machine itself.
+pub struct Violation {
+    /// The state's name with those of the states around it, as `FanOut/DeliverPage`; empty for the state machine itself.
     pub place: String,
     /// What is wrong there.
     pub problem: Problem,
@@ -42,7 +42,7 @@ pub enum Problem {
     /// The query language is not JSONata.
     #[error("the query language is not JSONata")]
     NotJsonata,
-    /// A machine, a Map or a branch has no states.
+    /// The state machine, a Map or a branch has no states.
     #[error("there are no states")]
     NoStates,
     /// A transition leads to a state that isn't there.
@@ -65,10 +65,10 @@ pub enum Problem {
     /// A Retry names all errors.
     #[error("`Retry` is on `States.ALL`")]
     RetryOnAll,
-    /// `States.ALL` has company, or is not in the last catcher, which Step Functions refuses.
+    /// `States.ALL` stands beside other errors, or is not in the last catcher, which Step Functions refuses.
     #[error("`States.ALL` must stand alone in the last catcher")]
     AllNotLast,
-    /// An error name that no function and no service reports.
+    /// An error name that no function and no service uses.
     #[error("`{field}` names the unknown error `{name}`")]
     UnknownError {
         /// `Retry` or `Catch`.
@@ -84,29 +84,29 @@ pub enum Problem {
     UnclosedExpression(String),
 }
 
-/// Checks a definition, with or without its placeholders, and answers every fault; none when it is sound.
+/// Checks a definition, with or without its placeholders, and returns every violation.
 #[must_use]
-pub fn check(definition: &str) -> Vec<Fault> {
-    let mut faults = Faults::default();
+pub fn check(definition: &str) -> Vec<Violation> {
+    let mut violations = Violations::default();
     match serde_json::from_str::<Value>(definition) {
-        Ok(Value::Object(machine)) => {
-            if text(&machine, "QueryLanguage") != Some("JSONata") {
-                faults.add("", Problem::NotJsonata);
+        Ok(Value::Object(state_machine)) => {
+            if text(&state_machine, "QueryLanguage") != Some("JSONata") {
+                violations.add("", Problem::NotJsonata);
             }
-            check_states("", &machine, &mut faults);
+            check_states("", &state_machine, &mut violations);
         }
-        _ => faults.add("", Problem::NotJson),
+        _ => violations.add("", Problem::NotJson),
     }
-    faults.0
+    violations.0
 }
 
-/// The faults found so far.
+/// The violations found so far.
 #[derive(Default)]
-struct Faults(Vec<Fault>);
+struct Violations(Vec<Violation>);
 
-impl Faults {
+impl Violations {
     fn add(&mut self, place: &str, problem: Problem) {
-        self.0.push(Fault { place: place.to_owned(), problem });
+        self.0.push(Violation { place: place.to_owned(), problem });
     }
 }
 
@@ -119,10 +119,10 @@ fn objects<'a>(object: &'a Map<String, Value>, field: &str) -> impl Iterator<Ite
     items.into_iter().flatten().filter_map(Value::as_object)
 }
 
-/// Checks the states of the machine, or of a Map or branch within it: their transitions as a graph, then each by itself.
-fn check_states(place: &str, scope: &Map<String, Value>, faults: &mut Faults) {
+/// Checks the states of the state machine, or of a Map or branch within it: their transitions as a graph, then each by itself.
+fn check_states(place: &str, scope: &Map<String, Value>, violations: &mut Violations) {
     let Some(states) = scope.get("States").and_then(Value::as_object).filter(|states| !states.is_empty()) else {
-        faults.add(place, Problem::NoStates);
+        violations.add(place, Problem::NoStates);
         return;
     };
     let mut edges = Vec::new();
@@ -130,7 +130,7 @@ fn check_states(place: &str, scope: &Map<String, Value>, faults: &mut Faults) {
     for (name, state) in states {
         let place = join(place, name);
         let Some(state) = state.as_object() else {
-            faults.add(&place, Problem::Missing("Type"));
+            violations.add(&place, Problem::Missing("Type"));
             continue;
         };
         for (field, target) in transitions(state) {
@@ -138,24 +138,24 @@ fn check_states(place: &str, scope: &Map<String, Value>, faults: &mut Faults) {
                 edges.push((name.as_str(), target));
             } else {
                 let target = target.to_owned();
-                faults.add(&place, Problem::UnknownTarget { field, target });
+                violations.add(&place, Problem::UnknownTarget { field, target });
             }
         }
         if is_end(state) {
             ends.insert(name.as_str());
         }
-        check_state(&place, state, faults);
+        check_state(&place, state, violations);
     }
     let reached = match text(scope, "StartAt") {
         Some(start) if states.contains_key(start) => reach(BTreeSet::from([start]), &edges),
         Some(start) => {
             let target = start.to_owned();
             let field = "StartAt";
-            faults.add(place, Problem::UnknownTarget { field, target });
+            violations.add(place, Problem::UnknownTarget { field, target });
             return;
         }
         None => {
-            faults.add(place, Problem::Missing("StartAt"));
+            violations.add(place, Problem::Missing("StartAt"));
             return;
         }
     };
@@ -163,10 +163,10 @@ fn check_states(place: &str, scope: &Map<String, Value>, faults: &mut Faults) {
     let ending = reach(ends, &backwards);
     for name in states.keys().map(String::as_str) {
         if !reached.contains(name) {
-            faults.add(&join(place, name), Problem::Unreachable);
+            violations.add(&join(place, name), Problem::Unreachable);
         }
         if !ending.contains(name) {
-            faults.add(&join(place, name), Problem::Endless);
+            violations.add(&join(place, name), Problem::Endless);
         }
     }
 }
@@ -203,49 +203,49 @@ fn is_end(state: &Map<String, Value>) -> bool {
     state.get("End") == Some(&Value::Bool(true)) || matches!(text(state, "Type"), Some("Succeed" | "Fail"))
 }
 
-fn check_state(place: &str, state: &Map<String, Value>, faults: &mut Faults) {
+fn check_state(place: &str, state: &Map<String, Value>, violations: &mut Violations) {
     if state.get("QueryLanguage").is_some_and(|language| language != "JSONata") {
-        faults.add(place, Problem::NotJsonata);
+        violations.add(place, Problem::NotJsonata);
     }
     match text(state, "Type") {
-        Some("Choice") if text(state, "Default").is_none() => faults.add(place, Problem::Missing("Default")),
+        Some("Choice") if text(state, "Default").is_none() => violations.add(place, Problem::Missing("Default")),
         Some("Choice") => {}
-        Some(_) if !is_end(state) && text(state, "Next").is_none() => faults.add(place, Problem::Missing("Next")),
+        Some(_) if !is_end(state) && text(state, "Next").is_none() => violations.add(place, Problem::Missing("Next")),
         Some(_) => {}
-        None => faults.add(place, Problem::Missing("Type")),
+        None => violations.add(place, Problem::Missing("Type")),
     }
     if text(state, "Type") == Some("Task") {
         if !state.get("TimeoutSeconds").is_some_and(Value::is_u64) {
-            faults.add(place, Problem::Missing("TimeoutSeconds"));
+            violations.add(place, Problem::Missing("TimeoutSeconds"));
         }
         for field in ["Retry", "Catch"] {
             if objects(state, field).next().is_none() {
-                faults.add(place, Problem::Missing(field));
+                violations.add(place, Problem::Missing(field));
             }
         }
     }
-    check_retriers(place, state, faults);
-    check_catchers(place, state, faults);
+    check_retriers(place, state, violations);
+    check_catchers(place, state, violations);
     for (field, value) in state {
         match (field.as_str(), value) {
-            ("ItemProcessor", Value::Object(processor)) => check_states(place, processor, faults),
+            ("ItemProcessor", Value::Object(processor)) => check_states(place, processor, violations),
             ("Branches", Value::Array(branches)) => {
                 for branch in branches.iter().filter_map(Value::as_object) {
-                    check_states(place, branch, faults);
+                    check_states(place, branch, violations);
                 }
             }
             ("Comment", _) => {}
-            _ => check_query(place, field, value, faults),
+            _ => check_query(place, field, value, violations),
         }
     }
 }
 
-/// The error names of a retrier or catcher, or a fault when it has none.
-fn error_names<'a>(place: &str, rule: &'a Map<String, Value>, faults: &mut Faults) -> Vec<&'a str> {
+/// The error names of a retrier or catcher, or a violation when it has none.
+fn error_names<'a>(place: &str, rule: &'a Map<String, Value>, violations: &mut Violations) -> Vec<&'a str> {
     let names = rule.get("ErrorEquals").and_then(Value::as_array);
     let names: Vec<_> = names.into_iter().flatten().filter_map(Value::as_str).collect();
     if names.is_empty() {
-        faults.add(place, Problem::Missing("ErrorEquals"));
+        violations.add(place, Problem::Missing("ErrorEquals"));
     }
     names
 }
@@ -257,57 +257,57 @@ fn is_retryable(name: &str) -> bool {
         || RETRYABLE_AWS_ERRORS.contains(&name)
 }
 
-fn check_retriers(place: &str, state: &Map<String, Value>, faults: &mut Faults) {
+fn check_retriers(place: &str, state: &Map<String, Value>, violations: &mut Violations) {
     for retrier in objects(state, "Retry") {
-        for name in error_names(place, retrier, faults) {
+        for name in error_names(place, retrier, violations) {
             if name == ALL {
-                faults.add(place, Problem::RetryOnAll);
+                violations.add(place, Problem::RetryOnAll);
             } else if !is_retryable(name) {
                 let (field, name) = ("Retry", name.to_owned());
-                faults.add(place, Problem::UnknownError { field, name });
+                violations.add(place, Problem::UnknownError { field, name });
             }
         }
     }
 }
 
-fn check_catchers(place: &str, state: &Map<String, Value>, faults: &mut Faults) {
+fn check_catchers(place: &str, state: &Map<String, Value>, violations: &mut Violations) {
     let mut catchers = objects(state, "Catch").peekable();
     while let Some(catcher) = catchers.next() {
-        let names = error_names(place, catcher, faults);
+        let names = error_names(place, catcher, violations);
         if names.contains(&ALL) && (names.len() > 1 || catchers.peek().is_some()) {
-            faults.add(place, Problem::AllNotLast);
+            violations.add(place, Problem::AllNotLast);
         }
         for name in names {
             if !is_retryable(name) && !CATCHABLE_AWS_ERRORS.contains(&name) {
                 let (field, name) = ("Catch", name.to_owned());
-                faults.add(place, Problem::UnknownError { field, name });
+                violations.add(place, Problem::UnknownError { field, name });
             }
         }
     }
 }
 
 /// Looks through a field's value for what only JSONPath understands, and for expressions without an end.
-fn check_query(place: &str, field: &str, value: &Value, faults: &mut Faults) {
+fn check_query(place: &str, field: &str, value: &Value, violations: &mut Violations) {
     if JSONPATH_FIELDS.contains(&field) || field.ends_with(".$") {
-        faults.add(place, Problem::JsonPath(field.to_owned()));
+        violations.add(place, Problem::JsonPath(field.to_owned()));
     }
     match value {
         Value::String(text) => {
             if text.contains("$$.") || text.starts_with("$.") || text.starts_with("States.") && text.ends_with(')') {
-                faults.add(place, Problem::JsonPath(text.clone()));
+                violations.add(place, Problem::JsonPath(text.clone()));
             }
             if text.starts_with("{%") != text.ends_with("%}") {
-                faults.add(place, Problem::UnclosedExpression(text.clone()));
+                violations.add(place, Problem::UnclosedExpression(text.clone()));
             }
         }
         Value::Array(items) => {
             for item in items {
-                check_query(place, "", item, faults);
+                check_query(place, "", item, violations);
             }
         }
         Value::Object(fields) => {
             for (field, value) in fields {
-                check_query(place, field, value, faults);
+                check_query(place, field, value, violations);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -319,15 +319,15 @@ mod tests {
     use super::*;
     use crate::{BROADCAST, timeouts};
 
-    fn machine() -> Value {
+    fn definition() -> Value {
         serde_json::from_str(BROADCAST).unwrap()
     }
 
-    /// Changes the shipped definition at a place, and gives the faults that are then found.
+    /// Changes the shipped definition at a place, and gives the violations that are then found.
     fn seed(pointer: &str, change: impl FnOnce(&mut Value)) -> Vec<String> {
-        let mut machine = machine();
-        change(machine.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}")));
-        check(&machine.to_string()).iter().map(ToString::to_string).collect()
+        let mut definition = definition();
+        change(definition.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}")));
+        check(&definition.to_string()).iter().map(ToString::to_string).collect()
     }
 
     fn set(pointer: &str, value: Value) -> Vec<String> {
@@ -353,17 +353,17 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_broadcast_is_sound() {
+    fn committed_broadcast_breaks_no_rule() {
         assert_eq!(check(BROADCAST), []);
     }
 
     #[test]
-    fn every_task_retries_all_that_may_succeed_later() {
+    fn every_task_retries_retryable_errors() {
         for pointer in ["/States/PlanBroadcast", PAGE] {
-            let retriers = machine().pointer(&format!("{pointer}/Retry")).unwrap().clone();
+            let retriers = definition().pointer(&format!("{pointer}/Retry")).unwrap().clone();
             let names = |index: usize| retriers[index]["ErrorEquals"].clone();
             let expected: Vec<_> = LAMBDA_FAULTS.into_iter().chain([errors::RETRYABLE]).collect();
-            // A call that finds no free function is no fault: it waits for minutes.
+            // A call that finds no free function is no violation: it waits for minutes.
             assert_eq!(names(0), Value::from(vec![LAMBDA_BUSY]));
             assert_eq!(names(1), Value::from(expected));
             assert_eq!(names(2), Value::from(RETRYABLE_AWS_ERRORS.to_vec()));
@@ -374,9 +374,9 @@ mod tests {
     }
 
     #[test]
-    fn tasks_wait_as_long_as_the_functions_are_told() {
-        let machine = machine();
-        let timeout = |pointer: &str| machine.pointer(pointer).and_then(Value::as_u64).unwrap();
+    fn tasks_time_out_after_their_functions() {
+        let definition = definition();
+        let timeout = |pointer: &str| definition.pointer(pointer).and_then(Value::as_u64).unwrap();
         assert_eq!(timeout("/States/PlanBroadcast/TimeoutSeconds"), timeouts::PLAN_BROADCAST_SECONDS);
         assert_eq!(timeout(&page("/TimeoutSeconds")), timeouts::DELIVER_PAGE_SECONDS);
     }
@@ -462,22 +462,25 @@ mod tests {
             ),
         ];
         for (found, expected) in cases {
-            assert!(found.iter().any(|fault| fault == expected), "{expected} is not among {found:#?}");
+            assert!(found.iter().any(|violation| violation == expected), "{expected} is not among {found:#?}");
         }
     }
 
     #[test]
     fn a_text_that_is_no_json_object_is_a_fault() {
         for definition in ["", "[]", "{"] {
-            assert_eq!(check(definition).first().map(|fault| &fault.problem), Some(&Problem::NotJson));
+            assert_eq!(check(definition).first().map(|violation| &violation.problem), Some(&Problem::NotJson));
         }
     }
 
     #[test]
-    fn branches_are_checked_as_well() {
+    fn branches_are_checked() {
         let definition = r#"{"QueryLanguage": "JSONata", "StartAt": "Both", "States": {"Both": {"Type": "Parallel", "End": true,
             "Branches": [{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}]}}}"#;
-        let faults: Vec<_> = check(definition).iter().map(ToString::to_string).collect();
-        assert!(faults.contains(&"Both/A: `Next` leads to `B`, which does not exist".to_owned()), "{faults:#?}");
+        let violations: Vec<_> = check(definition).iter().map(ToString::to_string).collect();
+        assert!(
+            violations.contains(&"Both/A: `Next` leads to `B`, which does not exist".to_owned()),
+            "{violations:#?}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Hubbub's state machines: the definitions as they ship, how their placeholders are filled, and what must hold of them.
+//! Hubbub's state machines: their definitions, the values of the placeholders, and our rules for definitions.
 //!
 //! A definition is a file of its own beside this crate, valid JSON as it stands, with placeholders such as
 //! `${DeliverPageArn}` where SAM's `DefinitionSubstitutions` would have them. This crate runs nothing: the Pulumi program
@@ -7,15 +7,15 @@
 pub mod check;
 pub mod render;
 
-pub use check::{Fault, Problem, check};
+pub use check::{Problem, Violation, check};
 pub use render::{Arns, Piece, RenderError, broadcast, broadcast_pieces};
 
-/// The broadcast state machine as it ships, with its placeholders.
+/// The broadcast state machine's committed definition, with its placeholders.
 pub const BROADCAST: &str = include_str!("../broadcast.asl.json");
 
-/// The ends of the functions' own time, in seconds, and of the tasks that wait for them.
+/// The timeouts of tasks, and of the functions that they wait for.
 pub mod timeouts {
-    /// How many seconds a function gives up before its task does, so that the function's own error is the one that is seen.
+    /// Seconds between the function's timeout and its task's, so that the execution shows the function's own error.
     pub const MARGIN_SECONDS: u64 = 5;
     /// `TimeoutSeconds` of `PlanBroadcast`.
     pub const PLAN_BROADCAST_SECONDS: u64 = 60;

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rendered_broadcast_has_the_arns_and_no_placeholder() {
+    fn rendered_broadcast_has_arns_and_no_placeholder() {
         let text = broadcast(&ARNS).unwrap();
         assert!(!text.contains("${"));
         assert_eq!(text.matches(ARNS.plan_broadcast).count(), 1);
@@ -119,13 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_be_a_reference_itself() {
+    fn value_may_be_a_reference() {
         let text = broadcast(&Arns { plan_broadcast: "${planBroadcast.arn}", deliver_page: "${deliverPage.arn}" });
         assert!(text.unwrap().contains(r#""FunctionName": "${deliverPage.arn}""#));
     }
 
     #[test]
-    fn every_placeholder_is_replaced_wherever_it_stands() {
+    fn every_placeholder_is_replaced() {
         assert_eq!(
             fill_one("${A}-${A}").unwrap(),
             [Piece::Text(""), Piece::Value(1), Piece::Text("-"), Piece::Value(1), Piece::Text("")]
@@ -133,19 +133,19 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_without_value_is_an_error() {
+    fn placeholder_without_value_is_an_error() {
         let error = fill_one("${A} ${B}").unwrap_err();
         assert_eq!(error.to_string(), "no value is given for the placeholder `B`");
     }
 
     #[test]
-    fn a_value_without_placeholder_is_an_error() {
+    fn value_without_placeholder_is_an_error() {
         let error = fill_one("nothing here").unwrap_err();
         assert_eq!(error.to_string(), "the definition has no placeholder `A`");
     }
 
     #[test]
-    fn a_placeholder_without_end_is_an_error() {
+    fn placeholder_without_end_is_an_error() {
         let error = fill_one("${A} then ${A").unwrap_err();
         assert_eq!(error.to_string(), "the placeholder at `A` is not closed");
     }

@@ -4,6 +4,8 @@
 // The declarations are only parsed, not type-checked: they are generated, so that a few forms are all there is. A form that isn't
 // known here is an error, and nothing is left out in silence.
 //
+// Usage: cargo run -q -p hubbub-infra-checks | node tests/infra/schema.mjs; README.md says what to install first.
+//
 // A type is `string`, `number`, `boolean`, `any`, `archive`, `T[]`, `{T}` (a map), `=Name` (one of the enum's strings), or the name of
 // an object's type; a `?` at the end says that the property may be left out.
 
@@ -18,7 +20,7 @@ const packageFile = require.resolve("@pulumi/aws/package.json");
 const parsed = new Map();
 
 /** A file, parsed once for everybody and without its comments, which are most of it. */
-export function parse(file) {
+function parse(file) {
     if (!parsed.has(file)) {
         const options = { languageVersion: ts.ScriptTarget.ES2022, jsDocParsingMode: ts.JSDocParsingMode.ParseNone };
         parsed.set(file, ts.createSourceFile(file, readFileSync(file, "utf8"), options));
@@ -54,7 +56,7 @@ class Declarations {
 }
 
 /** The schema of these resource types and functions, with all keys in order. */
-export function extract(resourceTypes, functions) {
+function extract(resourceTypes, functions) {
     const schema = new Schema();
     const resources = resourceTypes.map((token) => [token, schema.resource(token)]);
     const invokes = functions.map((token) => [token, schema.invoke(token)]);
@@ -217,3 +219,6 @@ function sorted(value) {
     const names = Object.keys(value).sort();
     return Object.fromEntries(names.map((name) => [name, sorted(value[name])]));
 }
+
+const { resources, functions } = JSON.parse(readFileSync(0, "utf8"));
+console.log(JSON.stringify(extract(resources, functions), null, 2));

@@ -3,67 +3,9 @@
 //! The functions read them, the Pulumi program and the state machine are written with them, so that the writer and the
 //! reader can't drift.
 
-/// Environment variables of the functions; [`crate::config`] says which function reads which.
-pub mod env {
-    /// The DynamoDB table's name.
-    pub const TABLE: &str = "HUBBUB_TABLE";
-    /// The publish queue's URL.
-    pub const PUBLISH_QUEUE_URL: &str = "HUBBUB_PUBLISH_QUEUE_URL";
-    /// The dead-letter queue's URL.
-    pub const DEAD_LETTER_QUEUE_URL: &str = "HUBBUB_DEAD_LETTER_QUEUE_URL";
-    /// The URL of the queue that announcements of who comes and goes are asked for on.
-    pub const PRESENCE_QUEUE_URL: &str = "HUBBUB_PRESENCE_QUEUE_URL";
-    /// The broadcast state machine's ARN.
-    pub const STATE_MACHINE_ARN: &str = "HUBBUB_STATE_MACHINE_ARN";
-    /// The stage's @connections URL, without `/@connections`.
-    pub const CALLBACK_URL: &str = "HUBBUB_CALLBACK_URL";
-    /// The SSM parameter that holds the key by which tokens are signed.
-    pub const TOKEN_KEY_PARAMETER: &str = "HUBBUB_TOKEN_KEY_PARAMETER";
-    /// The algorithm by which tokens are signed.
-    pub const TOKEN_ALGORITHM: &str = "HUBBUB_TOKEN_ALGORITHM";
-    /// Where the public keys are by which tokens are signed; empty where the key is a secret.
-    pub const TOKEN_JWKS_URL: &str = "HUBBUB_TOKEN_JWKS_URL";
-    /// Who must have issued a token; empty for anyone.
-    pub const TOKEN_ISSUER: &str = "HUBBUB_TOKEN_ISSUER";
-    /// Whom a token must be for; empty for anyone.
-    pub const TOKEN_AUDIENCE: &str = "HUBBUB_TOKEN_AUDIENCE";
-    /// What tokens grant that say nothing of it, as JSON.
-    pub const DEFAULT_CAPABILITIES: &str = "HUBBUB_DEFAULT_CAPABILITIES";
-    /// How many seconds a message stays in its channel's log.
-    pub const RETENTION_SECONDS: &str = "HUBBUB_RETENTION_SECONDS";
-    /// The largest body of a message, in bytes.
-    pub const MAX_BODY_BYTES: &str = "HUBBUB_MAX_BODY_BYTES";
-    /// The most members that `deliver` posts to itself; a larger channel goes to the state machine.
-    pub const INLINE_LIMIT: &str = "HUBBUB_INLINE_LIMIT";
-    /// How many members a shard takes, on average, before the number of shards doubles.
-    pub const SHARD_MEMBERS: &str = "HUBBUB_SHARD_MEMBERS";
-    /// How many members a page of a broadcast has, about.
-    pub const PAGE_MEMBERS: &str = "HUBBUB_PAGE_MEMBERS";
-    /// How many seconds a broadcast holds its channel's lease without renewing it.
-    pub const LEASE_SECONDS: &str = "HUBBUB_LEASE_SECONDS";
-    /// How many frames a round delivers at most.
-    pub const ROUND_FRAMES: &str = "HUBBUB_ROUND_FRAMES";
-    /// After how many history events a broadcast hands over to a fresh execution.
-    pub const HISTORY_EVENTS: &str = "HUBBUB_HISTORY_EVENTS";
-    /// How many posts a second the whole stack may make.
-    pub const CALLBACK_RPS: &str = "HUBBUB_CALLBACK_RPS";
-    /// How many posts a sender has under way at once.
-    pub const POST_CONCURRENCY: &str = "HUBBUB_POST_CONCURRENCY";
-    /// How many messages a second a user may publish.
-    pub const USER_RATE: &str = "HUBBUB_USER_RATE";
-    /// How many messages a user may publish at once, after a rest.
-    pub const USER_BURST: &str = "HUBBUB_USER_BURST";
-    /// How many rooms a connection may be a member of.
-    pub const MAX_ROOMS: &str = "HUBBUB_MAX_ROOMS";
-    /// After how many milliseconds a post counts as failed.
-    pub const POST_TIMEOUT_MS: &str = "HUBBUB_POST_TIMEOUT_MS";
-    /// The stack's name, for metrics.
-    pub const STACK: &str = "HUBBUB_STACK";
-    /// What is logged: a `tracing` filter, for example `info` or `info,hubbub_core=debug`.
-    pub const LOG: &str = "HUBBUB_LOG";
-}
+pub use crate::config::env;
 
-/// The table's key and its time to live.
+/// Names in the table's rows. `hubbub_aws::table` says how the rows look; `pulumi/stack.json` has these names for other languages.
 pub mod table {
     /// The partition key, a string.
     pub const PARTITION_KEY: &str = "pk";
@@ -71,6 +13,148 @@ pub mod table {
     pub const SORT_KEY: &str = "sk";
     /// When a row expires, in seconds since 1970.
     pub const TTL: &str = "ttl";
+    /// The sort key of the row that a partition is about.
+    pub const SELF: &str = "@";
+
+    /// Declares names by their constants, and a list of all of them.
+    macro_rules! names {
+        ($list:ident; $( $(#[$meta:meta])* $name:ident = $text:literal; )*) => {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                $(#[$meta])*
+                pub const $name: &str = $text;
+            )*
+
+            /// All of them, by the names of their constants.
+            pub const $list: &[(&str, &str)] = &[$( (stringify!($name), $name) ),*];
+        };
+    }
+
+    /// The beginnings of the partition keys, each followed by the name of what the partition is about.
+    pub mod prefix {
+        names! { ALL;
+            /// A channel's own row. Also the sort key of a membership, in the connection's partition.
+            CHANNEL = "CH#";
+            /// A channel's messages.
+            LOG = "LOG#";
+            /// The members of a shard, `<channel>#<shard>`, and the shard's own row.
+            SHARD = "MB#";
+            /// A connection's own row and its memberships.
+            CONNECTION = "CN#";
+            /// A channel's receipts.
+            RECEIPTS = "RC#";
+            /// The channels that a user is banned from.
+            BANS = "BN#";
+            /// A user's rate of publishing.
+            LIMIT = "LM#";
+            /// The watchers of a channel's presence, and the last announcement to them.
+            PRESENCE = "PR#";
+            /// The posts of signals in a second.
+            SIGNALS = "SG#";
+            /// The senders at work: the whole key, as there is one such partition.
+            SENDERS = "SN";
+        }
+    }
+
+    /// The attributes beside the key and the time to live.
+    pub mod attribute {
+        names! { ALL;
+            EPOCH = "epoch";
+            HEAD = "head";
+            SENT = "sent";
+            SHARDS = "shards";
+            LEASE = "lease";
+            LEASE_UNTIL = "lease_until";
+            ID = "id";
+            FROM = "from";
+            BODY = "body";
+            /// In a message: the sequence of the message whose body was deleted.
+            DELETED = "deleted";
+            /// In a message: whether the closed room's log was kept or erased. In a channel: there while it is closed.
+            CLOSED = "closed";
+            AT = "at";
+            USER = "user";
+            CONNECTED_AT = "connected_at";
+            MEMBERS = "members";
+            SHARD = "shard";
+            MOVED_AT = "moved_at";
+            /// In a message: the connection that the receipt is posted to, or an empty text for a service.
+            RECEIPT = "receipt";
+            SEQ = "seq";
+            DELIVERED = "delivered";
+            GONE = "gone";
+            FAILED = "failed";
+            MS = "ms";
+            ARRIVAL = "arrival";
+            UNTIL = "until";
+            /// In a shard: the time until which membership changes are announced to a watcher.
+            WATCHED = "watched";
+            /// In a shard: the time at which an announcement is due.
+            DUE = "due";
+            PAUSED = "paused";
+            POSTS = "posts";
+        }
+    }
+}
+
+/// The stack's outputs: what clients, services and tools need to know of a deployed stack.
+pub mod outputs {
+    /// An output.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Output {
+        /// Its name.
+        pub name: &'static str,
+        /// A phrase for documentation.
+        pub meaning: &'static str,
+        /// The stacks that have it.
+        pub of: Stacks,
+    }
+
+    /// The stacks that have an output.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Stacks {
+        /// All of them.
+        All,
+        /// Those on AWS.
+        OnAws,
+        /// Local ones. The local stack adds it; the Pulumi program doesn't know it.
+        Local,
+        /// Those with a domain of the operator's own.
+        WithDomain,
+        /// Those whose tokens are signed with a secret.
+        WithTokenKey,
+    }
+
+    /// Declares the outputs.
+    macro_rules! outputs {
+        ($( $name:ident = $text:literal, $of:ident, $meaning:literal; )*) => {
+            $(
+                #[doc = concat!("Output: ", $meaning, ".")]
+                pub const $name: Output = Output { name: $text, meaning: $meaning, of: Stacks::$of };
+            )*
+
+            /// All outputs.
+            pub const ALL: &[Output] = &[$( $name ),*];
+        };
+    }
+
+    outputs! {
+        REGION = "region", All, "the Region";
+        WEB_SOCKET_URL = "webSocketUrl", All, "the address for clients";
+        CALLBACK_URL = "callbackUrl", All, "the address for posts to connections, without `/@connections`";
+        PUBLISH_QUEUE_URL = "publishQueueUrl", All, "the queue to which services send messages";
+        PUBLISH_QUEUE_ARN = "publishQueueArn", All, "the publish queue's ARN";
+        PUBLISH_POLICY_ARN = "publishPolicyArn", All, "the policy that lets a service publish";
+        PRESENCE_QUEUE_URL = "presenceQueueUrl", All, "the queue on which presence announcements are asked for";
+        DEAD_LETTER_QUEUE_URL = "deadLetterQueueUrl", All, "the queue of messages that can't be delivered";
+        TABLE_NAME = "tableName", All, "the DynamoDB table";
+        STATE_MACHINE_ARN = "stateMachineArn", All, "the broadcast state machine";
+        INLINE_LIMIT = "inlineLimit", All, "members up to which a channel is delivered without the state machine";
+        DASHBOARD_URL = "dashboardUrl", OnAws, "the CloudWatch dashboard";
+        DOMAIN_TARGET = "domainTarget", WithDomain, "the name to which the domain's record must point";
+        TOKEN_KEY_PARAMETER = "tokenKeyParameter", WithTokenKey, "the SSM parameter with the token key";
+        AWS_ENDPOINT = "awsEndpoint", Local, "the local AWS";
+    }
 }
 
 /// Error types at a function's edge. The state machine's `ErrorEquals` uses exactly these.

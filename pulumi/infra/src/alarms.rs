@@ -1,8 +1,9 @@
-//! Alarms: what somebody should look at. Each has a section of its name in `docs/operations.md`, which says what to do.
+//! Alarms. Each has a section of its name in `docs/operations.md`, which says what to do.
 //!
-//! CloudWatch charges for each metric that an alarm watches, not for the alarm. So one alarm over all functions costs what one for each would, and
-//! an outage of a service that all of them use is one e-mail.
+//! CloudWatch charges for each metric that an alarm watches, not for the alarm. One alarm over all functions costs as much as one for each
+//! function, and an outage of a service that all of them use is one e-mail.
 
+use hubbub_core::config::CALLBACK_RPS;
 use hubbub_core::metrics::POSTS;
 
 use crate::cloudwatch::Series;
@@ -12,15 +13,14 @@ use crate::names;
 use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::Settings;
 
-/// Where alarms are told, if an address is set.
+/// The topic of the alarms, if an e-mail address is set.
 const TOPIC: Name = Name::of("alarms");
 
-/// Of the callback budget, in percent, what posts may take for a while before somebody is told.
+/// The percentage of the callback budget that sets off the alarm.
 pub const BUDGET_PERCENT: u64 = 80;
 
 const MINUTE: u64 = 60;
 
-/// What an alarm watches.
 enum Watched {
     /// The largest value of a minute.
     Largest(Series),
@@ -30,16 +30,15 @@ enum Watched {
     PercentOf(u64, Series),
 }
 
-/// What silence means.
+/// What missing data means.
 #[derive(Clone, Copy)]
 enum Silence {
-    /// Nothing happens, so all is well.
     IsWell,
-    /// Nothing is known, so that what was so is still so.
+    /// The alarm stays in its state.
     ChangesNothing,
 }
 
-/// An alarm: it goes off when the value is above a threshold for so many periods.
+/// An alarm: it goes off when the value is above a threshold for a number of periods.
 struct Alarm {
     key: Name,
     name: &'static str,
@@ -51,7 +50,6 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// All alarms of a stack.
     fn all(settings: &Settings) -> Vec<Self> {
         let of_functions = |name: &'static str, are_watched: fn(&Function) -> bool| {
             Watched::Sum(
@@ -63,11 +61,11 @@ impl Alarm {
             Self {
                 key: Name::of("deadLetters"),
                 name: "dead-letters",
-                says: "Messages lie on the dead-letter queue.",
+                says: "There are messages on the dead-letter queue.",
                 watched: Watched::Largest(Series::of_queue(&DEAD_LETTER_QUEUE, "ApproximateNumberOfMessagesVisible")),
                 above: 0,
                 periods: 1,
-                // SQS says nothing of a queue that nobody has touched for some hours, and the letters lie there still.
+                // SQS reports no metrics of a queue without activity for some hours, although the messages are still there.
                 silence: Silence::ChangesNothing,
             },
             Self {
@@ -100,8 +98,8 @@ impl Alarm {
             Self {
                 key: Name::of("functionThrottles"),
                 name: "function-throttles",
-                says: "Lambda turns calls of functions away, because too many run at once.",
-                // `deliver-page` is limited on purpose: pages wait for a sender.
+                says: "Lambda throttles calls of functions, because too many run at once.",
+                // `deliver-page` is limited on purpose: its tasks wait for a free sender.
                 watched: of_functions("Throttles", |function| *function != Function::DeliverPage),
                 above: 0,
                 periods: 1,
@@ -120,7 +118,7 @@ impl Alarm {
                 key: Name::of("callbackBudget"),
                 name: "callback-budget",
                 says: "Posts have been near the callback budget for five minutes.",
-                watched: Watched::PercentOf(settings.callback_rps(), Series::of(POSTS)),
+                watched: Watched::PercentOf(settings.get(&CALLBACK_RPS), Series::of(POSTS)),
                 above: BUDGET_PERCENT,
                 periods: 5,
                 silence: Silence::IsWell,
@@ -128,7 +126,6 @@ impl Alarm {
         ]
     }
 
-    /// Its name in the program.
     fn resource_name(&self) -> Name {
         self.key.with("Alarm")
     }
@@ -182,7 +179,7 @@ fn queries(expression: &str, series: Vec<Series>, period: u64) -> Value {
     Value::list([result].into_iter().chain(metrics))
 }
 
-/// Declares the alarms, and whom they are told.
+/// Declares the alarms, and the topic with its subscription.
 pub fn declare(program: &mut Program, settings: &Settings) {
     if let Some(address) = &settings.alarm_email {
         program.add(&TOPIC, Resource::new("aws:sns:Topic").with("name", names::of_stack("alarms")));
@@ -197,7 +194,6 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     }
 }
 
-/// The ARNs of all alarms.
 #[must_use]
 pub fn arns(settings: &Settings) -> Vec<Text> {
     Alarm::all(settings).iter().map(|alarm| alarm.resource_name().get("arn").into()).collect()

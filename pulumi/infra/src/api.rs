@@ -10,37 +10,39 @@ use crate::model::{Name, Program, Resource, Text, Value};
 use crate::settings::Settings;
 use crate::{ProgramError, names};
 
-/// The API.
 pub const API: Name = Name::of("api");
 
 const AUTHORIZER: Name = Name::of("authorizer");
 const DEPLOYMENT: Name = Name::of("deployment");
-/// The API's only stage.
 pub const STAGE: Name = Name::of("stage");
 const ACCESS_LOG: Name = Name::of("accessLog");
 
-/// The account's burst and rate, of all its APIs together. A stage with default settings but without both of these is
-/// closed: the provider sends 0.
-const THROTTLE: [(&str, u64); 2] = throttle(5_000, 10_000);
+type Throttle = [(&'static str, u64); 2];
 
-/// Routes that may not use up what the others need: a call of `history`, `who` or `signal` reads many rows, and `$connect` has a quota of its own
-/// (500 a second). The others share what is left of the account's quota beside `callbackRps`.
-const ROUTE_THROTTLES: [(&str, [(&str, u64); 2]); 4] = [
-    (routes::CONNECT, throttle(500, 500)),
-    ("history", throttle(250, 500)),
-    ("who", throttle(100, 200)),
-    ("signal", throttle(500, 1_000)),
-];
+/// The stage's throttle, for all routes together. A stage with default settings but without both of its fields is closed: the provider sends
+/// 0.
+fn stage_throttle(settings: &Settings) -> Throttle {
+    throttle(settings.request_rps / 2, settings.request_rps)
+}
+
+/// Routes that may not use up what the others need: a call of `history`, `who` or `signal` reads many rows, and `$connect` has a quota of its
+/// own. The others share what is left of the account's quota beside `callbackRps`.
+fn route_throttles(settings: &Settings) -> [(&'static str, Throttle); 4] {
+    [
+        (routes::CONNECT, throttle(settings.connect_rps, settings.connect_rps)),
+        ("history", throttle(250, 500)),
+        ("who", throttle(100, 200)),
+        ("signal", throttle(500, 1_000)),
+    ]
+}
 
 /// Requests at once, and requests a second.
-const fn throttle(burst: u64, rate: u64) -> [(&'static str, u64); 2] {
+const fn throttle(burst: u64, rate: u64) -> Throttle {
     [("throttlingBurstLimit", burst), ("throttlingRateLimit", rate)]
 }
 
-/// The functions that routes lead to.
 const ROUTED: [Function; 3] = [Function::Connect, Function::Disconnect, Function::Receive];
 
-/// A route.
 struct Route {
     name: Name,
     key: &'static str,
@@ -66,7 +68,7 @@ impl Route {
     }
 }
 
-/// Declares the API and all that belongs to it.
+/// Declares the API, its routes and its stage.
 ///
 /// # Errors
 /// When the hash of what is deployed can't be made.
@@ -88,8 +90,8 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
     let stage = of_api("aws:apigatewayv2:Stage")
         .with("name", names::STAGE)
         .with("deploymentId", DEPLOYMENT.get("id"))
-        .with("defaultRouteSettings", Value::map(THROTTLE))
-        .with("routeSettings", route_settings());
+        .with("defaultRouteSettings", Value::map(stage_throttle(settings)))
+        .with("routeSettings", route_settings(settings));
     let stage = if settings.access_log { log_access(program, settings, stage) } else { stage };
     // A stage's settings may only name routes that are there.
     let stage = Route::all().iter().fold(stage, |stage, route| stage.after(&route.name));
@@ -98,8 +100,7 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
     Ok(())
 }
 
-/// What the access log says of each frame: nothing that a client has made up but the route, and so no query, which may hold a token, and
-/// nobody's address.
+/// The fields of the access log. None holds data of a client but the route's name: the query may hold a token, and addresses are personal data.
 const ACCESS_LOG_FIELDS: [(&str, &str); 8] = [
     ("time", "requestTimeEpoch"),
     ("request.id", "requestId"),
@@ -111,7 +112,7 @@ const ACCESS_LOG_FIELDS: [(&str, &str); 8] = [
     ("integration.latency_ms", "integrationLatency"),
 ];
 
-/// Has the stage write an access log, which takes an account-wide role that the operator sets up.
+/// Adds an access log to the stage. It needs an account-wide role, which the operator sets up.
 fn log_access(program: &mut Program, settings: &Settings, stage: Resource) -> Resource {
     let log_group = Resource::new("aws:cloudwatch:LogGroup")
         .with("name", Text::from("/aws/apigateway/").then(names::of_stack("access")))
@@ -124,14 +125,13 @@ fn log_access(program: &mut Program, settings: &Settings, stage: Resource) -> Re
     stage.with("accessLogSettings", access_log)
 }
 
-fn route_settings() -> Value {
-    Value::list(ROUTE_THROTTLES.map(|(key, throttle)| {
+fn route_settings(settings: &Settings) -> Value {
+    Value::list(route_throttles(settings).map(|(key, throttle)| {
         let settings = throttle.map(|(name, value)| (name, Value::from(value)));
         Value::map(settings.into_iter().chain([("routeKey", Value::from(key))]))
     }))
 }
 
-/// A resource that is a part of the API.
 fn of_api(kind: &'static str) -> Resource {
     Resource::new(kind).with("apiId", API.get("id"))
 }
@@ -140,7 +140,7 @@ fn integration_name(function: Function) -> Name {
     function.name().with("Integration")
 }
 
-/// What a deployment takes a picture of.
+/// The resources in the deployment's snapshot.
 fn deployed_parts() -> Vec<(Name, Resource)> {
     let mut parts = vec![(AUTHORIZER, authorizer())];
     for function in ROUTED {
@@ -168,8 +168,8 @@ fn deployed_parts() -> Vec<(Name, Resource)> {
     parts
 }
 
-/// The token comes in a header or in the query, so neither may be asked for as an identity source: API Gateway wants all of
-/// them before it calls the authorizer. The list is there and empty, as the call that creates an authorizer requires one.
+/// The token comes in a header or in the query, so neither can be an identity source: API Gateway requires all identity sources before it
+/// calls the authorizer. The list is empty instead of missing, because the call that creates an authorizer requires one.
 fn authorizer() -> Resource {
     of_api("aws:apigatewayv2:Authorizer")
         .with("name", names::of_stack("authorizer"))
@@ -178,8 +178,8 @@ fn authorizer() -> Resource {
         .with("identitySources", Value::List(Vec::new()))
 }
 
-/// A hash that changes whenever a part does, or how routes are chosen, and so makes a new deployment; API Gateway serves the last picture
-/// otherwise.
+/// A hash of the snapshot's resources and of the route selection. When it changes, Pulumi makes a new deployment; without one, API Gateway
+/// serves the old snapshot.
 fn fingerprint(parts: &[(Name, Resource)], selection: &str) -> Result<String, ProgramError> {
     let parts: BTreeMap<_, _> = parts.iter().map(|(name, part)| (name.as_str(), part)).collect();
     let digest = Sha256::digest(serde_json::to_vec(&(parts, selection))?);
@@ -208,13 +208,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_routes_that_are_there_have_throttles_of_their_own() {
+    fn only_existing_routes_have_throttles() {
         let keys: Vec<&str> = Route::all().iter().map(|route| route.key).collect();
-        assert!(ROUTE_THROTTLES.iter().all(|(key, _)| keys.contains(key)), "{keys:?}");
+        assert!(route_throttles(&Settings::default()).iter().all(|(key, _)| keys.contains(key)), "{keys:?}");
     }
 
     #[test]
-    fn a_route_that_changes_makes_a_new_deployment() {
+    fn throttles_follow_the_settings() {
+        let config = r#"{"hubbub:requestRps": "40000", "hubbub:connectRps": "2000"}"#;
+        let settings = Settings::read(Some(config)).unwrap();
+        assert_eq!(stage_throttle(&settings), throttle(20_000, 40_000));
+        assert_eq!(route_throttles(&settings)[0], (routes::CONNECT, throttle(2_000, 2_000)));
+    }
+
+    #[test]
+    fn changed_route_makes_a_new_deployment() {
         let before = fingerprint(&deployed_parts(), "a").unwrap();
         assert_eq!(before, fingerprint(&deployed_parts(), "a").unwrap());
         assert_ne!(before, fingerprint(&deployed_parts(), "b").unwrap());

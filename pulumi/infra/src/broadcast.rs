@@ -7,10 +7,9 @@ use crate::model::{Name, Program, Resource, Text, Value};
 use crate::settings::Settings;
 use crate::{names, policies};
 
-/// How the state machine's name ends.
+/// The end of the state machine's name.
 pub const NAME: &str = "broadcast";
 
-/// The state machine.
 pub const BROADCAST: Name = Name::of("broadcast");
 
 /// Declares the state machine.
@@ -23,20 +22,20 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), RenderE
     program.add(&role, policies::role(name.clone(), "states.amazonaws.com"));
     program.add(&policy, policies::policy(name.clone(), &role, policies::of_broadcast(settings)));
     // Standard: a start by name is idempotent, which Express doesn't have.
-    let mut machine = Resource::new("aws:sfn:StateMachine")
+    let mut state_machine = Resource::new("aws:sfn:StateMachine")
         .with("name", name)
         .with("type", "STANDARD")
         .with("roleArn", role.get("arn"))
         .with("definition", definition()?)
         .after(&policy);
     if settings.tracing {
-        machine = machine.with("tracingConfiguration", Value::map([("enabled", true)]));
+        state_machine = state_machine.with("tracingConfiguration", Value::map([("enabled", true)]));
     }
-    program.add(&BROADCAST, machine);
+    program.add(&BROADCAST, state_machine);
     Ok(())
 }
 
-/// The definition as it ships, with references in the placeholders' places.
+/// The committed definition, with references in the placeholders' places.
 ///
 /// # Errors
 /// As [`declare`].

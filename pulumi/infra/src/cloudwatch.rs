@@ -1,4 +1,4 @@
-//! CloudWatch's metrics of the stack: Hubbub's own, and what AWS counts of its parts. Alarms watch them and the dashboard shows them.
+//! The stack's metrics in CloudWatch: Hubbub's own, and those of AWS for its resources. Alarms and the dashboard use them.
 
 use hubbub_core::metrics::{Metric, NAMESPACE, STACK};
 
@@ -18,50 +18,50 @@ pub struct Series {
 }
 
 impl Series {
-    /// A metric of Hubbub's, of the whole stack.
+    /// One of Hubbub's own metrics, of the whole stack.
     #[must_use]
     pub fn of(metric: Metric) -> Self {
         Self { namespace: NAMESPACE, name: metric.name, dimension: (STACK, names::stack().into()) }
     }
 
-    /// What SQS counts of a queue.
+    /// SQS's metric of a queue.
     #[must_use]
     pub fn of_queue(queue: &Name, name: &'static str) -> Self {
         Self { namespace: "AWS/SQS", name, dimension: ("QueueName", queue.get("name").into()) }
     }
 
-    /// What Lambda counts of a function.
+    /// Lambda's metric of a function.
     #[must_use]
     pub fn of_function(function: Function, name: &'static str) -> Self {
         Self { namespace: "AWS/Lambda", name, dimension: ("FunctionName", function.name().get("name").into()) }
     }
 
-    /// What Step Functions counts of the broadcasts.
+    /// Step Functions' metric of the broadcasts.
     #[must_use]
     pub fn of_broadcasts(name: &'static str) -> Self {
         Self { namespace: "AWS/States", name, dimension: ("StateMachineArn", BROADCAST.get("arn").into()) }
     }
 
-    /// What DynamoDB counts of the table.
+    /// DynamoDB's metric of the table.
     #[must_use]
     pub fn of_table(name: &'static str) -> Self {
         Self { namespace: "AWS/DynamoDB", name, dimension: ("TableName", TABLE.get("name").into()) }
     }
 
-    /// What API Gateway counts of the API.
+    /// API Gateway's metric of the API.
     #[must_use]
     pub fn of_api(name: &'static str) -> Self {
         Self { namespace: "AWS/ApiGateway", name, dimension: ("ApiId", API.get("id").into()) }
     }
 
-    /// As a widget of a dashboard lists it, with what it says of the line.
+    /// The series as a widget lists it, with the options of its line.
     #[must_use]
     pub fn row(self, options: Vec<(&'static str, Value)>) -> Value {
         let Self { namespace, name, dimension: (dimension, value) } = self;
         Value::List(vec![namespace.into(), name.into(), dimension.into(), value.into(), Value::map(options)])
     }
 
-    /// As an alarm asks for it: by the properties of its resource, or of one of its queries.
+    /// The series as properties of an alarm, or of one of its queries.
     #[must_use]
     pub fn properties(self, statistic: (&'static str, &'static str), period: u64) -> Vec<(&'static str, Value)> {
         let Self { namespace, name, dimension } = self;

@@ -1,5 +1,6 @@
-//! The dashboard, which answers in one look: is it working, how fast, and what does it cost today.
+//! The dashboard. It answers three questions at a glance: is it working, how fast is it, and what does it cost today.
 
+use hubbub_core::config::CALLBACK_RPS;
 use hubbub_core::metrics::{
     ACCEPTED, AGE, APPENDED, CONNECTION_MINUTES, DEAD_LETTERS, DELIVERED, FAILED, GONE, Metric, POSTS, ROUND_TIME,
     THROTTLED,
@@ -12,16 +13,15 @@ use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::{Architecture, Settings};
 use crate::{alarms, names, prices};
 
-/// The dashboard.
 pub const DASHBOARD: Name = Name::of("dashboard");
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How tall a row's question is, in CloudWatch's grid of 24 columns.
+/// The height of a row's heading, in CloudWatch's grid of 24 columns.
 const HEADING_HEIGHT: u64 = 1;
-/// How tall a widget is.
+/// The height of a widget.
 const HEIGHT: u64 = 6;
 
 /// A question, and the widgets that answer it.
@@ -58,7 +58,7 @@ impl Widget {
         self
     }
 
-    /// As the dashboard's body has it.
+    /// The widget as the dashboard's body has it.
     fn place(self, x: u64, y: u64, height: u64) -> Value {
         Value::map([
             ("type", Value::from(self.kind)),
@@ -93,7 +93,7 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         }
         y += HEIGHT;
     }
-    // The period of each widget holds, whatever span of time somebody looks at.
+    // Each widget keeps its period for every span of time.
     let body = Value::map([
         ("start", Value::from("-PT24H")),
         ("periodOverride", "inherit".into()),
@@ -128,7 +128,7 @@ fn is_it_working(settings: &Settings) -> Vec<Widget> {
             MINUTE,
             [
                 vec![
-                    queue(&DEAD_LETTER_QUEUE, waiting, "dead letters that lie there", "left"),
+                    queue(&DEAD_LETTER_QUEUE, waiting, "dead letters", "left"),
                     queue(&PUBLISH_QUEUE, waiting, "messages that wait", "left"),
                     queue(&PUBLISH_QUEUE, "ApproximateAgeOfOldestMessage", "oldest message, s", "right"),
                 ],
@@ -145,7 +145,7 @@ fn how_fast(settings: &Settings) -> Vec<Widget> {
         let line = |stat: &'static str| Series::of(metric).row(vec![label(stat), ("stat", stat.into())]);
         vec![line("p50"), line("p99")]
     };
-    let budget = settings.callback_rps();
+    let budget = settings.get(&CALLBACK_RPS);
     let posts = vec![
         expression("posts / PERIOD(posts)", "rate", "posts/s"),
         Series::of(POSTS).row(vec![("id", "posts".into()), ("visible", false.into())]),
@@ -169,7 +169,7 @@ fn how_fast(settings: &Settings) -> Vec<Widget> {
     ]
 }
 
-/// The bill since midnight UTC, and by hours. Each part is computed from what AWS counts itself, where it counts it.
+/// The costs since midnight UTC, and by hours. Each part is computed from AWS's own metrics where there are any.
 fn what_does_it_cost(settings: &Settings) -> Vec<Widget> {
     let title = "Dollars since midnight UTC";
     vec![
@@ -178,7 +178,7 @@ fn what_does_it_cost(settings: &Settings) -> Vec<Widget> {
     ]
 }
 
-/// What is counted for the bill, under names that its expressions use.
+/// The metrics of the bill, under the ids that its expressions use.
 #[derive(Default)]
 struct Bill {
     metrics: Vec<Value>,
@@ -227,7 +227,7 @@ fn costs(settings: &Settings) -> Vec<Value> {
             prices::SQS_REQUEST.times(&bill.sum(series))
         }),
         ("states", "Step Functions", {
-            // PlanBroadcast and IsSettled? each time, and behind them FanOut or the end; DeliverPage for each page.
+            // A round goes through PlanBroadcast, IsSettled? and FanOut or the end; DeliverPage runs once for each page.
             let plans = bill.count(Series::of_function(Function::PlanBroadcast, "Invocations"));
             let pages = bill.count(Series::of_function(Function::DeliverPage, "Invocations"));
             prices::STEP_FUNCTIONS_TRANSITION.times(&format!("3 * {plans} + {pages}"))

@@ -1,5 +1,7 @@
 //! The seven functions, each with its role, its policy and its log group.
 
+use std::iter;
+
 use hubbub_core::config::{
     AuthorizeConfig, Config, ConnectConfig, DeliverConfig, DeliverPageConfig, DisconnectConfig, PlanBroadcastConfig,
     ReceiveConfig,
@@ -184,8 +186,8 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
 
 /// The variables of a function: those of its configuration, what it logs, and on the local stack where AWS is.
 fn environment(function: Function, settings: &Settings) -> Result<Value, ProgramError> {
-    let mut variables = vec![(env::LOG, Value::from(settings.log_level.as_str()))];
-    for variable in function.variables() {
+    let mut variables = Vec::new();
+    for variable in iter::once(env::LOG).chain(function.variables().iter().copied()) {
         variables.push((variable, value(variable, settings)?));
     }
     if let Some(endpoint) = &settings.aws_endpoint {
@@ -206,16 +208,8 @@ fn value(variable: &'static str, settings: &Settings) -> Result<Value, ProgramEr
         env::STACK => Ok(names::stack().into()),
         env::STATE_MACHINE_ARN => Ok(names::broadcast_arn().into()),
         env::CALLBACK_URL => Ok(names::callback_url(settings).into()),
-        env::TOKEN_KEY_PARAMETER if settings.tokens.algorithm.has_public_keys() => Ok("".into()),
+        env::TOKEN_KEY_PARAMETER if settings.has_public_keys() => Ok("".into()),
         env::TOKEN_KEY_PARAMETER => Ok(TOKEN_KEY_PARAMETER.get("name").into()),
-        env::TOKEN_ALGORITHM => Ok(settings.tokens.algorithm.name().into()),
-        env::TOKEN_JWKS_URL => Ok(settings.tokens.jwks_url.as_str().into()),
-        env::TOKEN_ISSUER => Ok(settings.tokens.issuer.as_str().into()),
-        env::TOKEN_AUDIENCE => Ok(settings.tokens.audience.as_str().into()),
-        env::DEFAULT_CAPABILITIES => Ok(settings.tokens.default_capabilities.as_str().into()),
-        _ => {
-            let number = settings.number(variable).ok_or(ProgramError::NoValue(variable))?;
-            Ok(number.to_string().into())
-        }
+        _ => Ok(settings.of_variable(variable).ok_or(ProgramError::NoValue(variable))?.into()),
     }
 }

@@ -1,8 +1,8 @@
 //! The Pulumi program that deploys Hubbub.
 //!
-//! Pulumi runs the binary as its compiler (`Pulumi.yaml`) and deploys what it prints; the local stack applies the same text.
-//! The functions' variables, the table's keys and the routes come from the core crate's names, the state machine from the
-//! file that ships, so that what is deployed and what runs can't drift. Each module declares one concern's resources.
+//! Pulumi runs the binary as its compiler (`Pulumi.yaml`) and deploys the printed program; the local stack applies the same text. The
+//! functions' variables, the table's keys and the routes come from the core crate, and the state machine from its committed file, so that the
+//! deployment can't differ from the code. Each module declares the resources of one concern.
 
 pub mod alarms;
 pub mod api;
@@ -10,7 +10,9 @@ pub mod broadcast;
 pub mod cloudwatch;
 pub mod dashboard;
 pub mod domain;
+pub mod expression;
 pub mod functions;
+pub mod generated;
 pub mod model;
 pub mod names;
 pub mod outputs;

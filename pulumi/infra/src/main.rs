@@ -1,25 +1,34 @@
 //! Prints the Pulumi program that deploys Hubbub: `Pulumi.yaml` names this binary as its compiler.
-//!
-//! With `--check FILE`, it prints nothing and says whether the file has the program that is printed without configuration. With `--settings`,
-//! it prints the page that has every key.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use hubbub_infra::functions::Function;
+use hubbub_infra::generated;
 use hubbub_infra::settings::{Architecture, Settings};
+
+const USAGE: &str = "\
+Prints the Pulumi program that deploys Hubbub, for the configuration in PULUMI_CONFIG.
+
+usage: hubbub-infra [--write | --check | --help]
+
+Without an option, it prints the program. At the repository's root:
+  --write  write the files that are made from the program and its tables:
+           pulumi/Main.json, pulumi/stack.json and docs/settings.md
+  --check  exit with 1 if one of them differs, and name it";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         [] => print(),
-        ["--settings"] => {
-            print!("{}", hubbub_infra::settings::keys::page());
+        ["--write"] => write(),
+        ["--check"] => check(),
+        ["--help"] => {
+            println!("{USAGE}");
             Ok(())
         }
-        ["--check", file] => check(Path::new(file)),
-        _ => Err("usage: hubbub-infra [--check FILE | --settings]".into()),
+        _ => Err(USAGE.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,7 +46,7 @@ fn main() -> ExitCode {
 fn print() -> Result<(), Box<dyn std::error::Error>> {
     let config = std::env::var_os("PULUMI_CONFIG").map(|config| config.to_string_lossy().into_owned());
     let program = hubbub_infra::render(config.as_deref())?;
-    // Without a stack, Pulumi asks which packages the program needs, or somebody else looks at it: nothing is deployed.
+    // Without a stack, nothing is deployed: Pulumi asks for the program's packages, or a person reads the program.
     if config.is_some() && std::env::var_os("PULUMI_STACK").is_some() {
         check_zips(&Settings::read(config.as_deref())?)?;
     }
@@ -45,8 +54,8 @@ fn print() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Whether the functions are there that the program deploys: Pulumi would say which file is missing, and not what to do. The local stack sees
-/// to its own.
+/// Checks that the functions' zips are there: Pulumi would name a missing file, but not the command that makes it. The local stack makes its
+/// own.
 fn check_zips(settings: &Settings) -> Result<(), String> {
     if settings.aws_endpoint.is_some() {
         return Ok(());
@@ -57,20 +66,33 @@ fn check_zips(settings: &Settings) -> Result<(), String> {
     let wanted = settings.zip_folder();
     let Some(zip) = missing(wanted) else { return Ok(()) };
     let there = Architecture::ALL.into_iter().map(Architecture::name).find(|folder| missing(folder).is_none());
-    let or = there.map(|name| format!(", or `pulumi config set hubbub:architecture {name}`, for which they are there"));
+    let or = there.map(|name| format!(", or `pulumi config set hubbub:architecture {name}`: those are packaged"));
     Err(format!(
-        "the functions are to run on {wanted}, but aren't packaged for it: `{zip}` isn't there. Run `scripts/package --architecture {wanted}`{}",
+        "`{zip}` is missing: the functions aren't packaged for {wanted}. Run `scripts/package --architecture {wanted}`{}",
         or.unwrap_or_default()
     ))
 }
 
-fn check(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let name = file.display();
-    let held = std::fs::read_to_string(file).map_err(|error| format!("`{name}` can't be read: {error}"))?;
-    // As it is printed, with a line's end.
-    if held == format!("{}\n", hubbub_infra::render(None)?) {
-        Ok(())
-    } else {
-        Err(format!("`{name}` is not the program: write it anew with `cargo run -q -p hubbub-infra > {name}`").into())
+fn write() -> Result<(), Box<dyn std::error::Error>> {
+    for (path, text) in generated::files()? {
+        std::fs::write(path, text)
+            .map_err(|error| format!("`{path}` can't be written: {error}; run it at the repository's root"))?;
     }
+    Ok(())
+}
+
+fn check() -> Result<(), Box<dyn std::error::Error>> {
+    let mut differing = Vec::new();
+    for (path, text) in generated::files()? {
+        let held = std::fs::read_to_string(path)
+            .map_err(|error| format!("`{path}` can't be read: {error}; run it at the repository's root"))?;
+        if held != text {
+            differing.push(format!("`{path}`"));
+        }
+    }
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let files = differing.join(", ");
+    Err(format!("not as generated: {files}. `cargo run -q -p hubbub-infra -- --write` writes them").into())
 }

@@ -1,15 +1,15 @@
 //! A Pulumi YAML program as typed values.
 //!
-//! Pulumi replaces `$$` by `$` in every string and takes `${…}` for a reference. So text and references are different
-//! types here: a literal is escaped when it is printed, a [`Reference`] never is, and nobody writes either by hand.
-//! What a resource type is called and which properties it has is left to the modules that declare resources.
+//! Pulumi replaces `$$` by `$` in every string and takes `${…}` for a reference. So text and references are different types here: a literal
+//! is escaped when it is printed, a [`Reference`] never is, and nobody writes either by hand. The modules that declare resources know their
+//! types and properties.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A whole program, in the order in which a reader wants it.
+/// A program.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Program {
     /// The project's name.
@@ -27,7 +27,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Declares a resource. A name stands for one thing: a second resource of that name takes the first one's place.
+    /// Declares a resource. A second resource of the same name replaces the first.
     pub fn add(&mut self, name: &Name, resource: Resource) {
         self.resources.insert(name.0.to_string(), resource);
     }
@@ -81,7 +81,7 @@ impl Resource {
         self
     }
 
-    /// Has Pulumi refuse to delete or to replace it.
+    /// Makes Pulumi refuse to delete or replace it.
     #[must_use]
     pub fn protected_if(mut self, is_protected: bool) -> Self {
         self.is_protected = is_protected;
@@ -161,7 +161,7 @@ impl Name {
     }
 }
 
-/// What `${…}` holds; it is never escaped.
+/// The content of `${…}`; it is never escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference(String);
 
@@ -218,7 +218,6 @@ pub enum Value {
     Text(Text),
     /// A whole number.
     Number(u64),
-    /// Yes or no.
     Bool(bool),
     /// A list.
     List(Vec<Value>),
@@ -294,22 +293,10 @@ impl Serialize for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What Pulumi makes of a string without references: `$$` becomes `$`.
-    fn unescape(text: &str) -> String {
-        let mut rest = text;
-        let mut read = String::new();
-        while let Some((before, after)) = rest.split_once('$') {
-            read.push_str(before);
-            read.push('$');
-            assert!(!after.starts_with('{'), "`{text}` has a reference");
-            rest = after.strip_prefix('$').unwrap_or(after);
-        }
-        read + rest
-    }
+    use crate::expression::evaluate;
 
     #[test]
-    fn a_literal_comes_back_from_pulumi_as_it_went_in() {
+    fn literal_is_read_back_as_it_was_written() {
         for literal in [
             "",
             "plain",
@@ -323,12 +310,13 @@ mod tests {
             "{% $states.input %}",
             "a$",
         ] {
-            assert_eq!(unescape(&Text::from(literal).to_pulumi()), literal);
+            let written = Text::from(literal).to_pulumi();
+            assert_eq!(evaluate(&written, |reference| panic!("{reference:?}")).unwrap(), literal);
         }
     }
 
     #[test]
-    fn a_reference_is_not_escaped_and_the_text_around_it_is() {
+    fn text_around_a_reference_is_escaped() {
         let text = Text::from("a$/").then(Name::of("table").get("arn")).then("/${b}");
         assert_eq!(text.to_pulumi(), "a$$/${table.arn}/$${b}");
     }

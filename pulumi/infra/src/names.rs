@@ -1,7 +1,7 @@
-//! What things are called in the account, and where they are found.
+//! Names and addresses in the account.
 //!
-//! Names and addresses are made from the stack's name, the Region and the API's id alone. So a function may know the state
-//! machine that calls it, and the API that it answers, without a circle of references.
+//! They are made from the stack's name, the Region and the API's id alone. So a function can know the state machine that calls it and the
+//! API that it answers, without a circle of references.
 
 use crate::model::{Name, Reference, Text};
 use crate::settings::Settings;
@@ -9,13 +9,10 @@ use crate::settings::Settings;
 /// The API's only stage.
 pub const STAGE: &str = "v1";
 
-/// The Region that the stack is in.
 pub const REGION: Name = Name::of("region");
 
-/// The account that the stack is in.
 pub const ACCOUNT: Name = Name::of("accountId");
 
-/// The stack's name.
 #[must_use]
 pub fn stack() -> Reference {
     Name::of("pulumi").get("stack")
@@ -33,17 +30,17 @@ pub fn path_of_stack(end: &str) -> Text {
     Text::from("/hubbub/").then(stack()).then(format!("/{end}"))
 }
 
-/// The address for sockets: the operator's own domain, or the API's stage.
+/// The address for clients: the operator's own domain, or the API's stage.
 #[must_use]
 pub fn web_socket_url(settings: &Settings) -> Text {
-    match (&settings.aws_endpoint, &settings.domain) {
+    match (&settings.aws_endpoint, settings.domain()) {
         (Some(endpoint), _) => local_stage(&endpoint.replacen("http", "ws", 1)),
         (None, Some(domain)) => Text::from(format!("wss://{}", domain.name)),
         (None, None) => stage("wss"),
     }
 }
 
-/// The address of the API's stage for posts to connections, without `/@connections`. It is there with a domain as well, and needs no DNS of
+/// The address of the API's stage for posts to connections, without `/@connections`. A domain doesn't change it: posts need no DNS record of
 /// the operator's.
 #[must_use]
 pub fn callback_url(settings: &Settings) -> Text {
@@ -53,7 +50,7 @@ pub fn callback_url(settings: &Settings) -> Text {
     }
 }
 
-/// Where an operator looks at the dashboard.
+/// The dashboard in AWS's console.
 #[must_use]
 pub fn dashboard_url() -> Text {
     Text::from("https://")

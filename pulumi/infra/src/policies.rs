@@ -47,7 +47,7 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
     }
     statements.extend(match function {
         // Public keys are read from the web, which takes no permission.
-        Function::Authorize if settings.tokens.algorithm.has_public_keys() => Vec::new(),
+        Function::Authorize if settings.has_public_keys() => Vec::new(),
         Function::Authorize => vec![allow(&["ssm:GetParameter"], TOKEN_KEY_PARAMETER.get("arn"))],
         Function::Connect => vec![use_table(&EVERYTHING)],
         Function::Disconnect => {

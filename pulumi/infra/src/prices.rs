@@ -1,12 +1,11 @@
-//! What AWS asks, for the dashboard: on demand in us-east-1, in US dollars, as AWS's price pages had it in November 2026. No free tier, no
-//! discount. `scripts/benchmark/prices.py` has some of them too, and a test holds that they are the same.
+//! AWS's prices, for the dashboard: on demand in us-east-1, in US dollars, from AWS's price pages in November 2026, without free tier or
+//! discounts. `scripts/benchmark/prices.py` has some of them too; a test holds that they are the same.
 
-/// A price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// Dollars, as CloudWatch's expressions write a number.
+    /// Dollars, written as in CloudWatch's expressions.
     pub dollars: &'static str,
-    /// For so many.
+    /// The number of units that cost this much.
     pub units: u64,
 }
 
@@ -15,7 +14,7 @@ impl Price {
         Self { dollars, units }
     }
 
-    /// A CloudWatch expression of what so many cost, which is an expression too.
+    /// A CloudWatch expression of the cost of a quantity, which is an expression itself.
     #[must_use]
     pub fn times(self, quantity: &str) -> String {
         let Self { dollars, units } = self;
@@ -30,7 +29,7 @@ const MILLION: u64 = 1_000_000;
 
 /// API Gateway, WebSocket: a message of up to 32 KB, in either direction.
 pub const API_GATEWAY_MESSAGE: Price = Price::per(MILLION, "1.00");
-/// API Gateway, WebSocket: a socket that is open for a minute.
+/// API Gateway, WebSocket: a connection that is open for a minute.
 pub const API_GATEWAY_CONNECTION_MINUTE: Price = Price::per(MILLION, "0.25");
 /// Lambda on arm64: a GB-second.
 pub const LAMBDA_GB_SECOND: Price = Price::per(1, "0.0000133334");
@@ -46,12 +45,12 @@ pub const DYNAMODB_WRITE_UNIT: Price = Price::per(MILLION, "0.625");
 pub const SQS_REQUEST: Price = Price::per(MILLION, "0.50");
 /// Step Functions, Standard: a transition between states.
 pub const STEP_FUNCTIONS_TRANSITION: Price = Price::per(MILLION, "25.00");
-/// CloudWatch: a metric of one's own, a month.
+/// CloudWatch: a custom metric, a month.
 pub const METRIC_MONTH: Price = Price::per(1, "0.30");
 /// CloudWatch: a metric that an alarm watches, a month.
 pub const ALARM_METRIC_MONTH: Price = Price::per(1, "0.10");
 
-/// All of them, by the names that they have here.
+/// All of them, by the names of their constants.
 pub const ALL: [(&str, Price); 11] = [
     ("API_GATEWAY_MESSAGE", API_GATEWAY_MESSAGE),
     ("API_GATEWAY_CONNECTION_MINUTE", API_GATEWAY_CONNECTION_MINUTE),

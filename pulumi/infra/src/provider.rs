@@ -1,4 +1,4 @@
-//! The AWS provider, pinned, and what it is asked for.
+//! The AWS provider in a fixed version, and its lookups.
 
 use crate::model::{Name, Program, Resource, Text, Value};
 use crate::names;
@@ -28,7 +28,7 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     }
 }
 
-/// A declared provider doesn't see the stack's `aws:region` and `aws:profile`, so they are passed on.
+/// A declared provider doesn't read the stack's `aws:region` and `aws:profile`, so they are passed on.
 fn provider(settings: &Settings) -> Resource {
     let mut provider = Resource::new("pulumi:providers:aws");
     if let Some(region) = &settings.region {
@@ -37,7 +37,7 @@ fn provider(settings: &Settings) -> Resource {
     if let Some(profile) = &settings.profile {
         provider = provider.with("profile", profile.as_str());
     }
-    // So that whoever looks at a bill or an account sees what belongs to which stack.
+    // The tags show in bills and in the account which resource belongs to which stack.
     let tags = Value::map([("project", Text::from(PROJECT)), ("stack", names::stack().into())]);
     provider = provider.with("defaultTags", Value::map([("tags", tags)]));
     match &settings.aws_endpoint {

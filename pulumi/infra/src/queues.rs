@@ -1,4 +1,4 @@
-//! The publish queue, its dead-letter queue, the queue of announcements, and the mappings that feed `deliver`.
+//! The publish queue, its dead-letter queue, the queue of presence announcements, and the mappings that invoke `deliver`.
 
 use hubbub_core::names::MAX_RECEIVES;
 use hubbub_core::presence::ANNOUNCED_AFTER;
@@ -8,37 +8,35 @@ use crate::model::{Name, Program, Resource, Value};
 use crate::settings::Settings;
 use crate::{names, policies};
 
-/// Where everything that is published waits for `deliver`.
+/// The queue of published messages, for `deliver`.
 pub const PUBLISH_QUEUE: Name = Name::of("publishQueue");
 
-/// Where messages go that can't be delivered.
+/// The queue of messages that can't be delivered.
 pub const DEAD_LETTER_QUEUE: Name = Name::of("deadLetterQueue");
 
-/// Where announcements of who comes and goes are asked for.
+/// The queue on which presence announcements are asked for.
 pub const PRESENCE_QUEUE: Name = Name::of("presenceQueue");
 
 const ANNOUNCE_MAPPING: Name = Name::of("announcePresence");
 
 const DELIVER_MAPPING: Name = Name::of("deliverPublished");
 
-/// What services take on to publish.
+/// The policy that lets a service publish.
 pub const PUBLISH_POLICY: Name = Name::of("publishPolicy");
 
-/// SQS's longest, for two of the queues: what was accepted must outlast an outage, and a dead letter wait for somebody to look.
+/// The longest that SQS offers: accepted messages must survive an outage, and dead letters wait until an operator looks at them.
 const RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
-/// An announcement that could not be made for so long is not worth making: the next change asks for another one. So the queue needs no
-/// dead-letter queue.
+/// A later announcement is worthless, because the next membership change asks for another one. So the queue needs no dead-letter queue.
 const PRESENCE_RETENTION_SECONDS: u64 = 15 * 60;
 
-/// The most that Lambda takes from a FIFO queue at once.
+/// The largest batch that Lambda takes from a FIFO queue.
 const BATCH: u64 = 10;
 
-/// AWS's advice: a batch that is being tried stays hidden for six times the function's timeout, so that throttled
-/// invocations can be repeated before SQS gives the messages out again.
+/// AWS advises a visibility timeout of six times the function's timeout, so that throttled invocations can be repeated before SQS gives the
+/// messages out again.
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
-/// Declares the queues and the mappings.
 pub fn declare(program: &mut Program, settings: &Settings) {
     let kept = |end| queue(end, RETENTION_SECONDS).protected_if(settings.deletion_protection);
     program.add(&DEAD_LETTER_QUEUE, kept("dead-letters.fifo"));
@@ -64,7 +62,7 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     program.add(&ANNOUNCE_MAPPING, mapping(&PRESENCE_QUEUE, budget.announce_functions()));
 }
 
-/// Feeds `deliver` from a queue, so many functions at once.
+/// Invokes `deliver` with a queue's messages, at most this many functions at once.
 fn mapping(queue: &Name, functions: u32) -> Resource {
     Resource::new("aws:lambda:EventSourceMapping")
         .with("eventSourceArn", queue.get("arn"))
@@ -76,8 +74,8 @@ fn mapping(queue: &Name, functions: u32) -> Resource {
         .after(&Function::Deliver.policy_name())
 }
 
-/// A FIFO queue, whose throughput and deduplication are by message group: by channel. It is encrypted with SQS's own key, which costs
-/// nothing; a key in KMS would cost by the request, and every service that publishes would need a grant for it.
+/// A FIFO queue with throughput and deduplication by message group, which is the channel. It is encrypted with SQS's own key, which costs
+/// nothing; a KMS key would cost by the request, and every publishing service would need a grant for it.
 fn queue(end: &str, retention_seconds: u64) -> Resource {
     Resource::new("aws:sqs:Queue")
         .with("name", names::of_stack(end))

@@ -1,4 +1,4 @@
-//! The one table.
+//! The DynamoDB table.
 
 use hubbub_core::names::table;
 
@@ -6,10 +6,9 @@ use crate::model::{Name, Program, Resource, Value};
 use crate::names;
 use crate::settings::Settings;
 
-/// The table.
 pub const TABLE: Name = Name::of("table");
 
-/// Declares the table: on demand, so that a quiet stack costs nothing and a loud one is not throttled by a guess.
+/// Declares the table: on demand, so that an idle stack costs nothing and a busy one isn't throttled by a wrong guess.
 ///
 /// DynamoDB encrypts every table, and left to itself does so with a key that AWS owns, which costs nothing. Pulumi's
 /// `serverSideEncryption` would choose a key in KMS, which costs by the request and adds no more than its uses in CloudTrail.

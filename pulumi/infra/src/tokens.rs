@@ -2,16 +2,15 @@
 
 use crate::model::{ConfigKey, Name, Program, Resource};
 use crate::names;
-use crate::settings::Settings;
-use crate::settings::keys::TOKEN_KEY;
+use crate::settings::{Settings, TOKEN_KEY};
 
 /// The parameter that holds the key.
 pub const TOKEN_KEY_PARAMETER: Name = Name::of("tokenKeyParameter");
 
-/// Declares the parameter, where tokens are signed with a secret. The key goes from the stack's encrypted configuration to SSM and is in no state and no output:
-/// `valueWo` is written and never read, whenever `valueWoVersion` moves.
+/// Declares the parameter, where tokens are signed with a secret. The key goes from the stack's encrypted configuration to SSM and is in no
+/// output. `valueWo` is written whenever `valueWoVersion` changes, and never read.
 pub fn declare(program: &mut Program, settings: &Settings) {
-    if settings.tokens.algorithm.has_public_keys() {
+    if settings.has_public_keys() {
         return;
     }
     let key = ConfigKey { r#type: "string", secret: true };

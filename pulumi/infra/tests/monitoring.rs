@@ -63,12 +63,12 @@ fn is_of_hubbub(name: &str) -> bool {
 }
 
 #[test]
-fn the_dashboard_is_as_reviewed() {
+fn dashboard_is_as_reviewed() {
     insta::assert_json_snapshot!("dashboard", dashboard(&program(&json!({}))));
 }
 
 #[test]
-fn the_dashboard_shows_every_metric_and_none_that_is_not_there() {
+fn dashboard_shows_every_metric_and_no_other() {
     let program = program(&json!({}));
     let rows: Vec<&Value> = list(&dashboard(&program)["widgets"])
         .iter()
@@ -84,7 +84,7 @@ fn the_dashboard_shows_every_metric_and_none_that_is_not_there() {
 }
 
 #[test]
-fn the_dashboards_widgets_fill_its_rows_and_do_not_overlap() {
+fn widgets_fill_their_rows_and_do_not_overlap() {
     let program = program(&json!({}));
     let mut columns: BTreeMap<u64, u64> = BTreeMap::new();
     for widget in list(&dashboard(&program)["widgets"]) {
@@ -98,7 +98,7 @@ fn the_dashboards_widgets_fill_its_rows_and_do_not_overlap() {
 }
 
 #[test]
-fn an_expression_uses_what_its_widget_has() {
+fn expression_uses_metrics_of_its_widget() {
     for architecture in ["arm64", "x86_64"] {
         let program = program(&json!({"hubbub:architecture": architecture}));
         for widget in list(&dashboard(&program)["widgets"]) {
@@ -119,7 +119,7 @@ fn an_expression_uses_what_its_widget_has() {
 }
 
 #[test]
-fn the_bill_is_what_the_prices_say() {
+fn bill_follows_the_prices() {
     let program = program(&json!({}));
     let widgets = list(&dashboard(&program)["widgets"]);
     let bill = widgets.iter().find(|widget| widget["properties"]["view"] == "singleValue").unwrap();
@@ -144,7 +144,7 @@ fn of_python(text: &str) -> f64 {
 }
 
 #[test]
-fn the_dashboards_prices_are_the_benchmarks() {
+fn dashboard_and_benchmark_have_the_same_prices() {
     let python = file("scripts/benchmark/prices.py");
     let mut shared = 0;
     for (name, price) in prices::ALL {
@@ -158,7 +158,7 @@ fn the_dashboards_prices_are_the_benchmarks() {
 }
 
 #[test]
-fn an_alarm_says_what_silence_means_and_where_to_read_on() {
+fn alarm_names_its_guide_and_treats_missing_data() {
     for config in [json!({}), json!({"hubbub:awsEndpoint": "http://127.0.0.1:4566"})] {
         let program = program(&config);
         assert_eq!(alarms(&program).len(), 7);
@@ -184,7 +184,7 @@ fn an_alarm_says_what_silence_means_and_where_to_read_on() {
 }
 
 #[test]
-fn every_alarm_has_a_section_of_the_operators_page_and_every_section_an_alarm() {
+fn every_alarm_has_a_section_in_operations_md() {
     let page = file("docs/operations.md");
     let sections: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let program = program(&json!({}));
@@ -198,7 +198,7 @@ fn every_alarm_has_a_section_of_the_operators_page_and_every_section_an_alarm() 
 }
 
 #[test]
-fn the_operators_page_has_every_metric_with_its_unit_and_meaning() {
+fn operations_md_explains_every_metric() {
     let page = file("docs/operations.md");
     for Metric { name, unit, meaning, functions } in metrics::ALL {
         let row = format!("| `{name}` | {} | {meaning} | {} |", unit.name(), functions.join(", "));
@@ -207,7 +207,7 @@ fn the_operators_page_has_every_metric_with_its_unit_and_meaning() {
 }
 
 #[test]
-fn the_operators_page_says_what_watching_costs() {
+fn operations_md_says_what_monitoring_costs() {
     let page = file("docs/operations.md");
     let month = |price: prices::Price, count: usize| {
         format!(
@@ -225,7 +225,7 @@ fn the_operators_page_says_what_watching_costs() {
 }
 
 #[test]
-fn a_function_that_records_metrics_knows_its_stack_and_no_other_does() {
+fn only_functions_with_metrics_know_their_stack() {
     let recording: BTreeSet<&str> = metrics::ALL.iter().flat_map(|metric| metric.functions).copied().collect();
     for function in Function::ALL {
         let knows = function.variables().contains(&env::STACK);
@@ -236,7 +236,7 @@ fn a_function_that_records_metrics_knows_its_stack_and_no_other_does() {
 }
 
 #[test]
-fn an_address_for_alarms_is_told_of_each_and_of_its_end() {
+fn alarm_email_gets_every_alarm_and_its_end() {
     let program = program(&json!({"hubbub:alarmEmail": "ops@example.com"}));
     for (name, alarm) in alarms(&program) {
         for key in ["alarmActions", "okActions"] {
@@ -248,7 +248,7 @@ fn an_address_for_alarms_is_told_of_each_and_of_its_end() {
 }
 
 #[test]
-fn the_budgets_alarm_and_line_follow_the_setting() {
+fn budget_alarm_follows_the_setting() {
     let program = program(&json!({"hubbub:callbackRps": "2000"}));
     let queries = list(&alarms(&program)["callbackBudgetAlarm"]["metricQueries"]);
     assert_eq!(queries[0]["expression"], "100 * m0 / PERIOD(m0) / 2000");
@@ -259,7 +259,7 @@ fn the_budgets_alarm_and_line_follow_the_setting() {
 }
 
 #[test]
-fn the_dashboards_address_is_an_output_where_there_is_a_console() {
+fn dashboard_url_is_an_output_on_aws() {
     let output = |config: Value| program(&config)["outputs"].get("dashboardUrl").cloned();
     let cloud = output(json!({})).unwrap();
     assert_eq!(

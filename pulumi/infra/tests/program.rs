@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "clippy.toml allows them in tests, which leaves out the helpers that tests share"
 )]
@@ -14,9 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use hubbub_core::names::outputs::{self, Stacks};
 use hubbub_core::names::{env, routes, table};
+use hubbub_infra::expression::{Reference, evaluate, references};
 use hubbub_infra::functions::Function;
-use hubbub_infra::render;
+use hubbub_infra::{generated, render};
 use hubbub_statemachines::{Arns, broadcast, check};
 use serde_json::{Value, json};
 
@@ -70,40 +71,6 @@ fn properties<'a>(program: &'a Value, name: &str) -> &'a Value {
     &program["resources"][name]["properties"]
 }
 
-/// What Pulumi reads in a string: text, with `$$` as `$`, and references.
-#[derive(Debug, PartialEq)]
-enum Part {
-    Text(String),
-    Reference(String),
-}
-
-fn parse(text: &str) -> Vec<Part> {
-    let (mut parts, mut literal, mut rest) = (Vec::new(), String::new(), text);
-    while let Some((before, after)) = rest.split_once('$') {
-        literal.push_str(before);
-        if let Some(reference) = after.strip_prefix('{') {
-            let (target, following) = reference.split_once('}').unwrap();
-            parts.push(Part::Text(std::mem::take(&mut literal)));
-            parts.push(Part::Reference(target.to_owned()));
-            rest = following;
-        } else {
-            literal.push('$');
-            rest = after.strip_prefix('$').unwrap_or_else(|| panic!("`{text}` has a single `$`"));
-        }
-    }
-    parts.push(Part::Text(literal + rest));
-    parts
-}
-
-/// A string with its references replaced.
-fn evaluate(text: &str, resolve: impl Fn(&str) -> String) -> String {
-    let parts = parse(text).into_iter().map(|part| match part {
-        Part::Text(text) => text,
-        Part::Reference(target) => resolve(&target),
-    });
-    parts.collect()
-}
-
 /// The statements of a function's or the state machine's policy.
 fn statements<'a>(program: &'a Value, owner: &str) -> &'a Vec<Value> {
     properties(program, &format!("{owner}Policy"))["policy"]["fn::toJSON"]["Statement"].as_array().unwrap()
@@ -114,24 +81,24 @@ fn actions(statement: &Value) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn the_cloud_program_is_as_reviewed() {
+fn cloud_program_is_as_reviewed() {
     insta::assert_snapshot!("cloud", render(None).unwrap());
 }
 
 #[test]
-fn the_local_program_is_as_reviewed() {
+fn local_program_is_as_reviewed() {
     insta::assert_snapshot!("local", render(Some(LOCAL)).unwrap());
 }
 
 #[test]
-fn the_same_configuration_gives_the_same_text() {
+fn same_configuration_gives_the_same_text() {
     for config in [None, Some(LOCAL)] {
         assert_eq!(render(config).unwrap(), render(config).unwrap());
     }
 }
 
 #[test]
-fn only_the_address_of_a_local_aws_changes_the_structure() {
+fn numbers_and_words_leave_the_structure_as_it_is() {
     fn shape(value: &Value) -> Value {
         match value {
             Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
@@ -146,7 +113,7 @@ fn only_the_address_of_a_local_aws_changes_the_structure() {
 }
 
 #[test]
-fn every_resource_is_of_a_type_that_the_local_stack_knows() {
+fn local_stack_knows_every_resource_type() {
     for program in both() {
         let types: BTreeSet<_> = resources(&program).map(|(_, resource)| resource["type"].as_str().unwrap()).collect();
         assert_eq!(types, BTreeSet::from(TYPES));
@@ -157,7 +124,7 @@ fn every_resource_is_of_a_type_that_the_local_stack_knows() {
 const OPTIONAL: [&str; 3] = [env::TOKEN_JWKS_URL, env::TOKEN_ISSUER, env::TOKEN_AUDIENCE];
 
 #[test]
-fn a_function_gets_the_variables_that_it_reads_and_no_others() {
+fn function_gets_only_the_variables_that_it_reads() {
     for (program, extras) in both()
         .iter()
         .zip([vec![env::LOG], vec![env::LOG, "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]])
@@ -193,7 +160,7 @@ fn every_function_has_a_crate_of_its_name() {
 }
 
 #[test]
-fn a_policy_names_its_actions_and_resources() {
+fn policy_names_its_actions_and_resources() {
     let program = program(None);
     assert_eq!(of_type(&program, "aws:iam:RolePolicy").count(), Function::ALL.len() + 1);
     let functions = Function::ALL.map(|function| function.name());
@@ -212,7 +179,7 @@ fn a_policy_names_its_actions_and_resources() {
 }
 
 #[test]
-fn a_function_may_use_what_it_is_told_of() {
+fn function_may_use_the_resources_in_its_variables() {
     let program = program(None);
     for function in Function::ALL {
         let statements = statements(&program, function.name().as_str());
@@ -252,7 +219,7 @@ fn queues_are_fifo_and_deduplicate_by_channel() {
 }
 
 #[test]
-fn announcements_wait_so_that_many_changes_are_one() {
+fn presence_announcements_are_delayed() {
     let program = program(None);
     let queue = properties(&program, "presenceQueue");
     assert_eq!((&queue["delaySeconds"], &queue["messageRetentionSeconds"]), (&json!(1), &json!(900)));
@@ -265,7 +232,7 @@ fn announcements_wait_so_that_many_changes_are_one() {
 }
 
 #[test]
-fn queues_and_the_table_are_encrypted_with_keys_that_cost_nothing() {
+fn encryption_keys_cost_nothing() {
     for program in both() {
         for (name, queue) in of_type(&program, "aws:sqs:Queue") {
             assert_eq!(queue["properties"]["sqsManagedSseEnabled"], true, "{name}");
@@ -278,7 +245,7 @@ fn queues_and_the_table_are_encrypted_with_keys_that_cost_nothing() {
 }
 
 #[test]
-fn a_queue_refuses_whoever_comes_without_tls() {
+fn queues_refuse_requests_without_tls() {
     for program in both() {
         let refused: BTreeSet<_> = of_type(&program, "aws:sqs:QueuePolicy")
             .map(|(name, policy)| {
@@ -301,7 +268,7 @@ fn a_queue_refuses_whoever_comes_without_tls() {
 }
 
 #[test]
-fn all_that_is_logged_is_forgotten_after_a_while() {
+fn every_log_group_expires() {
     for program in both() {
         let mut groups = BTreeMap::new();
         for (name, group) in of_type(&program, "aws:cloudwatch:LogGroup") {
@@ -328,16 +295,11 @@ fn all_that_is_logged_is_forgotten_after_a_while() {
     }
 }
 
-/// All references in a text. After another `$`, one is only written.
-fn references(text: &str) -> BTreeSet<String> {
-    let begins = text.match_indices("${").filter(|(begin, _)| !text[..*begin].ends_with('$'));
-    begins.map(|(begin, _)| text[begin..].split_inclusive('}').next().unwrap().to_owned()).collect()
-}
-
 #[test]
-fn the_state_machine_may_invoke_the_functions_that_it_names_and_nothing_else() {
+fn state_machine_may_invoke_only_its_functions() {
     for program in both() {
-        let named = references(properties(&program, "broadcast")["definition"].as_str().unwrap());
+        let named = references(&properties(&program, "broadcast")["definition"]);
+        let named: BTreeSet<_> = named.iter().map(Reference::written).collect();
         let [statement] = statements(&program, "broadcast").as_slice() else { panic!("more than one statement") };
         let granted: BTreeSet<_> =
             statement["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap().to_owned()).collect();
@@ -347,7 +309,7 @@ fn the_state_machine_may_invoke_the_functions_that_it_names_and_nothing_else() {
 }
 
 #[test]
-fn the_table_has_the_keys_that_the_store_uses() {
+fn table_has_the_keys_of_the_store() {
     let program = program(None);
     let properties = properties(&program, "table");
     assert_eq!(properties["hashKey"], table::PARTITION_KEY);
@@ -360,7 +322,7 @@ fn every_action_has_a_route_that_answers() {
     let program = program(None);
     let route = |key: &str| {
         let mut found = of_type(&program, "aws:apigatewayv2:Route").filter(|(_, route)| {
-            parse(route["properties"]["routeKey"].as_str().unwrap()) == [Part::Text(key.to_owned())]
+            evaluate(route["properties"]["routeKey"].as_str().unwrap(), Reference::written).unwrap() == key
         });
         found.next().unwrap_or_else(|| panic!("there is no route `{key}`"))
     };
@@ -378,20 +340,20 @@ fn every_action_has_a_route_that_answers() {
 }
 
 #[test]
-fn the_deployed_state_machine_is_the_one_that_ships() {
-    let arn = |reference: &str| format!("arn:aws:lambda:eu-west-1:123456789012:function:{reference}");
-    let (plan_broadcast, deliver_page) = (arn("planBroadcast.arn"), arn("deliverPage.arn"));
+fn deployed_state_machine_is_the_committed_one() {
+    let arn = |name: &str| format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}");
+    let (plan_broadcast, deliver_page) = (arn("planBroadcast"), arn("deliverPage"));
     let shipped = broadcast(&Arns { plan_broadcast: &plan_broadcast, deliver_page: &deliver_page }).unwrap();
     for program in both() {
         let definition = properties(&program, "broadcast")["definition"].as_str().unwrap();
-        let deployed = evaluate(definition, arn);
+        let deployed = evaluate(definition, |reference| arn(&reference.root)).unwrap();
         assert_eq!(deployed, shipped);
         assert_eq!(check(&deployed), []);
     }
 }
 
 #[test]
-fn functions_know_the_state_machine_by_the_name_that_it_has() {
+fn functions_know_the_state_machines_arn() {
     let program = program(None);
     let name = properties(&program, "broadcast")["name"].as_str().unwrap();
     for function in ["deliver", "planBroadcast"] {
@@ -402,7 +364,7 @@ fn functions_know_the_state_machine_by_the_name_that_it_has() {
 }
 
 #[test]
-fn addresses_are_those_of_the_stack_they_are_for() {
+fn addresses_are_of_their_stack() {
     let [cloud, local] = both().map(|program| program["outputs"].clone());
     assert_eq!(cloud["webSocketUrl"], "wss://${api.id}.execute-api.${region}.amazonaws.com/v1");
     assert_eq!(cloud["callbackUrl"], "https://${api.id}.execute-api.${region}.amazonaws.com/v1");
@@ -411,7 +373,7 @@ fn addresses_are_those_of_the_stack_they_are_for() {
 }
 
 #[test]
-fn the_token_key_is_referred_to_and_never_printed() {
+fn token_key_is_never_printed() {
     let key = "a-token-key-that-nobody-may-ever-see";
     let text = render(Some(&json!({"hubbub:tokenKey": key}).to_string())).unwrap();
     assert!(!text.contains(key));
@@ -421,7 +383,7 @@ fn the_token_key_is_referred_to_and_never_printed() {
 }
 
 #[test]
-fn what_an_operator_sets_reaches_the_functions_as_text() {
+fn settings_reach_the_functions() {
     let config = json!({"hubbub:inlineLimit": "5e1", "hubbub:logLevel": "debug", "aws:region": "eu-west-1"});
     let program = program(Some(&config.to_string()));
     let variables = &properties(&program, "deliver")["environment"]["variables"];
@@ -438,14 +400,14 @@ fn compile(config: Option<&str>) -> Output {
 }
 
 #[test]
-fn the_compiler_succeeds_without_any_environment() {
+fn compiler_succeeds_without_environment() {
     let output = compile(None);
     assert!(output.status.success());
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), program(None));
 }
 
 #[test]
-fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
+fn compiler_names_the_key_of_a_bad_value() {
     let output = compile(Some(r#"{"hubbub:pageMembers": "0"}"#));
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
@@ -456,20 +418,44 @@ fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
     );
 }
 
-/// Runs the compiler's check on a file of this name with this content.
-fn check_file(name: &str, content: &str) -> Output {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&file, content).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_hubbub-infra")).env_clear().arg("--check").arg(file).output().unwrap()
+#[test]
+fn generated_files_are_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let check = |folder: &Path| {
+        let mut compiler = Command::new(env!("CARGO_BIN_EXE_hubbub-infra"));
+        compiler.env_clear().current_dir(folder).arg("--check").output().unwrap()
+    };
+    let output = check(&root);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
+    for (path, text) in generated::files().unwrap() {
+        let file = other.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text.replace("256", "257")).unwrap();
+    }
+    let output = check(&other);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`pulumi/Main.json`, `pulumi/stack.json`, `docs/settings.md`"), "{said}");
 }
 
 #[test]
-fn a_held_program_is_the_one_that_is_printed() {
-    let printed = String::from_utf8(compile(None).stdout).unwrap();
-    assert!(check_file("same.json", &printed).status.success());
-    let other = check_file("other.json", &printed.replace("256", "257"));
-    assert_eq!(other.status.code(), Some(1));
-    assert!(String::from_utf8(other.stderr).unwrap().contains("write it anew"));
+fn outputs_are_those_of_the_list() {
+    let names = |stacks: &[Stacks]| -> BTreeSet<&str> {
+        outputs::ALL.iter().filter(|output| stacks.contains(&output.of)).map(|output| output.name).collect()
+    };
+    let everything = program(Some(
+        &json!({
+            "hubbub:domainName": "chat.example.com",
+            "hubbub:certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0c1d",
+        })
+        .to_string(),
+    ));
+    let declared: BTreeSet<_> = everything["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(declared, names(&[Stacks::All, Stacks::OnAws, Stacks::WithDomain, Stacks::WithTokenKey]));
+    let local = program(Some(LOCAL));
+    let declared: BTreeSet<_> = local["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(declared, names(&[Stacks::All, Stacks::WithTokenKey]));
 }
 
 #[test]
@@ -485,7 +471,7 @@ fn public_keys_take_the_place_of_the_secret() {
 }
 
 #[test]
-fn the_access_log_is_asked_for_and_has_nothing_that_a_client_says() {
+fn access_log_is_opt_in_and_holds_no_client_data() {
     assert!(
         both().iter().all(|program| program["resources"]["stage"]["properties"].get("accessLogSettings").is_none())
     );
@@ -499,7 +485,7 @@ fn the_access_log_is_asked_for_and_has_nothing_that_a_client_says() {
 }
 
 #[test]
-fn a_protected_stack_keeps_what_cannot_be_made_again() {
+fn protected_stack_keeps_what_cannot_be_made_again() {
     let protected = |program: &Value| -> Vec<String> {
         let protected = resources(program).filter(|(_, resource)| resource["options"]["protect"] == true);
         protected.map(|(name, _)| name.to_owned()).collect()
@@ -513,7 +499,7 @@ fn a_protected_stack_keeps_what_cannot_be_made_again() {
 }
 
 #[test]
-fn what_is_traced_may_send_its_traces() {
+fn traced_resources_may_send_traces() {
     const PERMISSION: &str = "xray:PutTraceSegments";
     let is_traced = |program: &Value, name: &str| {
         let inputs = properties(program, name);
@@ -529,7 +515,7 @@ fn what_is_traced_may_send_its_traces() {
 }
 
 #[test]
-fn a_service_that_publishes_may_do_nothing_else() {
+fn publish_policy_allows_nothing_else() {
     let statements = statements(&program(None), "publish").clone();
     assert_eq!(
         statements,
@@ -538,7 +524,7 @@ fn a_service_that_publishes_may_do_nothing_else() {
 }
 
 #[test]
-fn clients_come_by_the_operators_domain_and_posts_go_by_the_apis_address() {
+fn domain_is_for_clients_and_not_for_posts() {
     let mut config = json!({
         "hubbub:domainName": "chat.example.com",
         "hubbub:certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0c1d",

@@ -45,30 +45,30 @@ impl Repository {
 const X86_64: &str = r#"{"hubbub:architecture": "x86_64"}"#;
 
 #[test]
-fn functions_that_are_packaged_are_deployed() {
+fn packaged_functions_are_deployed() {
     let repository = Repository::new("packaged", &["x86_64"]);
     assert!(repository.compile(Some(X86_64)).unwrap().contains("../target/lambda/x86_64/connect.zip"));
 }
 
 #[test]
-fn an_architecture_that_was_not_packaged_is_refused_with_what_to_do() {
+fn missing_zip_is_refused_with_the_command_to_run() {
     let nothing = Repository::new("nothing", &[]).compile(Some("{}")).unwrap_err();
     assert_eq!(
         nothing,
-        "the functions are to run on arm64, but aren't packaged for it: `../target/lambda/arm64/authorize.zip` isn't there. Run \
-         `scripts/package --architecture arm64`\n"
+        "`../target/lambda/arm64/authorize.zip` is missing: the functions aren't packaged for arm64. Run `scripts/package \
+         --architecture arm64`\n"
     );
     let other = Repository::new("other", &["x86_64"]).compile(Some("{}")).unwrap_err();
     assert!(other.ends_with(
-        "`scripts/package --architecture arm64`, or `pulumi config set hubbub:architecture x86_64`, for which they are there\n"
+        "`scripts/package --architecture arm64`, or `pulumi config set hubbub:architecture x86_64`: those are packaged\n"
     ));
     let repository = Repository::new("one", &["arm64"]);
     fs::remove_file(repository.0.join(ZIPS).join("arm64/receive.zip")).unwrap();
-    assert!(repository.compile(Some("{}")).unwrap_err().contains("`../target/lambda/arm64/receive.zip` isn't there"));
+    assert!(repository.compile(Some("{}")).unwrap_err().contains("`../target/lambda/arm64/receive.zip` is missing"));
 }
 
 #[test]
-fn pulumi_may_ask_without_a_configuration_and_the_local_stack_packs_for_itself() {
+fn zips_are_checked_only_for_a_deployment() {
     let repository = Repository::new("unasked", &[]);
     assert!(repository.compile(None).is_ok());
     assert!(repository.compile(Some(r#"{"hubbub:awsEndpoint": "http://127.0.0.1:4566"}"#)).is_ok());

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use hubbub_core::config::{Setting, settings};
+use hubbub_core::config::{Number, settings};
 use hubbub_core::member::{MAX_CONNECTION_AGE, MAX_SHARDS};
 use hubbub_core::rate::Budget;
 use serde::Serialize;
@@ -89,7 +89,7 @@ impl Default for Tuning {
 impl Tuning {
     /// The settings with their keys in the stack's configuration and what the core says of them.
     #[must_use]
-    pub fn settings(&self) -> [(&'static str, u64, Setting); 7] {
+    pub fn settings(&self) -> [(&'static str, u64, Number); 7] {
         [
             ("callbackRps", self.callback_rps, settings::CALLBACK_RPS),
             ("inlineLimit", self.inline_limit, settings::INLINE_LIMIT),

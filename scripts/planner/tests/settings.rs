@@ -11,7 +11,7 @@ fn the_stack_takes_every_setting_that_a_plan_may_give() {
     for (key, value, setting) in tuning.settings() {
         let config = serde_json::json!({ format!("hubbub:{key}"): value.to_string() }).to_string();
         let read = Settings::read(Some(&config)).unwrap();
-        assert_eq!(read.number(setting.variable), Some(value), "{key} sets {}", setting.variable);
+        assert_eq!(read.get(&setting), value, "{key} sets {}", setting.variable);
     }
 }
 
@@ -34,7 +34,7 @@ fn the_stack_takes_the_settings_of_these_plans() {
         let read = Settings::read(Some(&serde_json::json!(config).to_string())).unwrap();
         assert_eq!(read.budget(), plan.tuning.budget(), "{members}");
         for (key, value, setting) in plan.tuning.settings() {
-            assert_eq!(read.number(setting.variable), Some(value), "{key} of {members}");
+            assert_eq!(read.get(&setting), value, "{key} of {members}");
         }
     }
 }

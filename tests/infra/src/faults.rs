@@ -1,4 +1,4 @@
-//! Faults that are put into a sound program, one at a time, and the check that has to find each.
+//! Faults that are put into a correct program, one at a time, and the check that must find each.
 
 use serde_json::{Value, json};
 
@@ -7,32 +7,15 @@ use crate::Check;
 /// A fault.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// What is wrong, as a file's name.
+    /// A few words, for messages.
     pub name: &'static str,
-    /// Where in the program, as a JSON pointer, and what is put there; nothing takes away what is there.
+    /// A JSON pointer into the program, and the value to put there; without a value, the place is removed.
     change: (&'static str, Option<Value>),
     /// The check that has to find it.
     pub found_by: Check,
-    /// What else has to find it.
-    pub also: Option<Also>,
-}
-
-/// What finds faults in the program that is printed in TypeScript.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Also {
-    /// The compiler, by the provider's types.
-    Types,
-    /// The forms of resolved inputs, under Pulumi's mocks.
-    Mocks,
 }
 
 impl Fault {
-    /// The resource that the fault is in, unless it is elsewhere.
-    #[must_use]
-    pub fn resource(&self) -> Option<&'static str> {
-        self.change.0.strip_prefix("/resources/")?.split('/').next()
-    }
-
     /// The program with the fault.
     ///
     /// # Errors
@@ -67,192 +50,188 @@ impl Fault {
 /// All faults, for the program of the cloud.
 #[must_use]
 pub fn all() -> Vec<Fault> {
-    let fault = |name, pointer, value: Value, found_by, also| Fault {
+    let fault = |name, pointer, value: Value, found_by| Fault {
         name,
         change: (pointer, (!value.is_null()).then_some(value)),
         found_by,
-        also,
     };
-    let plain = |name, pointer, value, found_by| fault(name, pointer, value, found_by, None);
-    let typed = |name, pointer, value, found_by| fault(name, pointer, value, found_by, Some(Also::Types));
-    let mocked = |name, pointer, value, found_by| fault(name, pointer, value, found_by, Some(Also::Mocks));
-    let gone = || Value::Null;
+    let removed = || Value::Null;
     vec![
-        plain("unknown-section", "/output", json!({}), Check::Program),
-        plain("unknown-option", "/resources/stage/options/dependson", json!([]), Check::Program),
-        plain("unknown-type", "/resources/table/type", json!("aws:dynamodb:Tabel"), Check::Shape),
-        typed("unknown-property", "/resources/publishQueue/properties/fifo", json!(true), Check::Shape),
-        typed("unknown-property-inside", "/resources/table/properties/ttl/atributeName", json!("ttl"), Check::Shape),
-        typed("property-of-another-type", "/resources/receive/properties/memory", json!(256), Check::Shape),
-        typed("string-for-number", "/resources/receive/properties/timeout", json!("10"), Check::Shape),
-        typed("string-for-boolean", "/resources/publishQueue/properties/fifoQueue", json!("true"), Check::Shape),
-        typed("string-for-list", "/resources/receive/properties/architectures", json!("arm64"), Check::Shape),
-        typed("list-for-object", "/resources/receive/properties/environment", json!([{}]), Check::Shape),
-        typed(
+        fault("unknown-section", "/output", json!({}), Check::Program),
+        fault("unknown-option", "/resources/stage/options/dependson", json!([]), Check::Program),
+        fault("unknown-type", "/resources/table/type", json!("aws:dynamodb:Tabel"), Check::Shape),
+        fault("unknown-property", "/resources/publishQueue/properties/fifo", json!(true), Check::Shape),
+        fault("unknown-property-inside", "/resources/table/properties/ttl/atributeName", json!("ttl"), Check::Shape),
+        fault("property-of-another-type", "/resources/receive/properties/memory", json!(256), Check::Shape),
+        fault("string-for-number", "/resources/receive/properties/timeout", json!("10"), Check::Shape),
+        fault("string-for-boolean", "/resources/publishQueue/properties/fifoQueue", json!("true"), Check::Shape),
+        fault("string-for-list", "/resources/receive/properties/architectures", json!("arm64"), Check::Shape),
+        fault("list-for-object", "/resources/receive/properties/environment", json!([{}]), Check::Shape),
+        fault(
             "number-for-string",
             "/resources/receive/properties/environment/variables/HUBBUB_USER_RATE",
             json!(20),
             Check::Shape,
         ),
-        typed(
+        fault(
             "object-for-json-text",
             "/resources/publishQueue/properties/redrivePolicy",
             json!({"maxReceiveCount": 5}),
             Check::Shape,
         ),
-        plain("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
-        typed("missing-property", "/resources/receiveIntegration/properties/integrationType", gone(), Check::Shape),
-        typed("missing-property-inside", "/resources/table/properties/attributes/0/name", gone(), Check::Shape),
-        typed("number-refers-to-string", "/resources/receive/properties/timeout", json!("${table.name}"), Check::Shape),
-        plain("unknown-function", "/variables/region/fn::invoke/function", json!("aws:getRegions"), Check::Shape),
-        typed("unknown-answer", "/variables/region/fn::invoke/return", json!("regionName"), Check::Shape),
-        plain("unknown-runtime", "/resources/receive/properties/runtime", json!("provided.al2032"), Check::Shape),
-        plain("other-provider-version", "/resources/aws/options/version", json!("7.47.0"), Check::Shape),
-        plain("no-default-provider", "/resources/aws/defaultProvider", gone(), Check::Shape),
-        plain(
+        fault("string-for-archive", "/resources/receive/properties/code", json!("../target"), Check::Shape),
+        fault("missing-property", "/resources/receiveIntegration/properties/integrationType", removed(), Check::Shape),
+        fault("missing-property-inside", "/resources/table/properties/attributes/0/name", removed(), Check::Shape),
+        fault("number-refers-to-string", "/resources/receive/properties/timeout", json!("${table.name}"), Check::Shape),
+        fault("unknown-function", "/variables/region/fn::invoke/function", json!("aws:getRegions"), Check::Shape),
+        fault("unknown-answer", "/variables/region/fn::invoke/return", json!("regionName"), Check::Shape),
+        fault("unknown-runtime", "/resources/receive/properties/runtime", json!("provided.al2032"), Check::Shape),
+        fault("other-provider-version", "/resources/aws/options/version", json!("7.47.0"), Check::Shape),
+        fault("no-default-provider", "/resources/aws/defaultProvider", removed(), Check::Shape),
+        fault(
             "lone-dollar",
             "/resources/api/properties/routeSelectionExpression",
             json!("$request.body.action"),
             Check::Shape,
         ),
-        typed(
+        fault(
             "unknown-resource",
             "/resources/stage/properties/deploymentId",
             json!("${deploiment.id}"),
             Check::References,
         ),
-        typed("unknown-output", "/outputs/publishQueueUrl", json!("${publishQueue.uri}"), Check::References),
-        typed(
+        fault("unknown-output", "/outputs/publishQueueUrl", json!("${publishQueue.uri}"), Check::References),
+        fault(
             "unknown-output-in-policy",
             "/resources/connectPolicy/properties/policy/fn::toJSON/Statement/1/Resource/0",
             json!("${table.tableArn}"),
             Check::References,
         ),
-        typed("whole-resource", "/resources/receive/properties/role", json!("${receiveRole}"), Check::References),
-        typed("unknown-dependency", "/resources/stage/options/dependsOn/0", json!("${conectRoute}"), Check::References),
-        typed("circle", "/resources/receiveRole/properties/description", json!("${receive.arn}"), Check::References),
-        mocked(
+        fault("whole-resource", "/resources/receive/properties/role", json!("${receiveRole}"), Check::References),
+        fault("unknown-dependency", "/resources/stage/options/dependsOn/0", json!("${conectRoute}"), Check::References),
+        fault("circle", "/resources/receiveRole/properties/description", json!("${receive.arn}"), Check::References),
+        fault(
             "arn-for-invoke-arn",
             "/resources/receiveIntegration/properties/integrationUri",
             json!("${receive.arn}"),
             Check::Targets,
         ),
-        mocked("role-name-for-arn", "/resources/receive/properties/role", json!("${receiveRole.name}"), Check::Targets),
-        plain("role-of-another", "/resources/receive/properties/role", json!("${connectRole.arn}"), Check::Targets),
-        plain(
+        fault("role-name-for-arn", "/resources/receive/properties/role", json!("${receiveRole.name}"), Check::Targets),
+        fault("role-of-another", "/resources/receive/properties/role", json!("${connectRole.arn}"), Check::Targets),
+        fault(
             "role-of-another-service",
             "/resources/broadcast/properties/roleArn",
             json!("${deliverRole.arn}"),
             Check::Targets,
         ),
-        mocked("escaped-twice", "/resources/connectRoute/properties/routeKey", json!("$$$$connect"), Check::Invariants),
-        mocked(
+        fault("escaped-twice", "/resources/connectRoute/properties/routeKey", json!("$$$$connect"), Check::Invariants),
+        fault(
             "policy-that-is-not-json",
             "/resources/receiveRole/properties/assumeRolePolicy",
             json!("{"),
             Check::Targets,
         ),
-        mocked(
+        fault(
             "state-that-is-not-there",
             "/resources/broadcast/properties/definition",
             json!(r#"{"StartAt": "Nowhere", "States": {"Plan": {"Type": "Succeed"}}}"#),
             Check::Targets,
         ),
-        plain(
+        fault(
             "dead-letter-queue-as-source",
             "/resources/deliverPublished/properties/eventSourceArn",
             json!("${deadLetterQueue.arn}"),
             Check::Targets,
         ),
-        mocked(
+        fault(
             "table-as-source",
             "/resources/deliverPublished/properties/eventSourceArn",
             json!("${table.arn}"),
             Check::Targets,
         ),
-        plain("route-to-a-function", "/resources/joinRoute/properties/target", json!("${receive.id}"), Check::Targets),
-        plain(
+        fault("route-to-a-function", "/resources/joinRoute/properties/target", json!("${receive.id}"), Check::Targets),
+        fault(
             "queue-in-a-policy-of-the-table",
             "/resources/connectPolicy/properties/policy/fn::toJSON/Statement/1/Resource/0",
             json!("${publishQueue.arn}"),
             Check::Targets,
         ),
-        plain(
+        fault(
             "name-for-url",
             "/resources/receive/properties/environment/variables/HUBBUB_PUBLISH_QUEUE_URL",
             json!("${publishQueue.name}"),
             Check::Targets,
         ),
-        plain(
+        fault(
             "other-queue",
             "/resources/receive/properties/environment/variables/HUBBUB_PUBLISH_QUEUE_URL",
             json!("${deadLetterQueue.url}"),
             Check::Targets,
         ),
-        plain(
+        fault(
             "unknown-word",
             "/resources/receiveIntegration/properties/integrationType",
             json!("LAMBDA_PROXY"),
             Check::Words,
         ),
-        plain("http-api", "/resources/api/properties/protocolType", json!("HTTP"), Check::Words),
-        plain("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", gone(), Check::Waiting),
-        plain("function-before-its-policy", "/resources/receive/options/dependsOn/1", gone(), Check::Waiting),
-        plain("function-before-its-log-group", "/resources/receive/options/dependsOn/0", gone(), Check::Waiting),
-        plain("mapping-before-the-policy", "/resources/deliverPublished/options", gone(), Check::Waiting),
-        plain(
+        fault("http-api", "/resources/api/properties/protocolType", json!("HTTP"), Check::Words),
+        fault("deployment-before-a-route", "/resources/deployment/options/dependsOn/5", removed(), Check::Waiting),
+        fault("function-before-its-policy", "/resources/receive/options/dependsOn/1", removed(), Check::Waiting),
+        fault("function-before-its-log-group", "/resources/receive/options/dependsOn/0", removed(), Check::Waiting),
+        fault("mapping-before-the-policy", "/resources/deliverPublished/options", removed(), Check::Waiting),
+        fault(
             "one-throttle",
             "/resources/stage/properties/defaultRouteSettings/throttlingBurstLimit",
-            gone(),
+            removed(),
             Check::Invariants,
         ),
-        plain(
+        fault(
             "throttle-of-no-route",
             "/resources/stage/properties/routeSettings/1/routeKey",
             json!("histroy"),
             Check::Invariants,
         ),
-        plain("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", gone(), Check::Invariants),
-        plain(
+        fault("no-dead-letter-queue", "/resources/publishQueue/properties/redrivePolicy", removed(), Check::Invariants),
+        fault(
             "short-visibility",
             "/resources/publishQueue/properties/visibilityTimeoutSeconds",
             json!(359),
             Check::Invariants,
         ),
-        plain("not-fifo", "/resources/publishQueue/properties/name", json!("publish"), Check::Invariants),
-        plain("no-permission", "/resources/receivePermission", gone(), Check::Invariants),
-        plain("no-policy", "/resources/receivePolicy", gone(), Check::Invariants),
-        plain(
+        fault("not-fifo", "/resources/publishQueue/properties/name", json!("publish"), Check::Invariants),
+        fault("no-permission", "/resources/receivePermission", removed(), Check::Invariants),
+        fault("no-policy", "/resources/receivePolicy", removed(), Check::Invariants),
+        fault(
             "variable-not-set",
             "/resources/receive/properties/environment/variables/HUBBUB_TABLE",
-            gone(),
+            removed(),
             Check::Invariants,
         ),
-        plain(
+        fault(
             "variable-not-read",
             "/resources/connect/properties/environment/variables/HUBBUB_USER_RATE",
             json!("20"),
             Check::Invariants,
         ),
-        plain(
+        fault(
             "no-limit-of-pages",
             "/resources/deliverPage/properties/reservedConcurrentExecutions",
-            gone(),
+            removed(),
             Check::Invariants,
         ),
-        plain(
+        fault(
             "too-many-pages",
             "/resources/deliverPage/properties/reservedConcurrentExecutions",
             json!(80),
             Check::Invariants,
         ),
-        plain(
+        fault(
             "too-many-deliveries",
             "/resources/deliverPublished/properties/scalingConfig/maximumConcurrency",
             json!(11),
             Check::Invariants,
         ),
-        plain(
+        fault(
             "different-budgets",
             "/resources/deliver/properties/environment/variables/HUBBUB_CALLBACK_RPS",
             json!("10000"),

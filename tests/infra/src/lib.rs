@@ -1,9 +1,8 @@
 //! Checks the Pulumi program as far as it goes without Pulumi and without an account.
 //!
-//! A check reads the printed JSON, as Pulumi does, and not the types that it was made from. [`shape`] holds it against the provider's
-//! schema, [`references`] follows what refers to what, and [`rules`] knows what neither does: which ARN goes where, what waits for
-//! what, and what makes a stack that works. [`faults`] breaks a program on purpose, to show that each break is found;
-//! [`typescript`] prints a program once more for the TypeScript compiler and for Pulumi's mocks.
+//! A check reads the printed JSON, as Pulumi does, and not the types that it was made from. [`shape`] compares it with the provider's schema,
+//! [`references`] follows the references, and [`rules`] knows the rest: which ARN goes where, which resource waits for which, and what a
+//! working stack needs. [`faults`] breaks a program on purpose, to show that each fault is found.
 
 pub mod faults;
 pub mod program;
@@ -11,8 +10,6 @@ pub mod references;
 pub mod rules;
 pub mod schema;
 pub mod shape;
-pub mod text;
-pub mod typescript;
 pub mod variants;
 
 use serde_json::Value;
@@ -63,7 +60,7 @@ pub fn check(program: &Value, schema: &Schema) -> Vec<Problem> {
     problems
 }
 
-/// Says which known name somebody may have meant, after a sentence that says that a name is unknown.
+/// A hint at the nearest known name, to put after a message about an unknown one.
 fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
     match near.min().filter(|(distance, _)| *distance <= 1 + name.len() / 3) {

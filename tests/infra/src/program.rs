@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::references;
-
 /// A program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,21 +99,6 @@ impl Program {
     /// The resources of a type.
     pub fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Resource)> {
         self.resources.iter().filter(move |(_, it)| it.r#type == kind).map(|(name, it)| (name.as_str(), it))
-    }
-
-    /// The part of the program that a resource needs, with the resource, the provider and no outputs.
-    #[must_use]
-    pub fn around(&self, name: &str) -> Self {
-        let providers = self.resources.iter().filter(|(_, resource)| resource.default_provider);
-        let mut kept = BTreeMap::new();
-        let mut found: Vec<&str> = providers.map(|(name, _)| name.as_str()).chain([name]).collect();
-        while let Some(name) = found.pop() {
-            let Some(resource) = self.resources.get(name) else { continue };
-            if kept.insert(name.to_owned(), resource.clone()).is_none() {
-                found.extend(references::needs(resource, self));
-            }
-        }
-        Self { resources: kept, outputs: BTreeMap::new(), ..self.clone() }
     }
 }
 

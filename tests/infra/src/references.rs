@@ -1,15 +1,15 @@
-//! Follows what refers to what: every reference leads to something of that name that has that output, and nothing waits for itself.
+//! Follows references: each names something that exists and has that output, and no resource waits for itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hubbub_infra::expression::{self, Part, Reference};
 use serde_json::Value;
 
 use crate::program::{Program, Resource};
 use crate::schema::{Schema, Type};
-use crate::text::{self, Part, Reference};
 use crate::{Check, Problem, did_you_mean};
 
-/// What Pulumi itself tells.
+/// The outputs of `${pulumi.…}`.
 const OF_PULUMI: [&str; 5] = ["cwd", "organization", "project", "rootDirectory", "stack"];
 
 /// The problems of a program's references.
@@ -26,7 +26,7 @@ pub fn check(program: &Program, schema: &Schema) -> Vec<Problem> {
     });
     let of_outputs = program.outputs.iter().map(|(name, value)| (format!("outputs.{name}"), value));
     for (at, value) in of_resources.chain(of_outputs) {
-        for reference in text::references(value) {
+        for reference in expression::references(value) {
             if let Err(message) = resolve(&reference, program, schema) {
                 report(&at, message);
             }
@@ -47,7 +47,8 @@ pub fn check(program: &Program, schema: &Schema) -> Vec<Problem> {
             report(name, message);
         }
     }
-    if let Err(circle) = order(program) {
+    let circle: Vec<_> = circle(program).into_iter().collect();
+    if !circle.is_empty() {
         report("resources", format!("there is a circle among {}", circle.join(", ")));
     }
     problems
@@ -60,22 +61,22 @@ fn doubles(program: &Program) -> Vec<&str> {
     names.map(String::as_str).filter(|name| !seen.insert(*name)).collect()
 }
 
-/// What is wrong with the strings of a value.
+/// The errors in the strings of a value.
 fn unreadable(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => text::parse(text).err().into_iter().collect(),
+        Value::String(text) => expression::parse(text).err().into_iter().collect(),
         Value::Array(items) => items.iter().flat_map(unreadable).collect(),
         Value::Object(fields) => fields.values().flat_map(unreadable).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
 
-/// What is wrong with the strings in JSON texts, which the schema doesn't look into.
+/// The errors in the strings of JSON texts, which the check of the schema leaves out.
 fn in_json(value: &Value) -> Vec<String> {
     value.get("fn::toJSON").map(unreadable).unwrap_or_default()
 }
 
-/// The type of what a reference leads to.
+/// The type of a reference's target.
 ///
 /// # Errors
 /// When it leads nowhere.
@@ -128,7 +129,7 @@ fn nearest(root: &str, program: &Program) -> String {
 
 /// The resource that an entry of `dependsOn` waits for.
 fn awaited<'a>(target: &str, program: &'a Program) -> Result<&'a str, String> {
-    match text::parse(target)?.as_slice() {
+    match expression::parse(target)?.as_slice() {
         [Part::Reference(Reference { root, output: None })] => {
             let found = program.resources.get_key_value(root);
             found
@@ -139,31 +140,25 @@ fn awaited<'a>(target: &str, program: &'a Program) -> Result<&'a str, String> {
     }
 }
 
-/// What a resource has to be made after.
+/// The resources that must be made before a resource.
 #[must_use]
 pub fn needs<'a>(resource: &Resource, program: &'a Program) -> BTreeSet<&'a str> {
-    let referred = resource.properties.values().flat_map(text::references).map(|reference| reference.root);
+    let referred = resource.properties.values().flat_map(expression::references).map(|reference| reference.root);
     let referred = referred.filter_map(|root| program.resources.get_key_value(&root)).map(|(name, _)| name.as_str());
     let waited = resource.options.depends_on.iter().filter_map(|target| awaited(target, program).ok());
     referred.chain(waited).collect()
 }
 
-/// The resources, each after all that it needs.
-///
-/// # Errors
-/// When there is a circle: the names that are in it or wait for it.
-pub fn order(program: &Program) -> Result<Vec<&str>, Vec<&str>> {
+/// The resources that can't be made in any order: those in a circle, and those that wait for them.
+fn circle(program: &Program) -> BTreeSet<&str> {
     let mut waiting: BTreeMap<&str, BTreeSet<&str>> =
         program.resources.iter().map(|(name, resource)| (name.as_str(), needs(resource, program))).collect();
-    let mut ordered = Vec::new();
-    while !waiting.is_empty() {
+    loop {
         let is_ready = |needs: &BTreeSet<&str>| needs.iter().all(|need| !waiting.contains_key(need));
         let ready: Vec<&str> = waiting.iter().filter(|(_, needs)| is_ready(needs)).map(|(name, _)| *name).collect();
         if ready.is_empty() {
-            return Err(waiting.into_keys().collect());
+            return waiting.into_keys().collect();
         }
         waiting.retain(|name, _| !ready.contains(name));
-        ordered.extend(ready);
     }
-    Ok(ordered)
 }

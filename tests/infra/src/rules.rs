@@ -1,18 +1,16 @@
-//! What the provider's schema doesn't know: to it, every ARN is a string.
-//!
-//! A rule says where a reference has to lead, which words AWS takes, what has to be there before something is made, and what makes a
-//! stack that works. What a rule says comes from the documentation of AWS and of the provider.
+//! Rules beyond the provider's schema, for which every ARN is a string: targets of references, words that AWS accepts, the order in which
+//! resources are made, and the needs of a working stack. They come from the documentation of AWS and of the provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_core::config::settings;
 use hubbub_core::names::env;
 use hubbub_core::rate::Budget;
+use hubbub_infra::expression::{self, Reference};
 use hubbub_infra::functions::Function;
 use serde_json::Value;
 
 use crate::program::{Program, Resource};
-use crate::text::{self, Reference};
 use crate::{Check, Problem};
 
 const API: &str = "aws:apigatewayv2:Api";
@@ -36,7 +34,7 @@ const TABLE: &str = "aws:dynamodb:Table";
 /// An output of a type of resource.
 type Output = (&'static str, &'static str);
 
-/// Where a property's references must lead, the first of them to the first output; to which type each property belongs.
+/// Resource type, property, and the outputs that its references may name; the first reference must name the first output.
 const TARGETS: [(&str, &str, &[Output]); 15] = [
     (AUTHORIZER, "authorizerUri", &[(FUNCTION, "invokeArn")]),
     (INTEGRATION, "integrationUri", &[(FUNCTION, "invokeArn")]),
@@ -55,7 +53,7 @@ const TARGETS: [(&str, &str, &[Output]); 15] = [
     (QUEUE, "redrivePolicy", &[(QUEUE, "arn")]),
 ];
 
-/// Where a function's variable must lead.
+/// The output that a function's variable must refer to.
 const VARIABLES: [(&str, Output); 6] = [
     (env::TABLE, (TABLE, "name")),
     (env::PUBLISH_QUEUE_URL, (QUEUE, "url")),
@@ -65,7 +63,7 @@ const VARIABLES: [(&str, Output); 6] = [
     (env::CALLBACK_URL, (API, "id")),
 ];
 
-/// Whose ARN the resources of a policy's statement are, by the service of its actions.
+/// The resource of a policy's statement, by the service of its actions.
 const SERVICES: [(&str, Output); 6] = [
     ("dynamodb", (TABLE, "arn")),
     ("execute-api", (API, "executionArn")),
@@ -75,7 +73,7 @@ const SERVICES: [(&str, Output); 6] = [
     ("ssm", (PARAMETER, "arn")),
 ];
 
-/// The words that AWS takes where the schema only says that it is a string.
+/// The words that AWS accepts where the schema only says string.
 const WORDS: [(&str, &str, &[&str]); 13] = [
     (API, "protocolType", &["WEBSOCKET"]),
     (AUTHORIZER, "authorizerType", &["REQUEST"]),
@@ -92,17 +90,17 @@ const WORDS: [(&str, &str, &[&str]); 13] = [
     (TABLE, "billingMode", &["PAY_PER_REQUEST", "PROVISIONED"]),
 ];
 
-/// A queue that keeps its messages for no longer than this needs no dead-letter queue: what it is sent isn't worth looking at later.
+/// A queue that keeps its messages for at most this long needs no dead-letter queue: its messages are worthless later.
 const SHORT_LIVED_SECONDS: u64 = 900;
 
 /// AWS's advice for a queue's visibility timeout: six times the timeout of the function that takes from it.
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
-/// How many concurrent functions Lambda keeps for those without a reservation, of an account's 1,000.
+/// The concurrency that Lambda keeps for functions without a reservation, of an account's 1,000.
 const UNRESERVED: u64 = 100;
 const CONCURRENCY: u64 = 1_000;
 
-/// Variables that no configuration reads: the log filter, and what the local stack needs.
+/// Variables that no configuration reads: the log filter, and those of the local stack.
 const UNREAD: [&str; 4] = [env::LOG, "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 /// The problems by all rules.
@@ -132,10 +130,10 @@ impl<'a> Rules<'a> {
         self.problems.push(Problem { check, at: at.into(), message: message.into() });
     }
 
-    /// The resources that a value refers to, with the outputs that it asks for.
+    /// The references of a value to resources, with the resources' types.
     fn leads_to(&self, value: &Value) -> Vec<(Reference, &'a str)> {
         let program = self.program;
-        let found = text::references(value).into_iter();
+        let found = expression::references(value).into_iter();
         found.filter_map(|it| program.resources.get(&it.root).map(|to| (it, to.r#type.as_str()))).collect()
     }
 
@@ -220,13 +218,13 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// What no property refers to, and still has to be there.
+    /// Resources must be made after others to which no property refers.
     fn waiting(&mut self) {
         let program = self.program;
         for (name, deployment) in program.of_type(DEPLOYMENT) {
             for kind in [AUTHORIZER, INTEGRATION, ROUTE, ROUTE_RESPONSE] {
                 for (part, _) in program.of_type(kind) {
-                    self.must_wait(name, deployment, part, "a deployment is a picture of what is there");
+                    self.must_wait(name, deployment, part, "a deployment is a snapshot of the API");
                 }
             }
         }
@@ -248,9 +246,9 @@ impl<'a> Rules<'a> {
                 None => self.report(Check::Waiting, name, format!("has no log group `{of_function}`")),
             }
         }
-        for (name, machine) in program.of_type(STATE_MACHINE) {
-            for policy in self.policies_of(machine.at("roleArn")) {
-                self.must_wait(name, machine, &policy, "until it is there, the state machine may do nothing");
+        for (name, state_machine) in program.of_type(STATE_MACHINE) {
+            for policy in self.policies_of(state_machine.at("roleArn")) {
+                self.must_wait(name, state_machine, &policy, "until it is there, the state machine may do nothing");
             }
         }
         for (name, mapping) in program.of_type(MAPPING) {
@@ -268,14 +266,14 @@ impl<'a> Rules<'a> {
         policies.filter(|(_, it)| self.first(it.at("role")) == role).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Each function and each state machine has a role of its own, with a policy, that its service may take on.
+    /// Each function and each state machine has a role of its own, with a policy, that its service can assume.
     fn roles(&mut self) {
         let program = self.program;
         let functions = program.of_type(FUNCTION).map(|(name, it)| (name, it.at("role"), "lambda.amazonaws.com"));
-        let machines =
+        let state_machines =
             program.of_type(STATE_MACHINE).map(|(name, it)| (name, it.at("roleArn"), "states.amazonaws.com"));
         let mut owners: BTreeMap<String, &str> = BTreeMap::new();
-        for (name, role, service) in functions.chain(machines) {
+        for (name, role, service) in functions.chain(state_machines) {
             let Some(role) = self.first(role) else { continue };
             if let Some(other) = owners.insert(role.clone(), name) {
                 self.report(Check::Targets, name, format!("has the role `{role}`, which is `{other}`'s"));
@@ -283,7 +281,7 @@ impl<'a> Rules<'a> {
             let trusted = program.resources.get(&role).map(|it| it.at("assumeRolePolicy.fn::toJSON.Statement.0"));
             let principal = trusted.and_then(|statement| statement.pointer("/Principal/Service"));
             if principal.and_then(Value::as_str) != Some(service) {
-                self.report(Check::Targets, role.clone(), format!("can't be taken on by `{service}`, for `{name}`"));
+                self.report(Check::Targets, role.clone(), format!("can't be assumed by `{service}`, for `{name}`"));
             }
             let own = Value::from(format!("${{{role}.arn}}"));
             if self.policies_of(&own).is_empty() {
@@ -292,7 +290,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// The API may call every function that it is to call.
+    /// The API may invoke every function of its integrations and its authorizer.
     fn permissions(&mut self) {
         let program = self.program;
         let permitted: BTreeSet<_> =
@@ -301,12 +299,12 @@ impl<'a> Rules<'a> {
         let authorizers = program.of_type(AUTHORIZER).map(|(name, it)| (name, it.at("authorizerUri")));
         for (name, uri) in integrations.chain(authorizers) {
             if let Some(function) = self.first(uri).filter(|function| !permitted.contains(function)) {
-                self.report(Check::Invariants, name, format!("calls `{function}`, and no permission lets it"));
+                self.report(Check::Invariants, name, format!("calls `{function}` without a permission"));
             }
         }
     }
 
-    /// A stage with default settings but without both throttles is closed, and a route has a throttle only if it is there.
+    /// A stage with default settings but without both throttles is closed; only an existing route can have a throttle.
     fn stages(&mut self) {
         let program = self.program;
         let keys: BTreeSet<_> = program.of_type(ROUTE).filter_map(|(_, it)| it.at("routeKey").as_str()).collect();
@@ -335,7 +333,8 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Every queue has a dead-letter queue, or is one, or forgets soon; a function takes from the former, whose messages stay hidden long enough.
+    /// Every queue has a dead-letter queue, is one, or keeps its messages only for a short time. A mapping reads no dead-letter queue, and its
+    /// queue hides messages for long enough.
     fn queues(&mut self) {
         let program = self.program;
         let dead_letters: BTreeSet<_> =
@@ -377,7 +376,7 @@ impl<'a> Rules<'a> {
                 self.report(Check::Invariants, format!("{queue}.visibilityTimeoutSeconds"), message);
             }
         }
-        // Who is told of a queue is told of the right one.
+        // A function's variables name the right queues.
         for (name, function) in program.of_type(FUNCTION) {
             for (variable, is_dead) in [(env::PUBLISH_QUEUE_URL, false), (env::DEAD_LETTER_QUEUE_URL, true)] {
                 let queue = self.first(function.at(&format!("environment.variables.{variable}")));
@@ -385,7 +384,7 @@ impl<'a> Rules<'a> {
                     self.report(Check::Targets, format!("{name}.{variable}"), "is the other queue's address");
                 }
             }
-            // Announcements come later, which is what makes one of many changes.
+            // Announcements are delayed, so that many changes make one announcement.
             let is_delayed = |queue: &Resource| queue.at("delaySeconds").as_u64().is_some_and(|seconds| seconds > 0);
             for (variable, delayed) in [(env::PUBLISH_QUEUE_URL, false), (env::PRESENCE_QUEUE_URL, true)] {
                 let queue = self.first(function.at(&format!("environment.variables.{variable}")));
@@ -420,8 +419,8 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Senders of large fan-outs share the budget, those of small ones a quarter of it; one number is everybody's, and as many functions
-    /// run as it was divided by.
+    /// Senders of large fan-outs share the budget, those of small ones a quarter of it. All functions have the same budget, and no more of them
+    /// run than it was divided by.
     fn budget(&mut self) {
         let program = self.program;
         let of_functions = program.of_type(FUNCTION).filter_map(|(name, it)| {

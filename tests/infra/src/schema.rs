@@ -22,13 +22,11 @@ pub struct Schema {
     pub enums: BTreeMap<String, Vec<String>>,
 }
 
-/// What goes into a resource or a function and what comes out.
+/// The inputs and outputs of a resource or a function.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
-    /// What goes in.
     pub inputs: BTreeMap<String, Input>,
-    /// What comes out.
     pub outputs: BTreeMap<String, Type>,
 }
 
@@ -50,7 +48,6 @@ pub enum Type {
     String,
     /// A number.
     Number,
-    /// Yes or no.
     Boolean,
     /// Not known more closely.
     Any,

@@ -1,12 +1,12 @@
-//! Holds a program against the provider's schema: types, properties, values, and what a function answers.
+//! Compares a program with the provider's schema: types, properties, values, and the answers of functions.
 
 use std::collections::BTreeMap;
 
+use hubbub_infra::expression::{self, Part};
 use serde_json::Value;
 
 use crate::program::{Program, Resource};
 use crate::schema::{Input, Schema, Type};
-use crate::text::{self, Part};
 use crate::{Check, Problem, did_you_mean, references};
 
 /// The problems of a program's shape.
@@ -62,7 +62,7 @@ impl Checker<'_> {
         }
     }
 
-    /// There is one provider, the default, in the version that the schema is of; what isn't pinned is whatever Pulumi finds.
+    /// There is one provider, the default, in the schema's version. Without a version, Pulumi takes any that it finds.
     fn provider(&mut self) {
         let expected = &self.schema.version;
         let providers: Vec<_> =
@@ -134,7 +134,7 @@ impl Checker<'_> {
     }
 
     fn text(&mut self, at: &str, expected: &Type, text: &str) {
-        let parts = match text::parse(text) {
+        let parts = match expression::parse(text) {
             Ok(parts) => parts,
             Err(message) => return self.report(at, message),
         };

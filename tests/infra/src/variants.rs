@@ -1,4 +1,4 @@
-//! The configurations that the program is checked with: the stacks' own, each way that its structure can go, and its numbers at both ends.
+//! The configurations that the program is checked with: those of the stacks' files, each optional part, and the numbers at both ends.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 /// A configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// What it is called.
     pub name: &'static str,
     /// `PULUMI_CONFIG`, where it is set.
     pub config: Option<String>,
@@ -61,7 +60,7 @@ pub fn all() -> Vec<Variant> {
     others.into_iter().chain(stacks).collect()
 }
 
-/// What a stack's file sets: lines of `  key: value` behind `config:`, which is all of YAML that these files have.
+/// The settings in a stack's file: lines of `  key: value` after `config:`, the only YAML in these files.
 fn config(file: &str) -> Value {
     let lines = file.lines().skip_while(|line| *line != "config:").skip(1);
     lines.filter_map(|line| line.trim().split_once(": ")).map(|(key, value)| (key, value.trim_matches('"'))).collect()

@@ -25,7 +25,10 @@ use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId}
 use hubbub_core::lease::Lease;
 use hubbub_core::member::{Connection, Shard};
 use hubbub_core::message::{Body, Closure, Content, Message, ReceiptTo, Seq};
-use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL};
+pub(super) use hubbub_core::names::table::SELF;
+pub(super) use hubbub_core::names::table::attribute;
+pub(super) use hubbub_core::names::table::prefix::{CHANNEL, SENDERS};
+use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL, prefix};
 use hubbub_core::ports::{ChannelState, PortError, PortResult};
 use hubbub_core::protocol::Receipt;
 use hubbub_core::time::Timestamp;
@@ -34,85 +37,40 @@ use crate::error::malformed;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The sort key of the item that a partition is about.
-pub(super) const SELF: &str = "@";
-
 /// What is written of a closed room's log.
 const KEPT: &str = "kept";
 const ERASED: &str = "erased";
 
-/// The partition of the senders at work.
-pub(super) const SENDERS: &str = "SN";
-
-pub(super) mod attribute {
-    pub(in super::super) const EPOCH: &str = "epoch";
-    pub(in super::super) const HEAD: &str = "head";
-    pub(in super::super) const SENT: &str = "sent";
-    pub(in super::super) const SHARDS: &str = "shards";
-    pub(in super::super) const LEASE: &str = "lease";
-    pub(in super::super) const LEASE_UNTIL: &str = "lease_until";
-    pub(in super::super) const ID: &str = "id";
-    pub(in super::super) const FROM: &str = "from";
-    pub(in super::super) const BODY: &str = "body";
-    /// In a message: the sequence of the one whose body is gone.
-    pub(in super::super) const DELETED: &str = "deleted";
-    /// In a message: what became of the log of the room that was closed; in a channel: there while it is closed.
-    pub(in super::super) const CLOSED: &str = "closed";
-    pub(in super::super) const AT: &str = "at";
-    pub(in super::super) const USER: &str = "user";
-    pub(in super::super) const CONNECTED_AT: &str = "connected_at";
-    pub(in super::super) const MEMBERS: &str = "members";
-    pub(in super::super) const SHARD: &str = "shard";
-    pub(in super::super) const MOVED_AT: &str = "moved_at";
-    /// In a message: the connection that the receipt is posted to, or an empty text for a service.
-    pub(in super::super) const RECEIPT: &str = "receipt";
-    pub(in super::super) const SEQ: &str = "seq";
-    pub(in super::super) const DELIVERED: &str = "delivered";
-    pub(in super::super) const GONE: &str = "gone";
-    pub(in super::super) const FAILED: &str = "failed";
-    pub(in super::super) const MS: &str = "ms";
-    pub(in super::super) const ARRIVAL: &str = "arrival";
-    pub(in super::super) const UNTIL: &str = "until";
-    /// In a shard: until when somebody may want to know who comes and goes.
-    pub(in super::super) const WATCHED: &str = "watched";
-    /// In a shard: when an announcement is due.
-    pub(in super::super) const DUE: &str = "due";
-    pub(in super::super) const PAUSED: &str = "paused";
-    pub(in super::super) const POSTS: &str = "posts";
-}
 use attribute::{
     AT, BODY, CLOSED, CONNECTED_AT, DELETED, DELIVERED, EPOCH, FAILED, FROM, GONE, HEAD, ID, LEASE, LEASE_UNTIL,
     MEMBERS, MOVED_AT, MS, RECEIPT, SENT, SEQ, SHARD, SHARDS, UNTIL, USER,
 };
-
-/// What the partitions of channels begin with.
-pub(super) const CHANNEL: &str = "CH#";
 
 pub(super) fn channel_key(channel: &Channel) -> String {
     format!("{CHANNEL}{channel}")
 }
 
 pub(super) fn log_key(channel: &Channel) -> String {
-    format!("LOG#{channel}")
+    format!("{}{channel}", prefix::LOG)
 }
 
 /// The partition of a shard's members.
 #[must_use]
 pub fn shard_key(channel: &Channel, shard: Shard) -> String {
-    format!("MB#{channel}#{shard}")
+    format!("{}{channel}#{shard}", prefix::SHARD)
 }
 
 /// The partition of who watches a channel, and of what they were told.
 pub(super) fn presence_key(channel: &Channel) -> String {
-    format!("PR#{channel}")
+    format!("{}{channel}", prefix::PRESENCE)
 }
 
 pub(super) fn signals_key(second: u64) -> String {
-    format!("SG#{second}")
+    format!("{}{second}", prefix::SIGNALS)
 }
 
 pub(super) fn connection_key(id: &ConnectionId) -> String {
-    format!("CN#{id}")
+    format!("{}{id}", prefix::CONNECTION)
 }
 
 /// A sequence as a sort key: as many digits as the largest has, so that the order of texts is the order of numbers.
@@ -273,7 +231,7 @@ pub(super) fn write_membership(connection: &Connection, channel: &Channel, shard
 }
 
 pub(super) fn bans_key(user: &UserId) -> String {
-    format!("BN#{user}")
+    format!("{}{user}", prefix::BANS)
 }
 
 pub(super) fn write_ban(user: &UserId, channel: &Channel, until: Timestamp) -> Item {
@@ -282,11 +240,11 @@ pub(super) fn write_ban(user: &UserId, channel: &Channel, until: Timestamp) -> I
 }
 
 pub(super) fn limit_key(user: &UserId) -> String {
-    format!("LM#{user}")
+    format!("{}{user}", prefix::LIMIT)
 }
 
 pub(super) fn receipts_key(channel: &Channel) -> String {
-    format!("RC#{channel}")
+    format!("{}{channel}", prefix::RECEIPTS)
 }
 
 /// The two ids hold no slash, so that this is the same only for the same sender and message.

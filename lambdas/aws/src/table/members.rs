@@ -13,7 +13,7 @@ use hubbub_core::time::Timestamp;
 
 use super::item::attribute::{MEMBERS, SHARDS};
 use super::item::{
-    Item, SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number,
+    CHANNEL, Item, SELF, channel_key, connection_key, is_expired, item, missing, number, read_connection, read_number,
     read_shard, read_text, shard_key, text, write_connection, write_membership,
 };
 use super::presences::read_watch;
@@ -24,8 +24,6 @@ use crate::error::{malformed, port_error};
 const BATCH: usize = 100;
 /// How often the keys that a batch left over are asked for again.
 const BATCH_ATTEMPTS: usize = 8;
-/// How a membership's sort key begins: with a channel's partition key.
-const MEMBERSHIP_PREFIX: &str = "CH#";
 
 /// A member's row, for whoever writes many at once.
 #[must_use]
@@ -120,14 +118,14 @@ impl Members for Table {
             .query(connection_key(id))
             .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
             .expression_attribute_names("#sk", SORT_KEY)
-            .expression_attribute_values(":prefix", text(MEMBERSHIP_PREFIX))
+            .expression_attribute_values(":prefix", text(CHANNEL))
             .into_paginator()
             .items()
             .send();
         let mut memberships = Vec::new();
         while let Some(row) = rows.next().await {
             let row = row.map_err(|error| port_error("dynamodb:Query", &error))?;
-            let channel = read_text(&row, SORT_KEY)?.trim_start_matches(MEMBERSHIP_PREFIX);
+            let channel = read_text(&row, SORT_KEY)?.trim_start_matches(CHANNEL);
             let channel = channel.parse().map_err(|error| malformed("read row", error))?;
             memberships.push((channel, read_shard(&row)?));
         }

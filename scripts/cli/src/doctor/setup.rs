@@ -1,7 +1,7 @@
 //! What is deployed, against what the Pulumi program deploys.
 
 use hubbub_aws::operations::{FunctionSetup, Policy, QueueSetup};
-use hubbub_core::config::TokenAlgorithm;
+use hubbub_core::config::TOKEN_ALGORITHM;
 use hubbub_core::names::{env, table};
 use hubbub_infra::functions::Function;
 use hubbub_infra::model;
@@ -294,11 +294,8 @@ async fn functions(visit: &Visit<'_>, names: &Names) -> Vec<Finding> {
 
 /// The settings by which the program gives the stack its permissions.
 fn settings(stack: &Stack) -> Settings {
-    let mut settings = Settings::default();
-    if stack.outputs.token_key_parameter.is_none() {
-        settings.tokens.algorithm = TokenAlgorithm::Rs256;
-    }
-    settings
+    let settings = Settings::default();
+    if stack.outputs.token_key_parameter.is_none() { settings.with(&TOKEN_ALGORITHM, "RS256") } else { settings }
 }
 
 /// A function's variables against the stack's outputs.

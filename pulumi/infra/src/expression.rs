@@ -1,4 +1,5 @@
-//! What Pulumi reads in a string: text, with `$$` as `$`, and references.
+//! Reads a printed string as Pulumi does: text, with `$$` as `$`, and references. [`crate::model`] writes such strings; this module reads
+//! them for the checks.
 
 use serde_json::Value;
 
@@ -66,6 +67,18 @@ pub fn parse(text: &str) -> Result<Vec<Part>, String> {
     Ok(parts)
 }
 
+/// A string with its references replaced.
+///
+/// # Errors
+/// As [`parse`].
+pub fn evaluate(text: &str, resolve: impl Fn(&Reference) -> String) -> Result<String, String> {
+    let parts = parse(text)?.into_iter().map(|part| match part {
+        Part::Text(text) => text,
+        Part::Reference(reference) => resolve(&reference),
+    });
+    Ok(parts.collect())
+}
+
 /// All references in a value, in its strings at any depth. What can't be read has none.
 #[must_use]
 pub fn references(value: &Value) -> Vec<Reference> {
@@ -88,14 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_text_and_braces_are_references() {
+    fn braces_are_references_unless_escaped() {
         let reference = Reference { root: "table".to_owned(), output: Some("arn".to_owned()) };
         let expected = [Part::Text("$a/${b}/".to_owned()), Part::Reference(reference), Part::Text("/$$".to_owned())];
         assert_eq!(parse("$$a/$${b}/${table.arn}/$$$$").unwrap(), expected);
     }
 
     #[test]
-    fn a_lone_dollar_and_an_open_brace_are_refused() {
+    fn lone_dollar_and_open_brace_are_refused() {
         assert_eq!(parse("$request.body").unwrap_err(), "a `$` before `request.body` is not escaped");
         assert_eq!(parse("${table").unwrap_err(), "the reference at `table` has no end");
     }
