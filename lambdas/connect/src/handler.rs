@@ -4,8 +4,7 @@ use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsock
 use hubbub_aws::runtime::Fault;
 use hubbub_aws::socket_event::{accept, caller, refuse};
 use hubbub_core::member::Connection;
-use hubbub_core::membership;
-use hubbub_core::order::Order;
+use hubbub_core::membership::{self, Admission};
 use hubbub_core::ports::{Bans, Clock, Ids, Log, Members};
 use hubbub_core::time::Timestamp;
 
@@ -34,16 +33,13 @@ impl<S: Bans + Log + Members, E: Clock + Ids> Handler<S, E> {
             connected_at: Timestamp(connected_at),
             until: caller.until,
         };
-        membership::connect(&self.store, &self.world, &connection, self.shard_members).await?;
-        // INVARIANT: a ban is looked for after the connection is there, because whoever bans notes the ban first and looks for connections
-        // second.
-        let everywhere = Order::everywhere(&connection.user);
-        if self.store.ban(&connection.user, &everywhere, self.world.now()).await?.is_some() {
-            tracing::info!(user = %connection.user, "refused: banned");
-            membership::forget(&self.store, &connection.id, self.world.now()).await?;
-            return Ok(refuse());
+        match membership::connect(&self.store, &self.world, &connection, self.shard_members).await? {
+            Admission::Connected => Ok(accept(&event)),
+            Admission::Banned => {
+                tracing::info!(user = %connection.user, "refused: banned");
+                Ok(refuse())
+            }
         }
-        Ok(accept(&event))
     }
 }
 
@@ -77,7 +73,7 @@ mod tests {
     fn who_is_banned_everywhere_does_not_connect() {
         let (store, world) = (MemoryStore::default(), World::at(1_700_000_000_200));
         let alice = user("alice");
-        block_on(store.put_ban(&alice, &Order::everywhere(&alice), Timestamp(1_700_000_000_201))).unwrap();
+        block_on(store.put_ban(&alice, &Channel::User(alice.clone()), Timestamp(1_700_000_000_201))).unwrap();
         let handler = Handler { store: store.clone(), world: world.clone(), shard_members: 2_000 };
         let connect = || block_on(handler.handle(serde_json::from_str(EVENT).unwrap())).unwrap().status_code;
         assert_eq!(connect(), 403);
