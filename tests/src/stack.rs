@@ -10,6 +10,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::Builder;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
+use hubbub_aws::parameter::Parameter;
 use hubbub_aws::table::Table;
 use serde::Deserialize;
 
@@ -110,10 +111,12 @@ impl Stack {
         aws_sdk_sfn::Client::new(&self.config)
     }
 
-    /// A client of SSM.
-    #[must_use]
-    pub fn ssm(&self) -> aws_sdk_ssm::Client {
-        aws_sdk_ssm::Client::new(&self.config)
+    /// A parameter of SSM.
+    ///
+    /// # Errors
+    /// When the host has no certificates to trust.
+    pub fn parameter(&self, name: &str) -> anyhow::Result<Parameter> {
+        Ok(Parameter::new(&self.config, name.to_owned())?)
     }
 
     /// The stack's table, by the functions' own ports.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use authorize::token::{self, Claims};
 use hubbub_aws::system::System;
 use hubbub_core::ports::Clock;
+use hubbub_functions::authorize::token::{self, Claims};
 use serde_json::Value;
 
 use crate::stack::Stack;
@@ -23,18 +23,8 @@ impl Tokens {
     /// Fails if the parameter can't be read.
     pub async fn of(stack: &Stack) -> anyhow::Result<Self> {
         let name = &stack.outputs.token_key_parameter;
-        let answer = stack
-            .ssm()
-            .get_parameter()
-            .name(name)
-            .with_decryption(true)
-            .send()
-            .await
-            .with_context(|| format!("the parameter `{name}` can't be read"))?;
-        let value = answer
-            .parameter
-            .and_then(|parameter| parameter.value)
-            .with_context(|| format!("the parameter `{name}` has no value"))?;
+        let value =
+            stack.parameter(name)?.value().await.with_context(|| format!("the parameter `{name}` can't be read"))?;
         Ok(Self::new(value))
     }
 

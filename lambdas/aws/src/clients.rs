@@ -1,4 +1,4 @@
-//! The adapters, each from the SDK's configuration and a name.
+//! The adapters, each made from the SDK's configuration and a name.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use hubbub_core::rate::Rate;
 use crate::dead_letters::DeadLetterOffice;
 use crate::operations::Inspector;
 use crate::parameter::Parameter;
-use crate::poster::{FastPoster, PosterError, PosterSettings, Trust};
+use crate::poster::{ConnectionsPoster, PosterError, PosterSettings, Trust};
 use crate::queue::{SqsAnnouncements, SqsDeadLetters, SqsPublishQueue};
 use crate::runtime::{sdk_config, sdk_config_for};
 use crate::state_machine::StateMachine;
 use crate::table::Table;
 
-/// Makes adapters that share one SDK configuration, and with it one pool of connections.
+/// Makes adapters that share one SDK configuration, and so one pool of connections.
 #[derive(Clone, Debug)]
 pub struct Clients {
     config: SdkConfig,
 }
 
 impl Clients {
-    /// From what Lambda puts into a function's environment.
+    /// From a function's environment.
     #[must_use]
     pub fn from_environment() -> Self {
         Self { config: sdk_config() }
@@ -43,36 +43,34 @@ impl Clients {
         self.config.credentials_provider().is_some()
     }
 
-    /// For a stack on this machine, which asks for credentials but doesn't check them.
+    /// For a local stack, which asks for credentials but doesn't check them.
     #[must_use]
     pub fn local(endpoint: String, region: String) -> Self {
         let credentials = Credentials::new("test", "test", None, None, "local stack");
         Self { config: sdk_config_for(Some(region), Some(endpoint), Some(credentials)) }
     }
 
-    /// The store.
     #[must_use]
-    pub fn table(&self, name: String) -> Table {
-        Table::new(aws_sdk_dynamodb::Client::new(&self.config), name)
+    pub fn table(&self, name: impl Into<String>) -> Table {
+        Table::new(aws_sdk_dynamodb::Client::new(&self.config), name.into())
     }
 
-    /// The store of a function that has rooms announced: with the queue for it.
+    /// The table, with the queue on which it asks for announcements.
     #[must_use]
-    pub fn announcing_table(&self, name: String, presence_queue_url: String) -> Table {
+    pub fn announcing_table(&self, name: impl Into<String>, presence_queue_url: impl Into<String>) -> Table {
         let queue = aws_sdk_sqs::Client::new(&self.config);
-        self.table(name).announcing(SqsAnnouncements::new(queue, presence_queue_url))
+        self.table(name).announcing(SqsAnnouncements::new(queue, presence_queue_url.into()))
     }
 
-    /// The publish queue.
     #[must_use]
-    pub fn publish_queue(&self, url: String) -> SqsPublishQueue {
-        SqsPublishQueue::new(aws_sdk_sqs::Client::new(&self.config), url)
+    pub fn publish_queue(&self, url: impl Into<String>) -> SqsPublishQueue {
+        SqsPublishQueue::new(aws_sdk_sqs::Client::new(&self.config), url.into())
     }
 
-    /// The dead-letter queue.
+    /// The dead-letter queue, for functions.
     #[must_use]
-    pub fn dead_letters(&self, url: String) -> SqsDeadLetters {
-        SqsDeadLetters::new(aws_sdk_sqs::Client::new(&self.config), url)
+    pub fn dead_letters(&self, url: impl Into<String>) -> SqsDeadLetters {
+        SqsDeadLetters::new(aws_sdk_sqs::Client::new(&self.config), url.into())
     }
 
     /// The dead-letter queue, for operators.
@@ -81,44 +79,45 @@ impl Clients {
         DeadLetterOffice::new(aws_sdk_sqs::Client::new(&self.config), dead_letter_queue_url, publish_queue_url)
     }
 
-    /// What the account says of a stack, for operators.
+    /// The stack's resources in the account, for operators.
     ///
     /// # Errors
-    /// When the machine has no certificates to believe.
+    /// When the host has no certificates to trust.
     pub fn inspector(&self) -> PortResult<Inspector> {
         Inspector::new(&self.config)
     }
 
-    /// The broadcast state machine.
     #[must_use]
-    pub fn state_machine(&self, arn: String) -> StateMachine {
-        StateMachine::new(aws_sdk_sfn::Client::new(&self.config), arn)
+    pub fn state_machine(&self, arn: impl Into<String>) -> StateMachine {
+        StateMachine::new(aws_sdk_sfn::Client::new(&self.config), arn.into())
     }
 
-    /// The poster to the stage at `callback_url`: at this rate until it is told another, at most `concurrency` posts at once, each given up
-    /// after `timeout_ms`.
+    /// The poster to the stage at `callback_url`. It posts at this rate until [`Poster::limit`](hubbub_core::ports::Poster::limit) sets another,
+    /// at most `concurrency` posts at once, and gives a post up after `timeout_ms`.
     ///
     /// # Errors
-    /// As [`FastPoster::new`].
+    /// As [`ConnectionsPoster::new`].
     pub fn poster(
         &self,
         callback_url: &str,
         rate: Rate,
         concurrency: u64,
         timeout_ms: u64,
-    ) -> Result<FastPoster, PosterError> {
+    ) -> Result<ConnectionsPoster, PosterError> {
         let settings = PosterSettings {
             concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
             timeout: Duration::from_millis(timeout_ms),
             rate: Some(rate),
             trust: Trust::Native,
         };
-        FastPoster::new(&self.config, callback_url, settings)
+        ConnectionsPoster::new(&self.config, callback_url, settings)
     }
 
     /// A secret.
-    #[must_use]
-    pub fn parameter(&self, name: String) -> Parameter {
-        Parameter::new(aws_sdk_ssm::Client::new(&self.config), name)
+    ///
+    /// # Errors
+    /// As [`Parameter::new`].
+    pub fn parameter(&self, name: String) -> PortResult<Parameter> {
+        Parameter::new(&self.config, name)
     }
 }

@@ -1,4 +1,4 @@
-//! Hubbub's ports on AWS. This is the only crate, besides the tests, that uses `aws-sdk-*`.
+//! Hubbub's ports on AWS. Only this crate and the tests use `aws-sdk-*`.
 //!
 //! | port | where |
 //! |---|---|
@@ -9,9 +9,10 @@
 //! | clock, ids | [`system`] |
 //! | meter | [`metrics`] (CloudWatch, by the log) |
 //!
-//! [`runtime`] is what every function's `main` begins with, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events,
-//! [`parameter`] reads secrets (SSM), and [`web`] documents. [`dead_letters`] and [`operations`] are for operators.
+//! [`runtime`] is a function's process, [`clients`] makes the adapters, [`socket_event`] reads API Gateway's events, [`parameter`] reads secrets
+//! (SSM), and [`web`] reads documents. [`dead_letters`] and [`operations`] are for operators.
 
+mod api;
 pub mod clients;
 pub mod dead_letters;
 mod error;

@@ -1,4 +1,4 @@
-//! What a WebSocket API's event says of the socket.
+//! Events of the WebSocket API, and the responses to them.
 
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_core::capability::Capabilities;
@@ -8,37 +8,39 @@ use hubbub_core::protocol::Caller;
 use hubbub_core::time::Timestamp;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::runtime::Fault;
+use crate::runtime::FunctionError;
 
-/// The event's connection.
+/// The id of the event's connection.
 ///
 /// # Errors
-/// When the event has none: it isn't a WebSocket API's.
-pub fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<ConnectionId, Fault> {
+/// When the event has none, and so isn't a WebSocket API's.
+pub fn connection_id(event: &ApiGatewayWebsocketProxyRequest) -> Result<ConnectionId, FunctionError> {
     let id = event.request_context.connection_id.as_deref();
-    id.map(ConnectionId::new).ok_or_else(|| Fault::WrongEvent("it has no connection id".to_owned()))
+    id.map(ConnectionId::new).ok_or_else(|| FunctionError::WrongEvent("it has no connection id".to_owned()))
 }
 
-/// The event's connection and its user, as the authorizer named it.
+/// The event's connection, and what the authorizer said of its user.
 ///
 /// # Errors
-/// When the event lacks one of them: the route `$connect` has no authorizer.
-pub fn caller(event: &ApiGatewayWebsocketProxyRequest) -> Result<Caller, Fault> {
+/// When the event lacks any of it, as it does if the route `$connect` has no authorizer.
+pub fn caller(event: &ApiGatewayWebsocketProxyRequest) -> Result<Caller, FunctionError> {
     let field = |name: &str| event.request_context.authorizer.fields.get(name).and_then(|value| value.as_str());
-    let user = field(context::USER).ok_or_else(|| Fault::WrongEvent("the authorizer named no user".to_owned()))?;
+    let user =
+        field(context::USER).ok_or_else(|| FunctionError::WrongEvent("the authorizer named no user".to_owned()))?;
     let capabilities = field(context::CAPABILITIES)
-        .ok_or_else(|| Fault::WrongEvent("the authorizer named no capabilities".to_owned()))?;
+        .ok_or_else(|| FunctionError::WrongEvent("the authorizer named no capabilities".to_owned()))?;
     let until = field(context::UNTIL).and_then(|seconds| seconds.parse::<u64>().ok());
-    let until = until.ok_or_else(|| Fault::WrongEvent("the authorizer named no end".to_owned()))?;
+    let until = until.ok_or_else(|| FunctionError::WrongEvent("the authorizer named no end".to_owned()))?;
     Ok(Caller {
         connection: connection_id(event)?,
         until: Timestamp(until.saturating_mul(1_000)),
-        user: UserId::parse(user).map_err(|error| Fault::WrongEvent(error.to_string()))?,
-        capabilities: Capabilities::parse(capabilities).map_err(|error| Fault::WrongEvent(error.to_string()))?,
+        user: UserId::parse(user).map_err(|error| FunctionError::WrongEvent(error.to_string()))?,
+        capabilities: Capabilities::parse(capabilities)
+            .map_err(|error| FunctionError::WrongEvent(error.to_string()))?,
     })
 }
 
-/// The response by which a socket opens. A browser closes one whose subprotocols it asked for in vain.
+/// The response that opens a socket. It answers the subprotocol, because a browser that gets no answer closes the socket.
 #[must_use]
 pub fn accept(event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyResponse {
     let mut response = ok();
@@ -50,7 +52,7 @@ pub fn accept(event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyRespons
     response
 }
 
-/// The response by which a socket doesn't open.
+/// The response that refuses a socket.
 #[must_use]
 pub fn refuse() -> ApiGatewayProxyResponse {
     let mut response = ok();
@@ -58,7 +60,7 @@ pub fn refuse() -> ApiGatewayProxyResponse {
     response
 }
 
-/// A response without a body: the socket may open, or has closed.
+/// A response without a body.
 #[must_use]
 pub fn ok() -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use hubbub_aws::poster::{FastPoster, PosterSettings, Trust};
+use hubbub_aws::poster::{ConnectionsPoster, PosterSettings, Trust};
 use hubbub_aws::runtime::sdk_config_for;
 use hubbub_core::frame::Frame;
 use hubbub_core::id::ConnectionId;
@@ -22,10 +22,10 @@ fn settings() -> PosterSettings {
     PosterSettings { concurrency: 8, timeout: LONG, rate: None, trust: Trust::Only(String::new()) }
 }
 
-fn poster(gateway: &Gateway, settings: PosterSettings) -> FastPoster {
+fn poster(gateway: &Gateway, settings: PosterSettings) -> ConnectionsPoster {
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".to_owned()), None, "test");
     let config = sdk_config_for(Some("eu-west-1".to_owned()), None, Some(credentials));
-    FastPoster::new(&config, gateway.url(), settings).unwrap()
+    ConnectionsPoster::new(&config, gateway.url(), settings).unwrap()
 }
 
 fn frame(number: u64) -> Frame {
@@ -41,7 +41,7 @@ fn many(count: usize) -> Vec<ConnectionId> {
 }
 
 /// Posts a frame to each, none of which goes wrong.
-async fn deliver(poster: &FastPoster, connections: &[ConnectionId]) {
+async fn deliver(poster: &ConnectionsPoster, connections: &[ConnectionId]) {
     let outcomes = poster.post(&[frame(1)], connections).await;
     assert_eq!(outcomes, vec![Delivered; connections.len()]);
 }
@@ -196,17 +196,6 @@ async fn what_does_not_wait_is_tried_once_and_left_out_above_the_rate() {
     // Five of the burst, and one more for each second that this takes.
     assert!((1..=95).contains(&left_out), "{outcomes:?}");
     assert_eq!(gateway.counters().requests, 5 + 100 - left_out, "what was left out was never sent");
-}
-
-#[tokio::test]
-async fn a_poster_beside_another_has_a_rate_of_its_own_and_uses_the_same_connections() {
-    let gateway = Gateway::start(Settings::default()).unwrap();
-    let one = Rate { per_second: 1, burst: 1 };
-    let poster = poster(&gateway, PosterSettings { rate: Some(Rate { per_second: 1, burst: 50 }), ..settings() });
-    let beside = poster.beside(one);
-    assert_eq!(beside.try_post(&frame(1), &ids(&["a=", "b="])).await, [Delivered, Throttled]);
-    assert_eq!(poster.try_post(&frame(1), &many(50)).await, [Delivered; 50]);
-    assert!(gateway.counters().connections <= 8, "{:?}", gateway.counters());
 }
 
 #[tokio::test]

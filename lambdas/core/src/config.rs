@@ -497,6 +497,26 @@ config! {
 }
 
 config! {
+    /// What `announce` reads.
+    AnnounceConfig {
+        /// The stack's name, for metrics.
+        stack: text(env::STACK),
+        /// The table's name.
+        table: text(env::TABLE),
+        /// Where announcements that are not yet made are asked for again.
+        presence_queue_url: text(env::PRESENCE_QUEUE_URL),
+        /// Where posts go.
+        callback_url: text(env::CALLBACK_URL),
+        /// Posts a second, of the whole stack.
+        callback_rps: number(settings::CALLBACK_RPS),
+        /// Posts under way at once.
+        post_concurrency: number(settings::POST_CONCURRENCY),
+        /// The time that a post may take, in milliseconds.
+        post_timeout_ms: number(settings::POST_TIMEOUT_MS),
+    }
+}
+
+config! {
     /// What `plan-broadcast` reads.
     PlanBroadcastConfig {
         stack: String = STACK,
@@ -553,6 +573,7 @@ mod tests {
         read_all::<DisconnectConfig>();
         read_all::<ReceiveConfig>();
         read_all::<DeliverConfig>();
+        read_all::<AnnounceConfig>();
         read_all::<PlanBroadcastConfig>();
         read_all::<DeliverPageConfig>();
     }

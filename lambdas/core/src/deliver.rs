@@ -21,7 +21,6 @@ use crate::ports::{
     Bans, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, Members, Meter, PortError, PortResult,
     Poster, Receipts, Senders,
 };
-use crate::presence::Announcer;
 use crate::settlement::{Settlement, settle};
 use crate::time::Timestamp;
 
@@ -69,14 +68,6 @@ pub struct Delivery<S, B, D, P, E> {
     pub share: Share,
     /// Held by the large fan-out that is under way: this sender has one part in the budget, and one rate.
     pub large: Arc<Mutex<()>>,
-}
-
-impl<S: Clone, B, D, P, E: Clone> Delivery<S, B, D, P, E> {
-    /// What announces with the same store and budget, by a poster that has the rate of announcements.
-    pub fn announcer(&self, poster: P) -> Announcer<S, P, E> {
-        let rate = self.share.budget.announce_rate();
-        Announcer { store: self.store.clone(), poster, world: self.world.clone(), rate }
-    }
 }
 
 impl<S, B, D, P, E> Delivery<S, B, D, P, E>

@@ -5,7 +5,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | what things are called | [`names`], [`config`], [`id`], [`channel`], [`time`] |
+//! | what things are called | [`names`], [`functions`], [`config`], [`id`], [`channel`], [`time`] |
 //! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`]; with the feature `schema`, as JSON Schema |
 //! | the log | [`append`], [`recovery`] |
 //! | who may do what, and how much | [`capability`], [`limit`] |
@@ -25,6 +25,7 @@ pub mod envelope;
 pub mod expulsion;
 pub mod fan_out;
 pub mod frame;
+pub mod functions;
 pub mod id;
 pub mod lease;
 pub mod limit;

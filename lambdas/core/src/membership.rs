@@ -7,24 +7,39 @@
 use crate::channel::Channel;
 use crate::id::{ConnectionId, Epoch};
 use crate::member::{Connection, Shard, is_growth_due, shard_of, shards_wanted};
-use crate::ports::{ChannelState, Clock, Count, Ids, Log, Members, PortResult};
+use crate::ports::{Bans, ChannelState, Clock, Count, Ids, Log, Members, PortResult};
 use crate::presence::{notice, unwatch, watch_shards};
 use crate::time::Timestamp;
 
-/// Records a connection as a member of its user's channel and of everyone.
+/// Whether a connection was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is a member of its user's channel and of everyone.
+    Connected,
+    /// Its user is banned from everywhere. Nothing of it is left.
+    Banned,
+}
+
+/// Records a connection as a member of its user's channel and of everyone, unless its user is banned from everywhere.
 ///
 /// # Errors
-/// When a write fails. The connection is then refused, and what was written ends by its time to live.
-pub async fn connect<S: Log + Members, E: Clock + Ids>(
+/// When a read or a write fails. The connection is then refused, and what was written ends by its time to live.
+pub async fn connect<S: Bans + Log + Members, E: Clock + Ids>(
     store: &S,
     world: &E,
     connection: &Connection,
     shard_members: u64,
-) -> PortResult<()> {
+) -> PortResult<Admission> {
+    let own = Channel::User(connection.user.clone());
     store.put_connection(connection).await?;
-    join(store, world, connection, &Channel::User(connection.user.clone()), shard_members).await?;
+    join(store, world, connection, &own, shard_members).await?;
     join(store, world, connection, &Channel::Everyone, shard_members).await?;
-    Ok(())
+    // INVARIANT: the ban is read after the connection is recorded, because a ban is noted before the user's connections are looked for.
+    if store.ban(&connection.user, &own, world.now()).await?.is_some() {
+        forget(store, &connection.id, world.now()).await?;
+        return Ok(Admission::Banned);
+    }
+    Ok(Admission::Connected)
 }
 
 /// Makes a connection a member. Joining again changes nothing, and mends what an earlier join left undone.
@@ -115,4 +130,34 @@ pub async fn forget<S: Members>(store: &S, id: &ConnectionId, now: Timestamp) ->
         end(store, id, &channel, shard, now).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::testing::{World, connection, room};
+
+    #[test]
+    fn banned_user_is_refused_until_the_ban_ends() {
+        let (store, world, one) = (MemoryStore::default(), World::at(10), connection("a1", "alice", 10));
+        let own = Channel::User(one.user.clone());
+        let connect = || block_on(connect(&store, &world, &one, 2_000)).unwrap();
+        block_on(store.put_ban(&one.user, &own, Timestamp(11))).unwrap();
+        assert_eq!(connect(), Admission::Banned);
+        assert_eq!(block_on(store.connection(&one.id, Timestamp(10))).unwrap(), None);
+        assert_eq!(block_on(store.memberships(&one.id)).unwrap(), []);
+        world.set(11);
+        assert_eq!(connect(), Admission::Connected);
+        assert_eq!(block_on(store.memberships(&one.id)).unwrap(), [(own, 0), (Channel::Everyone, 0)]);
+    }
+
+    #[test]
+    fn ban_from_a_room_does_not_refuse_a_connection() {
+        let (store, world, one) = (MemoryStore::default(), World::at(10), connection("a1", "alice", 10));
+        block_on(store.put_ban(&one.user, &room("lobby"), Timestamp(11))).unwrap();
+        assert_eq!(block_on(connect(&store, &world, &one, 2_000)).unwrap(), Admission::Connected);
+    }
 }

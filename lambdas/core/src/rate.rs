@@ -29,7 +29,7 @@ const SMALL_TAKE: u32 = 4;
 /// Of the budget, what is there for announcements, and as much again for signals while large fan-outs are under way: a thirty-second each.
 const LIGHT_TAKE: u32 = 32;
 
-/// `deliver` functions that announce at once: the fewest that Lambda takes for a queue.
+/// `announce` functions at once: the fewest that Lambda takes for a queue.
 const ANNOUNCE_FUNCTIONS: u32 = 2;
 
 /// What one `deliver` function is planned for, in posts a second: batches of ten messages to some devices each.
@@ -124,13 +124,13 @@ impl Budget {
         Rate { per_second, burst: per_second }
     }
 
-    /// How many `deliver` functions announce at once: their queue's maximum concurrency.
+    /// How many `announce` functions run at once: their queue's maximum concurrency.
     #[must_use]
     pub fn announce_functions(self) -> u32 {
         ANNOUNCE_FUNCTIONS
     }
 
-    /// The rate of a `deliver` function that announces who comes and goes.
+    /// The rate of an `announce` function.
     #[must_use]
     pub fn announce_rate(self) -> Rate {
         let per_second = (self.callback_rps / LIGHT_TAKE / ANNOUNCE_FUNCTIONS).max(1);

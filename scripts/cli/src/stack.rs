@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use authorize::token::{Claims, sign};
 use hubbub_aws::clients::Clients;
 use hubbub_aws::system::System;
 use hubbub_aws::table::Table;
 use hubbub_core::id::UserId;
 use hubbub_core::ports::Clock;
+use hubbub_functions::authorize::token::{Claims, sign};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -252,7 +252,7 @@ impl Stack {
             ))
             .into());
         };
-        Ok(SigningKey(self.clients()?.parameter(name.clone()).value().await?))
+        Ok(SigningKey(self.clients()?.parameter(name.clone())?.value().await?))
     }
 }
 

@@ -8,9 +8,11 @@
 //! | rooms full of members | [`room`] |
 //! | Step Functions' part: rounds, and pages over senders on threads of their own | [`machine`] |
 //! | broadcasts that are measured | [`scenario`] |
+//! | the SDK's poster, a rival | [`sdk_poster`] |
 
 pub mod cost;
 pub mod machine;
 pub mod processes;
 pub mod room;
 pub mod scenario;
+pub mod sdk_poster;

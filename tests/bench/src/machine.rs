@@ -9,7 +9,7 @@ use anyhow::Context;
 use futures::stream::{self, StreamExt};
 use hubbub_aws::clients::Clients;
 use hubbub_aws::metrics::Metered;
-use hubbub_aws::poster::FastPoster;
+use hubbub_aws::poster::ConnectionsPoster;
 use hubbub_aws::system::System;
 use hubbub_aws::table::Table;
 use hubbub_core::broadcast::{Next, PageDelivery, PageInput, PageReport, PlanInput, Planner, Round, Totals};
@@ -51,7 +51,7 @@ impl Place {
     ///
     /// # Errors
     /// When the gateway's address isn't one.
-    pub fn poster(&self) -> anyhow::Result<FastPoster> {
+    pub fn poster(&self) -> anyhow::Result<ConnectionsPoster> {
         let rate = self.budget.large_rate(self.budget.page_senders());
         let (concurrency, timeout) = (settings::POST_CONCURRENCY.default, settings::POST_TIMEOUT_MS.default);
         Ok(self.clients().poster(&self.gateway, rate, concurrency, timeout)?)
@@ -99,7 +99,7 @@ struct Job {
 
 /// Runs broadcasts.
 pub struct Machine {
-    planner: Planner<Table, Starter, FastPoster, Metered>,
+    planner: Planner<Table, Starter, ConnectionsPoster, Metered>,
     jobs: mpsc::UnboundedSender<Job>,
     starts: mpsc::UnboundedReceiver<(Channel, LeaseId)>,
     ended: mpsc::UnboundedSender<anyhow::Result<(Channel, Totals)>>,
@@ -179,7 +179,7 @@ fn start_sender(place: &Place, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) 
 
 /// One execution, as `broadcast.asl.json` has it; nothing is tried again, because nothing is to fail.
 async fn execute(
-    planner: &Planner<Table, Starter, FastPoster, Metered>,
+    planner: &Planner<Table, Starter, ConnectionsPoster, Metered>,
     jobs: &mpsc::UnboundedSender<Job>,
     channel: &Channel,
     lease: LeaseId,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use aws_sdk_dynamodb::Client;
 use hubbub_aws::metrics::Metered;
-use hubbub_aws::poster::FastPoster;
+use hubbub_aws::poster::ConnectionsPoster;
 use hubbub_aws::system::System;
 use hubbub_aws::table::{Table, create_table};
 use hubbub_core::broadcast::Totals;
@@ -44,7 +44,7 @@ struct Stack {
     _dynamodb: Process,
     client: Client,
     table: Table,
-    delivery: Delivery<Table, Starter, Recorder, FastPoster, Metered>,
+    delivery: Delivery<Table, Starter, Recorder, ConnectionsPoster, Metered>,
     rooms: Vec<Channel>,
     ends: Ends,
     budget: Budget,

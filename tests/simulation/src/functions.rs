@@ -10,7 +10,7 @@ use hubbub_core::fan_out::Share;
 use hubbub_core::id::{ConnectionId, SenderId, UserId};
 use hubbub_core::limit::PublishRate;
 use hubbub_core::member::Connection;
-use hubbub_core::membership;
+use hubbub_core::membership::{self, Admission};
 use hubbub_core::ports::{Clock, PortError, PortResult};
 use hubbub_core::protocol::Caller;
 use hubbub_core::rate::Budget;
@@ -30,7 +30,7 @@ const MAX_BODY_BYTES: usize = 24_576;
 const CALLBACK_RPS: u64 = 10;
 
 /// `$connect`.
-pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<PortResult<()>> {
+pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<PortResult<Admission>> {
     let ports = Ports::new(world);
     let shard_members = world.scale.shard_members;
     world.scheduler.invoke(format!("connect {}", connection.id), SOCKET_TIMEOUT, async move {

@@ -1,6 +1,5 @@
-//! What an account says of a stack's parts, for operators. Nothing here is used by a function.
+//! The configuration and state of a stack's resources in the account, for operators. No function uses it.
 
-mod api;
 mod policy;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,11 +16,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::api::{Api, Call, Service};
+use crate::api::{Api, Call, Service};
 use crate::error::{malformed, port_error};
 use crate::system::System;
 
 pub use policy::Policy;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often an execution is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -29,10 +31,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// API Gateway's requests a second of an account in a Region, as Service Quotas calls it.
 const REQUESTS_QUOTA: (&str, &str) = ("apigateway", "L-8A5B8E43");
 
-/// How many log lines are read at most.
+/// The most log lines that are read.
 const LINES: u32 = 200;
 
-/// Asks an account. Each question says which permission it takes, in the error of one that is refused.
+/// Reads a stack's resources. The error of a call that is refused names the permission that it needs.
 #[derive(Clone, Debug)]
 pub struct Inspector {
     api: Api,
@@ -134,7 +136,7 @@ pub enum Run {
 impl Inspector {
     pub(crate) fn new(config: &SdkConfig) -> PortResult<Self> {
         Ok(Self {
-            api: Api::new(config.clone())?,
+            api: Api::new(config.clone(), TIMEOUT)?,
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
             machines: aws_sdk_sfn::Client::new(config),

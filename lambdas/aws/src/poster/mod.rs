@@ -1,21 +1,20 @@
 //! Posts to sockets through API Gateway's @connections.
 //!
-//! [`FastPoster`] is what the functions post with. A page is thousands of requests that differ in their path and signature alone, so
-//! it computes what they share once, and keeps its own connections. [`SdkPoster`] posts by the SDK, for comparison.
+//! A page is thousands of requests that differ in their path and signature only. [`ConnectionsPoster`] computes once what they share, and keeps
+//! its own connections open. `tests/bench` has a poster on the SDK to compare it with.
 //!
 //! | what | where |
 //! |---|---|
 //! | where posts go | [`target`] |
 //! | signatures | [`sign`] |
-//! | a page's requests, on one core or on all | [`page`] |
-//! | credentials, before they expire | `identity` |
-//! | connections that are kept alive | `transport` |
-//! | what becomes of a post: rate, retries, outcomes | `fast` |
+//! | a page's requests, made on one core or on all | [`page`] |
+//! | credentials, renewed before they expire | `identity` |
+//! | HTTP connections that are kept alive | `transport` |
+//! | rate, retries and outcomes of posts | `connections` |
 
-mod fast;
+mod connections;
 mod identity;
 pub mod page;
-mod sdk;
 pub mod sign;
 pub mod target;
 mod transport;
@@ -25,8 +24,7 @@ use std::time::Duration;
 use hubbub_core::rate::Rate;
 use thiserror::Error;
 
-pub use fast::FastPoster;
-pub use sdk::SdkPoster;
+pub use connections::ConnectionsPoster;
 
 /// How a poster posts.
 #[derive(Clone, Debug)]

@@ -12,8 +12,9 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use clap::{Parser, ValueEnum};
 use futures::stream::{self, StreamExt};
-use hubbub_aws::poster::{FastPoster, PosterSettings, SdkPoster, Trust};
+use hubbub_aws::poster::{ConnectionsPoster, PosterSettings, Trust};
 use hubbub_aws::runtime::sdk_config_for;
+use hubbub_bench::sdk_poster::SdkPoster;
 use hubbub_core::fan_out::{PART, PARTS_AT_ONCE};
 use hubbub_core::frame::Frame;
 use hubbub_core::id::ConnectionId;
@@ -68,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
         By::Fast => {
             let trust = Trust::Only(pem.unwrap_or_default());
             let settings = PosterSettings { concurrency, timeout: TIMEOUT, rate: None, trust };
-            let poster = FastPoster::new(&config, &url, settings)?;
+            let poster = ConnectionsPoster::new(&config, &url, settings)?;
             // In parts, as the fan-out reads them.
             let began = Instant::now();
             let parts = stream::iter(connections.chunks(PART)).map(|part| poster.post(&frames, part));

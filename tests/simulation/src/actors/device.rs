@@ -9,6 +9,7 @@ use hubbub_client::{Position, ServerFrame, Start};
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{MessageId, RoomId, UserId};
 use hubbub_core::member::Connection;
+use hubbub_core::membership::Admission;
 use hubbub_core::testing::FOREVER;
 use serde_json::json;
 
@@ -140,7 +141,7 @@ impl Device {
             until: FOREVER,
         };
         let answer = connect(world, connection).end().await;
-        if answer.is_none_or(|result| result.is_err()) {
+        if !matches!(answer, Some(Ok(Admission::Connected))) {
             socket.close();
             return;
         }

@@ -199,9 +199,9 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use authorize::token::{Rules, verify};
     use hubbub_core::capability::Capabilities;
     use hubbub_core::config::TokenAlgorithm;
+    use hubbub_functions::authorize::token::{Rules, verify};
     use jsonwebtoken::DecodingKey;
 
     use super::*;

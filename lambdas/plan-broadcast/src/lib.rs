@@ -1,5 +1,0 @@
-//! Settles a round of a broadcast and plans the next.
-
-mod handler;
-
-pub use handler::Handler;

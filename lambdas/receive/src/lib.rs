@@ -1,5 +1,0 @@
-//! Answers clients' frames: every route but `$connect` and `$disconnect`.
-
-mod handler;
-
-pub use handler::Handler;
