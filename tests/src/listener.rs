@@ -134,7 +134,7 @@ impl Listener {
     ///
     /// # Errors
     /// Fails if that takes too long.
-    pub async fn come_back(&mut self) -> anyhow::Result<()> {
+    pub async fn reconnect(&mut self) -> anyhow::Result<()> {
         let before = self.session.stats().connections;
         self.cut().await;
         let session = self.session.clone();

@@ -114,7 +114,7 @@ impl<'a> Books<'a> {
     }
 
     fn balance(&self) {
-        let faults = self.stage.ports.faults.met();
+        let faults = self.stage.ports.hook.met();
         if faults.len() <= FAULTS_WITHOUT_DEAD {
             assert_eq!(self.dead, &BTreeSet::new(), "records failed more often than anything else: {faults:?}");
             self.check_sent();
@@ -218,7 +218,7 @@ impl<'a> Books<'a> {
 
     /// Each bad one is a dead letter as it came, with its reason, and nothing else is. Each group's are in the order of the queue.
     fn check_dead_letters(&self) {
-        let seen = self.stage.ports.recorder.seen();
+        let seen = self.stage.ports.services.seen();
         let mut buried: Vec<&DeadLetter> = Vec::new();
         for letter in &seen.buried {
             check_dead_letter(letter);
@@ -298,7 +298,7 @@ impl<'a> Books<'a> {
 
     /// What is in a log has been posted, or a broadcast was started that sees to it.
     fn check_sent(&self) {
-        let started = self.stage.ports.recorder.seen().started.clone();
+        let started = self.stage.ports.services.seen().started.clone();
         for sent in self.sent {
             let Some(channel) = sent.group.parse().ok() else { continue };
             let Some(state) = self.stage.state(&channel) else { continue };
@@ -311,7 +311,7 @@ impl<'a> Books<'a> {
 
     /// Every frame can be posted.
     fn check_frames(&self) {
-        let seen = self.stage.ports.recorder.seen();
+        let seen = self.stage.ports.services.seen();
         for text in seen.posted.values().flatten().chain(seen.closed.iter().map(|(_, text)| text)) {
             assert!(text.len() <= MAX_FRAME_BYTES, "a frame has {} bytes", text.len());
         }

@@ -67,7 +67,7 @@ struct Effects {
 
 impl Effects {
     fn of(stage: &Stage, caller: &Caller) -> Self {
-        let seen = stage.ports.recorder.seen();
+        let seen = stage.ports.services.seen();
         let channels = stage.memberships(&caller.connection).into_iter().collect();
         Self { enqueued: seen.enqueued.len(), ordered: seen.ordered.len(), channels }
     }
@@ -158,7 +158,7 @@ fn check_action(
         }
         (Action::Publish { channel, body, id, receipt }, ServerFrame::Accepted { id: accepted, channel: to }) => {
             expected.enqueued += 1;
-            let seen = stage.ports.recorder.seen();
+            let seen = stage.ports.services.seen();
             let envelope = seen.enqueued.last().unwrap();
             assert_eq!((&envelope.channel, &envelope.from, &envelope.body), (channel, &caller.user, body));
             assert_eq!((&envelope.id, envelope.receipt.is_some(), to), (accepted, *receipt, channel));
@@ -226,7 +226,7 @@ fn check_allowed(caller: &Caller, channel: &Channel) {
 
 /// What clients have put on the queue is what the queue's readers read, and is delivered.
 fn check_queue(stage: &Stage) {
-    let seen = stage.ports.recorder.seen();
+    let seen = stage.ports.services.seen();
     let messages = seen.enqueued.iter().map(|one| (&one.channel, one.to_json().unwrap()));
     let orders = seen.ordered.iter().map(|one| (&one.channel, order_to_json(one).unwrap()));
     let wakes = seen.woken.iter().map(|(channel, _)| (channel, wake_to_json(channel).unwrap()));

@@ -82,7 +82,7 @@ fn check_round_trip(plan: &Plan) {
 }
 
 fn deliver_page(stage: &Stage, input: &PageInput) {
-    let posted = || stage.ports.recorder.seen().posted.values().map(Vec::len).sum::<usize>();
+    let posted = || stage.ports.services.seen().posted.values().map(Vec::len).sum::<usize>();
     let before = posted();
     let report = block_on(stage.page_delivery().deliver(input.clone(), NEVER)).unwrap();
     assert_eq!((report.index, &report.error), (input.page.index, &None));
@@ -91,7 +91,7 @@ fn deliver_page(stage: &Stage, input: &PageInput) {
     assert_eq!(posted() - before, usize::try_from(tally.posts).unwrap());
     let state = stage.state(&input.channel);
     for text in
-        stage.ports.recorder.seen().posted.values().filter_map(|texts| texts.last()).take(usize::from(tally.posts > 0))
+        stage.ports.services.seen().posted.values().filter_map(|texts| texts.last()).take(usize::from(tally.posts > 0))
     {
         let frame: Value = serde_json::from_str(text).unwrap();
         let state = state.as_ref().unwrap();

@@ -27,7 +27,7 @@ pub fn envelope(data: &[u8]) {
             check_parcel(&parcel, body, group);
         }
     }
-    stage.ports.faults.set(faults);
+    stage.ports.hook.set(faults);
     deliver_all(&stage, &sent, 10);
 }
 

@@ -22,6 +22,7 @@ struct Plan {
     at: BTreeMap<usize, Fault>,
     next: usize,
     met: Vec<&'static str>,
+    current: Option<Fault>,
 }
 
 impl Faults {
@@ -41,13 +42,19 @@ impl Faults {
         self.0.borrow().met.clone()
     }
 
-    /// What becomes of the next effect.
-    pub(crate) fn next(&self, operation: &'static str) -> Option<Fault> {
+    /// An effect begins; how it goes wrong.
+    pub(crate) fn begin(&self, operation: &'static str) -> Option<Fault> {
         let mut plan = self.0.borrow_mut();
         let number = plan.next;
         plan.next += 1;
         let fault = plan.at.get(&number).copied();
         plan.met.extend(fault.map(|_| operation));
+        plan.current = fault;
         fault
+    }
+
+    /// The effect that began has happened; how it goes wrong.
+    pub(crate) fn end(&self) -> Option<Fault> {
+        self.0.borrow_mut().current.take()
     }
 }

@@ -71,17 +71,17 @@ impl Stage {
     pub fn new() -> Self {
         let ports = Ports {
             store: MemoryStore::default(),
-            recorder: Recorder::default(),
-            world: World::at(NOW),
-            faults: Faults::default(),
+            services: Recorder::default(),
+            env: World::at(NOW),
+            hook: Faults::default(),
         };
         let stage = Self { ports };
-        let Ports { store, world, .. } = &stage.ports;
+        let Ports { store, env, .. } = &stage.ports;
         block_on(store.open(&lobby(), &Epoch::new(EPOCH))).unwrap();
         for name in PEOPLE {
             let one = connection(name, name, NOW - 60_000);
-            block_on(membership::connect(store, world, &one, 2)).unwrap();
-            block_on(membership::join(store, world, &one, &lobby(), 2)).unwrap();
+            block_on(membership::connect(store, env, &one, 2)).unwrap();
+            block_on(membership::join(store, env, &one, &lobby(), 2)).unwrap();
         }
         stage
     }

@@ -91,7 +91,7 @@ fn faults(most: usize) -> impl Strategy<Value = Vec<(usize, Fault)>> {
 
 fn check(records: &[Sent], faults: Vec<(usize, Fault)>, size: usize) {
     let stage = Stage::new();
-    stage.ports.faults.set(faults);
+    stage.ports.hook.set(faults);
     deliver_all(&stage, records, size);
 }
 
@@ -116,6 +116,6 @@ proptest! {
     fn what_can_never_be_delivered_is_a_dead_letter(records in prop::collection::vec(garbage(), 1..12)) {
         let stage = Stage::new();
         deliver_all(&stage, &records, 10);
-        prop_assert_eq!(stage.ports.recorder.seen().buried.len(), records.len());
+        prop_assert_eq!(stage.ports.services.seen().buried.len(), records.len());
     }
 }

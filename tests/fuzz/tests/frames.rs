@@ -117,16 +117,16 @@ proptest! {
     ) {
         let unharmed = answer(&Stage::with_a_log(), name, &frame);
         let stage = Stage::with_a_log();
-        stage.ports.faults.set([(number, fault)]);
+        stage.ports.hook.set([(number, fault)]);
         let answer = answer(&stage, name, &frame);
-        let failed = stage.ports.faults.met().iter().any(|operation| !SIDE_EFFECTS.contains(operation));
+        let failed = stage.ports.hook.met().iter().any(|operation| !SIDE_EFFECTS.contains(operation));
         if let ServerFrame::Closing { code, .. } = &answer.frame {
             // There is nothing to be tried again.
             prop_assert_eq!(*code, ClosingCode::TokenExpired);
         } else if failed {
             prop_assert!(is_unavailable(&answer), "{:?}", answer);
             prop_assert_eq!(&answer.reference, &unharmed.reference);
-            let seen = stage.ports.recorder.seen();
+            let seen = stage.ports.services.seen();
             prop_assert!(fault == Fault::Lost || seen.enqueued.len() + seen.ordered.len() == 0, "it is on the queue");
         } else {
             prop_assert_eq!(answer, unharmed);

@@ -18,10 +18,10 @@ use hubbub_core::receive::Reception;
 use hubbub_core::testing::FOREVER;
 use hubbub_core::time::Timestamp;
 
-use crate::ports::Ports;
+use crate::environment::Environment;
+use crate::ports::{ports, ports_until};
 use crate::scale::{BROADCAST_TIMEOUT, DELIVER_TIMEOUT, SOCKET_TIMEOUT};
 use crate::scheduler::Outcome;
-use crate::world::World;
 
 /// The largest body, in bytes.
 const MAX_BODY_BYTES: usize = 24_576;
@@ -30,51 +30,51 @@ const MAX_BODY_BYTES: usize = 24_576;
 const CALLBACK_RPS: u64 = 10;
 
 /// `$connect`.
-pub(crate) fn connect(world: &Rc<World>, connection: Connection) -> Outcome<PortResult<Admission>> {
-    let ports = Ports::new(world);
-    let shard_members = world.scale.shard_members;
-    world.scheduler.invoke(format!("connect {}", connection.id), SOCKET_TIMEOUT, async move {
+pub(crate) fn connect(environment: &Rc<Environment>, connection: Connection) -> Outcome<PortResult<Admission>> {
+    let ports = ports(environment);
+    let shard_members = environment.scale.shard_members;
+    environment.scheduler.invoke(format!("connect {}", connection.id), SOCKET_TIMEOUT, async move {
         membership::connect(&ports, &ports, &connection, shard_members).await
     })
 }
 
 /// `$disconnect`.
-pub(crate) fn disconnect(world: &Rc<World>, id: ConnectionId) -> Outcome<PortResult<()>> {
-    let ports = Ports::new(world);
-    world.scheduler.invoke(format!("disconnect {id}"), SOCKET_TIMEOUT, async move {
+pub(crate) fn disconnect(environment: &Rc<Environment>, id: ConnectionId) -> Outcome<PortResult<()>> {
+    let ports = ports(environment);
+    environment.scheduler.invoke(format!("disconnect {id}"), SOCKET_TIMEOUT, async move {
         membership::forget(&ports, &id, ports.now()).await
     })
 }
 
 /// A client's frame; the answer's text.
 pub(crate) fn receive(
-    world: &Rc<World>,
+    environment: &Rc<Environment>,
     connection: ConnectionId,
     user: UserId,
     text: String,
 ) -> Outcome<Option<String>> {
-    let ports = Ports::new(world);
+    let ports = ports(environment);
     let reception = Reception {
         store: ports.clone(),
         queue: ports.clone(),
         poster: ports.clone(),
         world: ports,
         max_body_bytes: MAX_BODY_BYTES,
-        shard_members: world.scale.shard_members,
+        shard_members: environment.scale.shard_members,
         user_rate: PublishRate { per_second: 20, burst: 5 },
         max_rooms: 100,
         budget: Budget::of(CALLBACK_RPS),
     };
-    world.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
+    environment.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
         let caller = Caller { connection, user, capabilities: Capabilities::of_a_member(), until: FOREVER };
         serde_json::to_string(&reception.answer(&caller, &text).await).ok()
     })
 }
 
 /// A batch of the queue; the messages that failed.
-pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> Outcome<Vec<String>> {
-    let deadline = deadline(world, DELIVER_TIMEOUT);
-    let ports = Ports::until(world, deadline);
+pub(crate) fn deliver(environment: &Rc<Environment>, number: u64, records: Vec<Record>) -> Outcome<Vec<String>> {
+    let deadline = deadline(environment, DELIVER_TIMEOUT);
+    let ports = ports_until(environment, Some(deadline));
     let delivery = Delivery {
         store: ports.clone(),
         broadcasts: ports.clone(),
@@ -82,67 +82,67 @@ pub(crate) fn deliver(world: &Rc<World>, number: u64, records: Vec<Record>) -> O
         poster: ports.clone(),
         world: ports,
         max_body_bytes: MAX_BODY_BYTES,
-        retention: world.scale.retention,
-        inline_limit: world.scale.inline_limit,
-        lease: world.scale.lease,
-        share: share(world),
+        retention: environment.scale.retention,
+        inline_limit: environment.scale.inline_limit,
+        lease: environment.scale.lease,
+        share: share(environment),
         large: Arc::default(),
     };
-    world
+    environment
         .scheduler
         .invoke(format!("deliver {number}"), DELIVER_TIMEOUT, async move { delivery.deliver(records, deadline).await })
 }
 
 /// The state `PlanBroadcast`.
-pub(crate) fn plan_broadcast(world: &Rc<World>, input: PlanInput) -> Outcome<PortResult<Plan>> {
-    let ports = Ports::new(world);
+pub(crate) fn plan_broadcast(environment: &Rc<Environment>, input: PlanInput) -> Outcome<PortResult<Plan>> {
+    let ports = ports(environment);
     let planner = Planner {
         store: ports.clone(),
         broadcasts: ports.clone(),
         poster: ports.clone(),
         world: ports,
-        lease: world.scale.lease,
-        page_members: world.scale.page_members,
-        round_frames: world.scale.round_frames,
-        history_events: world.scale.history_events,
+        lease: environment.scale.lease,
+        page_members: environment.scale.page_members,
+        round_frames: environment.scale.round_frames,
+        history_events: environment.scale.history_events,
         budget: Budget::of(CALLBACK_RPS),
-        retention: world.scale.retention,
+        retention: environment.scale.retention,
     };
-    world.scheduler.invoke(format!("plan {}", input.lease), BROADCAST_TIMEOUT, async move {
+    environment.scheduler.invoke(format!("plan {}", input.lease), BROADCAST_TIMEOUT, async move {
         through_json(&planner.plan(through_json(&input)?).await?)
     })
 }
 
 /// The state `DeliverPage`.
-pub(crate) fn deliver_page(world: &Rc<World>, input: PageInput) -> Outcome<PortResult<PageReport>> {
-    let ports = Ports::new(world);
+pub(crate) fn deliver_page(environment: &Rc<Environment>, input: PageInput) -> Outcome<PortResult<PageReport>> {
+    let ports = ports(environment);
     let delivery = PageDelivery {
         store: ports.clone(),
         poster: ports.clone(),
         world: ports,
-        share: share(world),
-        lease: world.scale.lease,
+        share: share(environment),
+        lease: environment.scale.lease,
     };
-    let deadline = deadline(world, BROADCAST_TIMEOUT);
+    let deadline = deadline(environment, BROADCAST_TIMEOUT);
     let label = format!("page {} of {}", input.page.index, input.lease);
-    let world = Rc::clone(world);
-    world.clone().scheduler.invoke(label, BROADCAST_TIMEOUT, async move {
+    let environment = Rc::clone(environment);
+    environment.clone().scheduler.invoke(label, BROADCAST_TIMEOUT, async move {
         let report = delivery.deliver(through_json(&input)?, deadline).await?;
-        if deadline.0 <= world.scheduler.now() {
-            world.ledger.leave_out(&input.channel, &input.round.epoch, (input.round.from, input.round.to));
+        if deadline.0 <= environment.scheduler.now() {
+            environment.record.leave_out(&input.channel, &input.round.epoch, (input.round.from, input.round.to));
         }
         through_json(&report)
     })
 }
 
 /// A sender's part in the callback budget.
-fn share(world: &World) -> Share {
-    Share { budget: Budget::of(CALLBACK_RPS), sender: SenderId::new(world.scheduler.fresh().to_string()) }
+fn share(environment: &Environment) -> Share {
+    Share { budget: Budget::of(CALLBACK_RPS), sender: SenderId::new(environment.scheduler.fresh().to_string()) }
 }
 
 /// By when a function is to be done, as `serve_by` tells it.
-fn deadline(world: &World, timeout: u64) -> Timestamp {
-    Timestamp(world.scheduler.now() + timeout - timeout / 6)
+fn deadline(environment: &Environment, timeout: u64) -> Timestamp {
+    Timestamp(environment.scheduler.now() + timeout - timeout / 6)
 }
 
 /// As the state machine hands documents on.

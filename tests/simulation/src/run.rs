@@ -1,4 +1,4 @@
-//! One run: a world, its chaos, its rest, and the verdict.
+//! One run: a environment, its chaos, its rest, and the verdict.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use crate::actors::operator;
 use crate::actors::service::Service;
 use crate::bug::Bug;
 use crate::check;
+use crate::environment::{Environment, poll_queue, redrive};
 use crate::faults::Faults;
 use crate::scale::DEDUPLICATION;
 use crate::scheduler::{End, Executor};
-use crate::world::{World, poll_queue, redrive};
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +31,18 @@ pub struct Verdict {
     pub trace: Vec<String>,
 }
 
-/// Runs the world of a seed. The same seed, with the same bug, is the same run.
+/// Runs a seed. The same seed, with the same bug, is the same run.
 #[must_use]
 pub fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Verdict {
     let mut executor = Executor::new(seed, is_traced);
-    let world = World::new(&executor.scheduler(), bug);
-    world.scheduler.note(|| format!("{:?}", world.scale));
-    let violation = play(&mut executor, &world).err();
+    let environment = Environment::new(&executor.scheduler(), bug);
+    environment.scheduler.note(|| format!("{:?}", environment.scale));
+    let violation = play(&mut executor, &environment).err();
     if let Some(violation) = &violation {
-        world.ledger.violate(violation.clone());
+        environment.record.violate(violation.clone());
     }
-    let figures = world.ledger.books().figures.clone();
-    let violation = world.ledger.books().violation.clone();
+    let figures = environment.record.facts().figures.clone();
+    let violation = environment.record.facts().violation.clone();
     Verdict { seed, violation, steps: executor.steps(), figures, trace: executor.trace() }
 }
 
@@ -50,41 +50,41 @@ pub fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Verdict {
 /// short times find more than a long one.
 const EPISODES: u64 = 3;
 
-fn play(executor: &mut Executor, world: &Rc<World>) -> Result<(), String> {
-    let scheduler = &world.scheduler;
-    let is_broken = || world.ledger.books().violation.is_some();
-    let cast = Cast::new(world);
-    scheduler.set_pace(world.scale.pace);
-    scheduler.spawn("queue", poll_queue(Rc::clone(world)));
+fn play(executor: &mut Executor, environment: &Rc<Environment>) -> Result<(), String> {
+    let scheduler = &environment.scheduler;
+    let is_broken = || environment.record.facts().violation.is_some();
+    let cast = Cast::new(environment);
+    scheduler.set_pace(environment.scale.pace);
+    scheduler.spawn("queue", poll_queue(Rc::clone(environment)));
     for episode in 0..EPISODES {
         scheduler.note(|| format!("episode {episode} begins"));
-        scheduler.set_faults(world.scale.faults);
-        let busy = cast.begin_episode(world, episode);
-        rest(world, executor.run(|| busy.get() == 0 || is_broken()))?;
+        scheduler.set_faults(environment.scale.faults);
+        let busy = cast.begin_episode(environment, episode);
+        rest(environment, executor.run(|| busy.get() == 0 || is_broken()))?;
         scheduler.note(|| "faults stop".to_owned());
         scheduler.set_faults(Faults::default());
-        rest(world, executor.run(is_broken))?;
-        while world.queue.has_given_up() {
-            redrive(world);
-            rest(world, executor.run(is_broken))?;
+        rest(environment, executor.run(is_broken))?;
+        while environment.queue.has_given_up() {
+            redrive(environment);
+            rest(environment, executor.run(is_broken))?;
         }
-        check::at_rest(world)?;
-        check::forgive(world);
+        check::at_rest(environment)?;
+        check::forgive(environment);
     }
 
     // Leases end, and SQS forgets the wakes that it has seen.
-    scheduler.note(|| "everyone comes home".to_owned());
-    rest(world, executor.wait(DEDUPLICATION + 1))?;
+    scheduler.note(|| "every device comes back".to_owned());
+    rest(environment, executor.wait(DEDUPLICATION + 1))?;
     for device in &cast.devices {
-        scheduler.spawn(format!("{} comes home", device.name()), Rc::clone(device).come_home());
+        scheduler.spawn(format!("{} comes back", device.name()), Rc::clone(device).recover());
     }
-    rest(world, executor.run(is_broken))?;
-    check::after_recovery(world, &cast.devices)
+    rest(environment, executor.run(is_broken))?;
+    check::after_recovery(environment, &cast.devices)
 }
 
 /// Goes on, unless the run has shown what it must not.
-fn rest(world: &World, end: End) -> Result<(), String> {
-    match (&world.ledger.books().violation, end) {
+fn rest(environment: &Environment, end: End) -> Result<(), String> {
+    match (&environment.record.facts().violation, end) {
         (Some(violation), _) => Err(violation.clone()),
         (None, End::Restless) => Err("it never comes to rest".to_owned()),
         (None, End::Reached | End::AtRest) => Ok(()),
@@ -100,14 +100,15 @@ struct Cast {
 }
 
 impl Cast {
-    fn new(world: &Rc<World>) -> Self {
-        let scale = &world.scale;
+    fn new(environment: &Rc<Environment>) -> Self {
+        let scale = &environment.scale;
         let users: Vec<UserId> =
             (0..scale.users).filter_map(|number| UserId::parse(&format!("user-{number}")).ok()).collect();
         let rooms: Vec<RoomId> =
             (0..scale.rooms).filter_map(|number| RoomId::parse(&format!("room-{number}")).ok()).collect();
-        let device =
-            |user: &UserId, number| Device::new(world, format!("{user}-device-{number}"), user.clone(), &users, &rooms);
+        let device = |user: &UserId, number| {
+            Device::new(environment, format!("{user}-device-{number}"), user.clone(), &users, &rooms)
+        };
         let devices = users.iter().flat_map(|user| (0..scale.devices).map(move |number| (user, number)));
         Self {
             devices: devices.map(|(user, number)| device(user, number)).collect(),
@@ -118,30 +119,30 @@ impl Cast {
     }
 
     /// Starts everybody; how many are still busy.
-    fn begin_episode(&self, world: &Rc<World>, episode: u64) -> Rc<Cell<u64>> {
+    fn begin_episode(&self, environment: &Rc<Environment>, episode: u64) -> Rc<Cell<u64>> {
         let busy = Rc::new(Cell::new(0));
         for device in &self.devices {
-            start(world, &busy, device.name().to_owned(), Rc::clone(device).live());
+            start(environment, &busy, device.name().to_owned(), Rc::clone(device).live());
         }
         for name in &self.services {
             let service = Service {
-                world: Rc::clone(world),
+                environment: Rc::clone(environment),
                 name: name.clone(),
                 episode,
                 users: self.users.clone(),
                 rooms: self.rooms.clone(),
             };
-            start(world, &busy, name.clone(), service.run());
+            start(environment, &busy, name.clone(), service.run());
         }
-        start(world, &busy, "operator".to_owned(), operator::run(Rc::clone(world), self.rooms.clone()));
+        start(environment, &busy, "operator".to_owned(), operator::run(Rc::clone(environment), self.rooms.clone()));
         busy
     }
 }
 
-fn start(world: &World, busy: &Rc<Cell<u64>>, label: String, life: impl Future<Output = ()> + 'static) {
+fn start(environment: &Environment, busy: &Rc<Cell<u64>>, label: String, life: impl Future<Output = ()> + 'static) {
     busy.set(busy.get() + 1);
     let busy = Rc::clone(busy);
-    world.scheduler.spawn(label, async move {
+    environment.scheduler.spawn(label, async move {
         life.await;
         busy.set(busy.get() - 1);
     });

@@ -1,4 +1,4 @@
-//! How large a world is and what its settings are: small enough that a few messages meet every limit.
+//! The size and settings of a run: small enough that a few messages meet every limit.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ pub(crate) const DEDUPLICATION: u64 = 5 * 60_000;
 /// How long a message that was received stays hidden, in milliseconds; as the Pulumi program sets it.
 pub(crate) const VISIBILITY: u64 = 6 * DELIVER_TIMEOUT;
 
-/// `deliver` is stopped after so many milliseconds.
+/// The timeout of `deliver`, in milliseconds.
 pub(crate) const DELIVER_TIMEOUT: u64 = 60_000;
 
-/// `connect`, `disconnect` and `receive` are stopped after so many milliseconds.
+/// `connect`, `disconnect` and `receive` have this timeout, in milliseconds.
 pub(crate) const SOCKET_TIMEOUT: u64 = 10_000;
 
-/// `plan-broadcast` and `deliver-page` are stopped after so many milliseconds.
+/// `plan-broadcast` and `deliver-page` have this timeout, in milliseconds.
 pub(crate) const BROADCAST_TIMEOUT: u64 = 110_000;
 
-/// A world's size and settings.
+/// The size and settings of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
     /// Users.
@@ -54,7 +54,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// A world that the seed chooses.
+    /// As the seed chooses.
     pub(crate) fn choose(scheduler: &Scheduler) -> Self {
         let pick = |choices: &[u64]| scheduler.pick(choices).copied().unwrap_or_default();
         Self {

@@ -12,9 +12,9 @@ use hubbub_core::outcome::Tally;
 use hubbub_core::page::Page;
 use hubbub_core::ports::PortResult;
 
+use crate::environment::Environment;
 use crate::functions::{deliver_page, plan_broadcast};
 use crate::scheduler::{Outcome, TaskId};
-use crate::world::World;
 
 /// How often a task is tried: once, and three times again.
 const TRIES: u32 = 4;
@@ -44,40 +44,40 @@ impl Workflows {
 }
 
 /// Starts an execution, unless one of this name was started before.
-pub(crate) fn start(world: &Rc<World>, channel: &Channel, lease: &LeaseId) {
-    let mut executions = world.workflows.0.borrow_mut();
+pub(crate) fn start(environment: &Rc<Environment>, channel: &Channel, lease: &LeaseId) {
+    let mut executions = environment.workflows.0.borrow_mut();
     if executions.contains_key(lease) {
-        world.ledger.count("repeated starts");
+        environment.record.count("repeated starts");
         return;
     }
     if !lease.as_str().ends_with("-1") {
-        world.ledger.count("handovers");
+        environment.record.count("handovers");
     }
-    let task = world.scheduler.spawn(format!("execution {lease}"), {
-        let (world, channel, lease) = (Rc::clone(world), channel.clone(), lease.clone());
+    let task = environment.scheduler.spawn(format!("execution {lease}"), {
+        let (environment, channel, lease) = (Rc::clone(environment), channel.clone(), lease.clone());
         async move {
-            if execute(&world, &channel, &lease).await.is_none() {
-                world.scheduler.note(|| "BroadcastFailed".to_owned());
-                world.ledger.interrupt(&channel);
+            if execute(&environment, &channel, &lease).await.is_none() {
+                environment.scheduler.note(|| "BroadcastFailed".to_owned());
+                environment.record.interrupt(&channel);
             }
-            world.workflows.end(&lease);
+            environment.workflows.end(&lease);
         }
     });
     executions.insert(lease.clone(), Execution { channel: channel.clone(), task, is_running: true });
 }
 
 /// An operator stops an execution. Its functions that are running go on.
-pub(crate) fn stop(world: &Rc<World>, lease: &LeaseId) {
-    let mut executions = world.workflows.0.borrow_mut();
+pub(crate) fn stop(environment: &Rc<Environment>, lease: &LeaseId) {
+    let mut executions = environment.workflows.0.borrow_mut();
     let Some(execution) = executions.get_mut(lease).filter(|execution| execution.is_running) else { return };
-    world.scheduler.note(|| format!("stop {lease}"));
+    environment.scheduler.note(|| format!("stop {lease}"));
     execution.is_running = false;
-    world.scheduler.stop(execution.task);
-    world.ledger.interrupt(&execution.channel);
+    environment.scheduler.stop(execution.task);
+    environment.record.interrupt(&execution.channel);
 }
 
 /// Runs the state machine to its end; nothing where it fails.
-async fn execute(world: &Rc<World>, channel: &Channel, lease: &LeaseId) -> Option<()> {
+async fn execute(environment: &Rc<Environment>, channel: &Channel, lease: &LeaseId) -> Option<()> {
     let mut input = PlanInput {
         channel: channel.clone(),
         lease: lease.clone(),
@@ -86,40 +86,46 @@ async fn execute(world: &Rc<World>, channel: &Channel, lease: &LeaseId) -> Optio
         totals: Totals::default(),
     };
     loop {
-        let plan = retry(world, || plan_broadcast(world, input.clone())).await?;
+        let plan = retry(environment, || plan_broadcast(environment, input.clone())).await?;
         let Next::Round { round, pages, .. } = plan.next else { return Some(()) };
-        world.ledger.count("rounds");
+        environment.record.count("rounds");
         if pages.len() > 1 {
-            world.ledger.count("several pages");
+            environment.record.count("several pages");
         }
-        let reports = join_all(pages.into_iter().map(|page| fan_out(world, channel, lease, &round, page))).await;
+        let reports = join_all(pages.into_iter().map(|page| fan_out(environment, channel, lease, &round, page))).await;
         input = PlanInput { round: Some(round), reports, totals: plan.totals, ..input };
     }
 }
 
 /// One item of the Map.
-async fn fan_out(world: &Rc<World>, channel: &Channel, lease: &LeaseId, round: &Round, page: Page) -> PageReport {
+async fn fan_out(
+    environment: &Rc<Environment>,
+    channel: &Channel,
+    lease: &LeaseId,
+    round: &Round,
+    page: Page,
+) -> PageReport {
     let input = PageInput { channel: channel.clone(), lease: lease.clone(), round: round.clone(), page };
-    match retry(world, || deliver_page(world, input.clone())).await {
+    match retry(environment, || deliver_page(environment, input.clone())).await {
         Some(report) => report,
         None => {
-            world.scheduler.note(|| format!("PageFailed {}", input.page.index));
-            world.ledger.fail_page(channel, round);
+            environment.scheduler.note(|| format!("PageFailed {}", input.page.index));
+            environment.record.fail_page(channel, round);
             PageReport { index: input.page.index, tally: Tally::default(), error: Some("Lambda.Unknown".to_owned()) }
         }
     }
 }
 
 /// A task with its retries; nothing where the last one fails, too.
-async fn retry<T>(world: &Rc<World>, invoke: impl Fn() -> Outcome<PortResult<T>>) -> Option<T> {
+async fn retry<T>(environment: &Rc<Environment>, invoke: impl Fn() -> Outcome<PortResult<T>>) -> Option<T> {
     for attempt in 0..TRIES {
-        world.scheduler.pause().await;
+        environment.scheduler.pause().await;
         let result = invoke().end().await;
-        let is_lost = world.scheduler.happens(world.scheduler.faults().lose);
+        let is_lost = environment.scheduler.happens(environment.scheduler.faults().lose);
         match result {
             Some(Ok(value)) if !is_lost => return Some(value),
             Some(Err(error)) if !error.is_retryable() => return None,
-            _ => world.scheduler.sleep(world.scheduler.below(1_000 << attempt)).await,
+            _ => environment.scheduler.sleep(environment.scheduler.below(1_000 << attempt)).await,
         }
     }
     None

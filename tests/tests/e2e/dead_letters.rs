@@ -3,18 +3,18 @@
 use aws_sdk_sqs::Client;
 use hubbub_aws::dead_letters::{DeadLetterOffice, HeldLetter};
 use hubbub_client::Channel;
-use hubbub_tests::scene::{Scene, eventually};
+use hubbub_tests::fixture::{Fixture, eventually};
 use serde_json::json;
 
-fn office(scene: &Scene) -> DeadLetterOffice {
-    let outputs = &scene.stack.outputs;
-    DeadLetterOffice::new(scene.stack.sqs(), outputs.dead_letter_queue_url.clone(), outputs.publish_queue_url.clone())
+fn office(fixture: &Fixture) -> DeadLetterOffice {
+    let outputs = &fixture.stack.outputs;
+    DeadLetterOffice::new(fixture.stack.sqs(), outputs.dead_letter_queue_url.clone(), outputs.publish_queue_url.clone())
 }
 
 /// Puts a message on the dead-letter queue, as SQS itself does after the last receive.
-async fn give_up(scene: &Scene, sqs: &Client, group: &str, deduplication_id: &str, body: &str) {
+async fn give_up(fixture: &Fixture, sqs: &Client, group: &str, deduplication_id: &str, body: &str) {
     sqs.send_message()
-        .queue_url(&scene.stack.outputs.dead_letter_queue_url)
+        .queue_url(&fixture.stack.outputs.dead_letter_queue_url)
         .message_group_id(group)
         .message_deduplication_id(deduplication_id)
         .message_body(body)
@@ -24,8 +24,8 @@ async fn give_up(scene: &Scene, sqs: &Client, group: &str, deduplication_id: &st
 }
 
 /// Takes hold of the dead letters of a group, and gives all others back.
-async fn hold(scene: &Scene, group: &str) -> HeldLetter {
-    let office = office(scene);
+async fn hold(fixture: &Fixture, group: &str) -> HeldLetter {
+    let office = office(fixture);
     let mut found = None;
     eventually("the dead letter is there", async || {
         let letters = office.hold_all().await.unwrap();
@@ -40,15 +40,15 @@ async fn hold(scene: &Scene, group: &str) -> HeldLetter {
 
 #[tokio::test]
 async fn a_redriven_letter_is_delivered_and_is_in_the_log_once_however_often_it_is_redriven() {
-    let scene = Scene::set().await;
-    let room = scene.own("room");
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
     let group = format!("room:{room}");
-    let mut member = scene.join(&scene.own("user"), &room).await;
+    let mut member = fixture.join(&fixture.unique("user"), &room).await;
     let envelope = json!({"v": 1, "channel": group, "id": "m", "from": "orders", "body": 1}).to_string();
-    let (sqs, office) = (scene.stack.sqs(), office(&scene));
+    let (sqs, office) = (fixture.stack.sqs(), office(&fixture));
     for attempt in ["first", "second"] {
-        give_up(&scene, &sqs, &group, &scene.own(attempt), &envelope).await;
-        let letter = hold(&scene, &group).await;
+        give_up(&fixture, &sqs, &group, &fixture.unique(attempt), &envelope).await;
+        let letter = hold(&fixture, &group).await;
         assert_eq!(letter.reason, "receive_limit");
         office.redrive(&letter).await.unwrap();
     }
@@ -60,11 +60,11 @@ async fn a_redriven_letter_is_delivered_and_is_in_the_log_once_however_often_it_
 
 #[tokio::test]
 async fn a_dropped_letter_is_gone() {
-    let scene = Scene::set().await;
-    let group = format!("room:{}", scene.own("room"));
-    let (sqs, office) = (scene.stack.sqs(), office(&scene));
-    give_up(&scene, &sqs, &group, &scene.own("letter"), "garbage").await;
-    let letter = hold(&scene, &group).await;
+    let fixture = Fixture::new().await;
+    let group = format!("room:{}", fixture.unique("room"));
+    let (sqs, office) = (fixture.stack.sqs(), office(&fixture));
+    give_up(&fixture, &sqs, &group, &fixture.unique("letter"), "garbage").await;
+    let letter = hold(&fixture, &group).await;
     assert_eq!(letter.body, "garbage");
     office.drop_letter(&letter).await.unwrap();
     let left = office.hold_all().await.unwrap();

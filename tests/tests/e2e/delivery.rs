@@ -11,8 +11,8 @@ use hubbub_core::member::Connection;
 use hubbub_core::membership;
 use hubbub_core::ports::{Clock, Members};
 use hubbub_core::time::Timestamp;
+use hubbub_tests::fixture::{Fixture, TestClient, eventually};
 use hubbub_tests::inspect::{self, Execution};
-use hubbub_tests::scene::{Member, Scene, eventually};
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
 use serde_json::json;
@@ -34,10 +34,10 @@ async fn executions(stack: &Stack, channel: &Channel) -> Vec<Execution> {
 
 #[tokio::test]
 async fn a_direct_message_reaches_all_devices_and_waits_for_one_who_is_away() {
-    let scene = Scene::set().await;
-    let (ana, ben) = (scene.own("ana"), scene.own("ben"));
-    let sender = scene.connect(&scene.own("sender")).await;
-    let mut devices = [scene.open_inbox(&ana).await, scene.open_inbox(&ana).await];
+    let fixture = Fixture::new().await;
+    let (ana, ben) = (fixture.unique("ana"), fixture.unique("ben"));
+    let sender = fixture.connect(&fixture.unique("sender")).await;
+    let mut devices = [fixture.open_inbox(&ana).await, fixture.open_inbox(&ana).await];
     sender.client.direct(&ana, &json!({"text": "hi"}), Some("d-1")).await.unwrap();
     sender.client.direct(&ben, &json!({"text": "later"}), Some("d-2")).await.unwrap();
     sender.client.direct(&ben, &json!({"text": "later still"}), Some("d-3")).await.unwrap();
@@ -47,32 +47,32 @@ async fn a_direct_message_reaches_all_devices_and_waits_for_one_who_is_away() {
         assert_eq!(delivery.message.body(), Some(r#"{"text":"hi"}"#));
     }
     let user = Channel::User(UserId::parse(&ben).unwrap());
-    eventually("both are in the log", async || inspect::head(&scene.stack, &user).await.unwrap() == 2).await;
-    let mut away = scene.open_inbox(&ben).await;
+    eventually("both are in the log", async || inspect::head(&fixture.stack, &user).await.unwrap() == 2).await;
+    let mut away = fixture.open_inbox(&ben).await;
     assert_eq!(away.next_ids(2).await, ["d-2", "d-3"]);
 }
 
 #[tokio::test]
 async fn a_small_room_needs_no_state_machine() {
-    let scene = Scene::set().await;
-    let room = scene.own("small");
-    let mut a = scene.join(&scene.own("ana"), &room).await;
-    let b = scene.join(&scene.own("ben"), &room).await;
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("small");
+    let mut a = fixture.join(&fixture.unique("ana"), &room).await;
+    let b = fixture.join(&fixture.unique("ben"), &room).await;
     b.client.publish(&room, &1, Some("m")).await.unwrap();
     assert_eq!(a.next_ids(1).await, ["m"]);
-    assert!(executions(&scene.stack, &channel(&room)).await.is_empty());
+    assert!(executions(&fixture.stack, &channel(&room)).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_large_room_is_delivered_by_the_map_over_several_pages() {
-    let scene = Scene::set().await;
-    let room = scene.own("large");
-    let size = usize::try_from(scene.stack.outputs.inline_limit).unwrap() * 2;
-    let mut members: Vec<Member> = Vec::new();
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("large");
+    let size = usize::try_from(fixture.stack.outputs.inline_limit).unwrap() * 2;
+    let mut members: Vec<TestClient> = Vec::new();
     for number in 0..size {
-        members.push(scene.join(&scene.own(&format!("user-{number}")), &room).await);
+        members.push(fixture.join(&fixture.unique(&format!("user-{number}")), &room).await);
     }
-    let service = Service::new(&scene.stack, "orders");
+    let service = Service::new(&fixture.stack, "orders");
     let ids: Vec<String> = (0..12).map(|number| format!("m-{number}")).collect();
     for id in &ids {
         service.send(&format!("room:{room}"), id, &json!({"of": id})).await.unwrap();
@@ -82,11 +82,11 @@ async fn a_large_room_is_delivered_by_the_map_over_several_pages() {
     }
     let channel = channel(&room);
     eventually("the executions have ended", async || {
-        let all = executions(&scene.stack, &channel).await;
+        let all = executions(&fixture.stack, &channel).await;
         all.iter().all(|execution| execution.status != ExecutionStatus::Running)
     })
     .await;
-    let all = executions(&scene.stack, &channel).await;
+    let all = executions(&fixture.stack, &channel).await;
     assert!(!all.is_empty());
     let mut posts = 0;
     for execution in all {
@@ -102,22 +102,22 @@ async fn a_large_room_is_delivered_by_the_map_over_several_pages() {
 
 #[tokio::test]
 async fn a_message_to_everyone_reaches_every_connection() {
-    let scene = Scene::set().await;
-    let mut members = [scene.connect(&scene.own("ana")).await, scene.connect(&scene.own("ben")).await];
-    let id = scene.own("all");
-    Service::new(&scene.stack, "news").send("everyone", &id, &json!("hear, hear")).await.unwrap();
+    let fixture = Fixture::new().await;
+    let mut members = [fixture.connect(&fixture.unique("ana")).await, fixture.connect(&fixture.unique("ben")).await];
+    let id = fixture.unique("all");
+    Service::new(&fixture.stack, "news").send("everyone", &id, &json!("hear, hear")).await.unwrap();
     for member in &mut members {
         member.next_where(|delivery| delivery.message.id == id).await;
     }
 }
 
 /// A connection whose `$disconnect` never came: its rows are there, its socket is not.
-pub(crate) async fn vanished(scene: &Scene, room: &str, name: &str, age: Duration) -> Connection {
+pub(crate) async fn vanished(fixture: &Fixture, room: &str, name: &str, age: Duration) -> Connection {
     let connected_at = Timestamp(System.now().0 - u64::try_from(age.as_millis()).unwrap());
-    let user = UserId::parse(&scene.own(name)).unwrap();
+    let user = UserId::parse(&fixture.unique(name)).unwrap();
     let connection =
-        Connection { id: ConnectionId::new(scene.own(name)), user, connected_at, until: Timestamp(u64::MAX) };
-    let table = scene.stack.table();
+        Connection { id: ConnectionId::new(fixture.unique(name)), user, connected_at, until: Timestamp(u64::MAX) };
+    let table = fixture.stack.table();
     membership::connect(&table, &System, &connection, 2_000).await.unwrap();
     membership::join(&table, &System, &connection, &channel(room), 2_000).await.unwrap();
     connection
@@ -125,16 +125,16 @@ pub(crate) async fn vanished(scene: &Scene, room: &str, name: &str, age: Duratio
 
 #[tokio::test]
 async fn a_connection_that_has_gone_is_pruned_everywhere_but_a_young_one_is_not() {
-    let scene = Scene::set().await;
-    let room = scene.own("pruned");
-    let mut present = scene.join(&scene.own("present"), &room).await;
-    let old = vanished(&scene, &room, "old", Duration::from_secs(60)).await;
-    let young = vanished(&scene, &room, "young", Duration::ZERO).await;
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("pruned");
+    let mut present = fixture.join(&fixture.unique("present"), &room).await;
+    let old = vanished(&fixture, &room, "old", Duration::from_secs(60)).await;
+    let young = vanished(&fixture, &room, "young", Duration::ZERO).await;
     present.client.publish(&room, &1, Some("m")).await.unwrap();
     assert_eq!(present.next_ids(1).await, ["m"], "the others hold up nobody");
-    let table = scene.stack.table();
+    let table = fixture.stack.table();
     eventually("the old one is forgotten", async || table.memberships(&old.id).await.unwrap().is_empty()).await;
-    let left = inspect::members(&scene.stack, &channel(&room)).await.unwrap();
+    let left = inspect::members(&fixture.stack, &channel(&room)).await.unwrap();
     assert!(left.iter().any(|member| member.id == young.id), "{left:?}");
     assert!(!left.iter().any(|member| member.id == old.id), "{left:?}");
     assert_eq!(table.connection(&old.id, System.now()).await.unwrap(), None);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hubbub_aws::system::System;
 use hubbub_client::{Event, ServerFrame};
 use hubbub_core::ports::Clock;
-use hubbub_tests::scene::{Member, Scene};
+use hubbub_tests::fixture::{Fixture, TestClient};
 use hubbub_tests::service::Service;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -20,11 +20,11 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the last that a member hears before its socket is closed is a farewell.
-async fn is_sent_away(member: &mut Member) -> bool {
+async fn is_sent_away(member: &mut TestClient) -> bool {
     timeout(PATIENCE, last_word(member)).await.is_ok_and(|code| code.as_deref() == Some("token_expired"))
 }
 
-async fn last_word(member: &mut Member) -> Option<String> {
+async fn last_word(member: &mut TestClient) -> Option<String> {
     let mut farewell = None;
     while let Some(event) = member.events.next().await {
         match event {
@@ -38,24 +38,24 @@ async fn last_word(member: &mut Member) -> Option<String> {
 
 #[tokio::test]
 async fn a_socket_whose_token_has_ended_is_closed_by_its_next_frame_and_by_a_broadcast() {
-    let scene = Scene::set().await;
-    let room = scene.own("large");
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("large");
     let end = System.now().plus(LEFT);
     let brief = async |name: &str| {
-        let user = scene.own(name);
-        let mut options = scene.options(&user);
-        options.connection.token = Some(scene.tokens.sign_until(&user, end.minus(LEEWAY).as_ttl()).unwrap());
-        scene.connect_with(options).await
+        let user = fixture.unique(name);
+        let mut options = fixture.options(&user);
+        options.connection.token = Some(fixture.tokens.sign_until(&user, end.minus(LEEWAY).as_ttl()).unwrap());
+        fixture.connect_with(options).await
     };
     let (mut speaker, mut listener) = (brief("speaker").await, brief("listener").await);
     listener.client.join_room(&room).await.unwrap();
-    scene.crowd(&room).await;
+    fixture.fill_room(&room).await;
     // The end is a whole second, rounded up.
     sleep(end.plus(Duration::from_secs(1)).since(System.now())).await;
 
     // The answer may be lost with the socket.
     let _ = speaker.client.raw(r#"{"action":"ping"}"#).await;
     assert!(is_sent_away(&mut speaker).await);
-    Service::new(&scene.stack, "orders").send(&format!("room:{room}"), "m", &json!(1)).await.unwrap();
+    Service::new(&fixture.stack, "orders").send(&format!("room:{room}"), "m", &json!(1)).await.unwrap();
     assert!(is_sent_away(&mut listener).await);
 }

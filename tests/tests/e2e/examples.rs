@@ -7,7 +7,7 @@ use std::process::Command;
 
 use hubbub_client::Start;
 use hubbub_tests::command_line::Ran;
-use hubbub_tests::scene::Scene;
+use hubbub_tests::fixture::Fixture;
 use serde_json::{Value, json};
 
 /// What must survive every language's ways of writing JSON.
@@ -29,9 +29,9 @@ fn is_installed(program: &str) -> bool {
 }
 
 /// Runs an example against the stack's AWS, or another.
-fn run(scene: &Scene, command: &[PathBuf], endpoint: Option<&str>, arguments: &[&str]) -> Ran {
+fn run(fixture: &Fixture, command: &[PathBuf], endpoint: Option<&str>, arguments: &[&str]) -> Ran {
     let (program, first) = command.split_first().unwrap();
-    let outputs = &scene.stack.outputs;
+    let outputs = &fixture.stack.outputs;
     let output = Command::new(program)
         .args(first)
         .args(arguments)
@@ -46,13 +46,13 @@ fn run(scene: &Scene, command: &[PathBuf], endpoint: Option<&str>, arguments: &[
 }
 
 async fn check(language: &str, command: &[PathBuf]) {
-    let scene = Scene::set().await;
-    let queue = scene.stack.outputs.publish_queue_url.clone();
-    let (room, user) = (scene.own("room"), scene.own("user"));
-    let mut member = scene.connect_with(scene.options(&user).inbox(Start::Now)).await;
+    let fixture = Fixture::new().await;
+    let queue = fixture.stack.outputs.publish_queue_url.clone();
+    let (room, user) = (fixture.unique("room"), fixture.unique("user"));
+    let mut member = fixture.connect_with(fixture.options(&user).inbox(Start::Now)).await;
     member.client.join_room(&room).await.unwrap();
 
-    let ran = run(&scene, command, None, &[&queue, &room, &user, TEXT]);
+    let ran = run(&fixture, command, None, &[&queue, &room, &user, TEXT]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let mut arrived = Vec::new();
     for _ in 0..2 {
@@ -64,12 +64,12 @@ async fn check(language: &str, command: &[PathBuf]) {
     arrived.sort_unstable();
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), arrived, "{ran:?}");
 
-    let ran = run(&scene, command, None, &[&queue, &room]);
+    let ran = run(&fixture, command, None, &[&queue, &room]);
     assert!(ran.status == Some(2) && ran.err.contains("usage: "), "{ran:?}");
     let missing = queue.replace(".fifo", "-missing.fifo");
     let nowhere = "http://127.0.0.1:9";
     for (endpoint, queue) in [(None, missing), (Some(nowhere), format!("{nowhere}/000000000000/publish.fifo"))] {
-        let ran = run(&scene, command, endpoint, &[&queue, &room, &user, TEXT]);
+        let ran = run(&fixture, command, endpoint, &[&queue, &room, &user, TEXT]);
         let says_why = ran.err.lines().any(|line| line.starts_with("error: the "));
         assert!(ran.status == Some(1) && ran.out.is_empty() && says_why, "{ran:?}");
     }

@@ -5,21 +5,21 @@ use std::time::Duration;
 use hubbub_aws::system::System;
 use hubbub_client::{Channel, Client, Closure, Content, Error, Event, Options, ServerFrame};
 use hubbub_core::ports::Clock;
+use hubbub_tests::fixture::{Fixture, TestClient, eventually};
 use hubbub_tests::inspect;
-use hubbub_tests::scene::{Member, Scene, eventually};
 use hubbub_tests::service::Service;
 use serde_json::{Value, json};
 
 /// Has a service give an order.
-async fn order(scene: &Scene, channel: &str, order: &str, about: Value) {
+async fn order(fixture: &Fixture, channel: &str, order: &str, about: Value) {
     let mut envelope = json!({"v": 1, "channel": channel, "from": "mod", "order": order});
     envelope.as_object_mut().unwrap().extend(about.as_object().unwrap().clone());
-    let service = Service::new(&scene.stack, "mod");
-    service.send_raw(channel, &scene.own(order), &envelope.to_string()).await.unwrap();
+    let service = Service::new(&fixture.stack, "mod");
+    service.send_raw(channel, &fixture.unique(order), &envelope.to_string()).await.unwrap();
 }
 
 /// The frame by which a member is told to leave.
-async fn told(member: &mut Member) -> ServerFrame {
+async fn told(member: &mut TestClient) -> ServerFrame {
     loop {
         match member.events.next().await {
             Some(Event::Unexpected(frame)) => return frame,
@@ -30,7 +30,7 @@ async fn told(member: &mut Member) -> ServerFrame {
     }
 }
 
-async fn is_closed(member: &mut Member) -> bool {
+async fn is_closed(member: &mut TestClient) -> bool {
     while let Some(event) = member.events.next().await {
         if matches!(event, Event::Closed(_)) {
             return true;
@@ -46,65 +46,65 @@ fn code(frame: &ServerFrame) -> (&str, bool) {
 
 #[tokio::test]
 async fn who_is_kicked_from_a_room_is_told_and_hears_nothing_more_of_it() {
-    let scene = Scene::set().await;
-    let (room, bob) = (scene.own("kicked-from"), scene.own("bob"));
-    let mut member = scene.join(&bob, &room).await;
-    order(&scene, &format!("room:{room}"), "kick", json!({ "user": bob })).await;
+    let fixture = Fixture::new().await;
+    let (room, bob) = (fixture.unique("kicked-from"), fixture.unique("bob"));
+    let mut member = fixture.join(&bob, &room).await;
+    order(&fixture, &format!("room:{room}"), "kick", json!({ "user": bob })).await;
     let ServerFrame::Left(left) = told(&mut member).await else { panic!("not told") };
     assert_eq!((left.channel.to_string(), left.reason.as_deref()), (format!("room:{room}"), Some("kicked")));
-    let answer = member.say(&format!(r#"{{"action":"who","room":"{room}"}}"#)).await;
+    let answer = member.error_to(&format!(r#"{{"action":"who","room":"{room}"}}"#)).await;
     assert_eq!(answer["code"], "not_a_member", "{answer}");
     member.client.join_room(&room).await.unwrap();
 }
 
 #[tokio::test]
 async fn who_is_banned_everywhere_is_disconnected_and_refused_until_the_ban_is_taken_back() {
-    let scene = Scene::set().await;
-    let bob = scene.own("banned");
-    let mut member = scene.connect(&bob).await;
+    let fixture = Fixture::new().await;
+    let bob = fixture.unique("banned");
+    let mut member = fixture.connect(&bob).await;
     let channel = format!("user:{bob}");
     let until = System.now().plus(Duration::from_secs(3_600)).0;
-    order(&scene, &channel, "ban", json!({ "user": bob, "until": until })).await;
+    order(&fixture, &channel, "ban", json!({ "user": bob, "until": until })).await;
     assert_eq!(code(&told(&mut member).await), ("banned", false));
     assert!(is_closed(&mut member).await);
-    let again = async || Client::connect(scene.options(&bob)).await;
+    let again = async || Client::connect(fixture.options(&bob)).await;
     assert!(matches!(again().await, Err(Error::Refused { status: 403, .. })));
-    order(&scene, &channel, "unban", json!({ "user": bob })).await;
+    order(&fixture, &channel, "unban", json!({ "user": bob })).await;
     eventually("the ban is over", async || again().await.is_ok()).await;
 }
 
 #[tokio::test]
 async fn an_admin_bans_from_a_room_by_its_own_socket() {
-    let scene = Scene::set().await;
-    let (room, bob, admin) = (scene.own("banned-from"), scene.own("bob"), scene.own("admin"));
-    let mut member = scene.join(&bob, &room).await;
-    let mut options: Options = scene.options(&admin);
-    options.connection.token = Some(scene.tokens.sign_for(&admin, json!({"admin": [room]})).unwrap());
-    let admin = scene.connect_with(options).await;
+    let fixture = Fixture::new().await;
+    let (room, bob, admin) = (fixture.unique("banned-from"), fixture.unique("bob"), fixture.unique("admin"));
+    let mut member = fixture.join(&bob, &room).await;
+    let mut options: Options = fixture.options(&admin);
+    options.connection.token = Some(fixture.tokens.sign_for(&admin, json!({"admin": [room]})).unwrap());
+    let admin = fixture.connect_with(options).await;
     let until = System.now().plus(Duration::from_secs(3_600)).0;
     let ban = format!(r#"{{"action":"ban","room":"{room}","user":"{bob}","until":{until}}}"#);
-    assert_eq!(member.say(&ban).await["code"], "not_allowed");
+    assert_eq!(member.error_to(&ban).await["code"], "not_allowed");
     admin.client.raw(ban).await.unwrap();
     let ServerFrame::Left(left) = told(&mut member).await else { panic!("not told") };
     assert_eq!(left.reason.as_deref(), Some("banned"));
-    let answer = member.say(&format!(r#"{{"action":"join","room":"{room}"}}"#)).await;
+    let answer = member.error_to(&format!(r#"{{"action":"join","room":"{room}"}}"#)).await;
     assert_eq!(answer["code"], "banned", "{answer}");
 }
 
 #[tokio::test]
 async fn a_deleted_message_is_gone_for_those_who_saw_it_and_for_those_who_come_later() {
-    let scene = Scene::set().await;
-    let room = scene.own("deleted-from");
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("deleted-from");
     let channel = format!("room:{room}");
-    let mut member = scene.join(&scene.own("member"), &room).await;
+    let mut member = fixture.join(&fixture.unique("member"), &room).await;
     let sent = member.client.publish(&room, "a secret", None).await.unwrap();
     let seen = member.next().await.message;
     assert_eq!((seen.id.as_str(), seen.body()), (sent.id.as_str(), Some(r#""a secret""#)));
-    order(&scene, &channel, "delete", json!({ "seq": seen.seq })).await;
+    order(&fixture, &channel, "delete", json!({ "seq": seen.seq })).await;
     let notice = member.next().await.message;
     assert_eq!((notice.seq, notice.from.as_str()), (seen.seq + 1, "mod"));
     assert!(matches!(notice.content, Content::Deleted(seq) if seq == seen.seq), "{notice:?}");
-    let late = scene.join(&scene.own("late"), &room).await;
+    let late = fixture.join(&fixture.unique("late"), &room).await;
     let history = late.client.history(Channel::room(&room), None, None).await.unwrap();
     let [first, second] = history.messages.as_slice() else { panic!("{history:?}") };
     assert_eq!((&first.id, second.seq), (&sent.id, notice.seq));
@@ -115,18 +115,18 @@ async fn a_deleted_message_is_gone_for_those_who_saw_it_and_for_those_who_come_l
 
 #[tokio::test]
 async fn a_room_that_an_admin_closes_has_no_members_and_takes_none_until_it_is_opened() {
-    let scene = Scene::set().await;
-    let (room, admin) = (scene.own("closed"), scene.own("admin"));
+    let fixture = Fixture::new().await;
+    let (room, admin) = (fixture.unique("closed"), fixture.unique("admin"));
     let channel = format!("room:{room}");
     // More than are posted to without the state machine.
     let mut members = Vec::new();
     for number in 0..12 {
-        members.push(scene.join(&scene.own(&format!("member-{number}")), &room).await);
+        members.push(fixture.join(&fixture.unique(&format!("member-{number}")), &room).await);
     }
     members[0].client.publish(&room, "a secret", None).await.unwrap();
-    let mut options: Options = scene.options(&admin);
-    options.connection.token = Some(scene.tokens.sign_for(&admin, json!({"admin": [room]})).unwrap());
-    let admin = scene.connect_with(options).await;
+    let mut options: Options = fixture.options(&admin);
+    options.connection.token = Some(fixture.tokens.sign_for(&admin, json!({"admin": [room]})).unwrap());
+    let admin = fixture.connect_with(options).await;
     for member in &mut members {
         member.next().await;
     }
@@ -136,8 +136,10 @@ async fn a_room_that_an_admin_closes_has_no_members_and_takes_none_until_it_is_o
         assert!(matches!(notice.content, Content::Closed(Closure::Erased)), "{notice:?}");
     }
     let core_channel = channel.parse().unwrap();
-    eventually("nobody is a member", async || inspect::members(&scene.stack, &core_channel).await.unwrap().is_empty())
-        .await;
+    eventually("nobody is a member", async || {
+        inspect::members(&fixture.stack, &core_channel).await.unwrap().is_empty()
+    })
+    .await;
     let client = &members[1].client;
     let refused = client.join_room(&room).await.unwrap_err();
     assert!(matches!(&refused, Error::Server(error) if error.code == "room_closed"), "{refused:?}");
@@ -150,14 +152,14 @@ async fn a_room_that_an_admin_closes_has_no_members_and_takes_none_until_it_is_o
 
 #[tokio::test]
 async fn a_socket_is_closed_when_its_token_ends() {
-    let scene = Scene::set().await;
-    let user = scene.own("brief");
-    let mut options = scene.options(&user);
+    let fixture = Fixture::new().await;
+    let user = fixture.unique("brief");
+    let mut options = fixture.options(&user);
     // It has expired already, and the leeway of half a minute is over in some seconds.
     let now = System.now().0 / 1_000;
-    options.connection.token = Some(scene.tokens.sign_until(&user, now - 24).unwrap());
-    let mut brief = scene.connect_with(options).await;
-    let service = Service::new(&scene.stack, "mod");
+    options.connection.token = Some(fixture.tokens.sign_until(&user, now - 24).unwrap());
+    let mut brief = fixture.connect_with(options).await;
+    let service = Service::new(&fixture.stack, "mod");
     let mut number = 0;
     let frame = loop {
         number += 1;

@@ -2,13 +2,13 @@
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use hubbub_core::names::dead_letter;
-use hubbub_tests::scene::{Scene, eventually};
+use hubbub_tests::fixture::{Fixture, eventually};
 use hubbub_tests::service::Service;
 use serde_json::json;
 
 /// Takes the dead letter with this body off its queue.
-async fn take_dead_letter(scene: &Scene, body: &str) -> Message {
-    let (sqs, url) = (scene.stack.sqs(), &scene.stack.outputs.dead_letter_queue_url);
+async fn take_dead_letter(fixture: &Fixture, body: &str) -> Message {
+    let (sqs, url) = (fixture.stack.sqs(), &fixture.stack.outputs.dead_letter_queue_url);
     let mut found = None;
     eventually("the dead letter is there", async || {
         let received = sqs
@@ -32,13 +32,13 @@ async fn take_dead_letter(scene: &Scene, body: &str) -> Message {
 
 #[tokio::test]
 async fn garbage_is_a_dead_letter_with_its_reason_and_does_not_hold_up_its_channel() {
-    let scene = Scene::set().await;
-    let room = scene.own("room");
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
     let group = format!("room:{room}");
-    let mut member = scene.join(&scene.own("user"), &room).await;
-    let service = Service::new(&scene.stack, "orders");
+    let mut member = fixture.join(&fixture.unique("user"), &room).await;
+    let service = Service::new(&fixture.stack, "orders");
     let elsewhere =
-        format!(r#"{{"v":1,"channel":"room:elsewhere","id":"{}","from":"orders","body":1}}"#, scene.own("m"));
+        format!(r#"{{"v":1,"channel":"room:elsewhere","id":"{}","from":"orders","body":1}}"#, fixture.unique("m"));
     let cases = [
         (format!("garbage {room}"), "not_json", "not a JSON object"),
         (format!(r#"{{"v":2,"for":"{room}"}}"#), "unknown_version", "reads version 1"),
@@ -50,7 +50,7 @@ async fn garbage_is_a_dead_letter_with_its_reason_and_does_not_hold_up_its_chann
     }
     assert_eq!(member.next_ids(3).await, ["good-0", "good-1", "good-2"]);
     for (text, reason, says) in &cases {
-        let letter = take_dead_letter(&scene, text).await;
+        let letter = take_dead_letter(&fixture, text).await;
         let attributes = letter.message_attributes.unwrap();
         let attribute = |name: &str| attributes[name].string_value.clone().unwrap();
         assert_eq!(attribute(dead_letter::REASON), *reason);
@@ -63,11 +63,11 @@ async fn garbage_is_a_dead_letter_with_its_reason_and_does_not_hold_up_its_chann
 
 #[tokio::test]
 async fn a_service_sends_the_same_message_twice_and_it_is_one() {
-    let scene = Scene::set().await;
-    let room = scene.own("room");
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
     let group = format!("room:{room}");
-    let mut member = scene.join(&scene.own("user"), &room).await;
-    let service = Service::new(&scene.stack, "orders");
+    let mut member = fixture.join(&fixture.unique("user"), &room).await;
+    let service = Service::new(&fixture.stack, "orders");
     let envelope = r#"{"v":1,"channel":"CHANNEL","id":"m","from":"orders","body":[1.50]}"#.replace("CHANNEL", &group);
     service.send_raw(&group, "one", &envelope).await.unwrap();
     service.send_raw(&group, "one", &envelope).await.unwrap();

@@ -3,12 +3,12 @@
 use hubbub_client::{Channel, Event};
 use hubbub_core::id::{MessageId, RoomId, UserId};
 use hubbub_core::ports::{Clock, Receipts};
-use hubbub_tests::scene::{Member, Scene, eventually};
+use hubbub_tests::fixture::{Fixture, TestClient, eventually};
 use hubbub_tests::service::Service;
 use serde_json::json;
 
 /// The next receipt of a client.
-async fn next_receipt(member: &mut Member) -> hubbub_client::Receipt {
+async fn next_receipt(member: &mut TestClient) -> hubbub_client::Receipt {
     loop {
         match member.events.next().await {
             Some(Event::Receipt(receipt)) => return receipt,
@@ -19,12 +19,12 @@ async fn next_receipt(member: &mut Member) -> hubbub_client::Receipt {
 }
 
 async fn a_publisher_gets_a_receipt(members: u64) {
-    let scene = Scene::set().await;
-    let room = scene.own("room");
-    let mut publisher = scene.join(&scene.own("publisher"), &room).await;
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
+    let mut publisher = fixture.join(&fixture.unique("publisher"), &room).await;
     let mut others = Vec::new();
     for number in 1..members {
-        others.push(scene.join(&scene.own(&format!("user-{number}")), &room).await);
+        others.push(fixture.join(&fixture.unique(&format!("user-{number}")), &room).await);
     }
     publisher.client.publish_for_receipt(&Channel::room(&room), &"hello", Some("m")).await.unwrap();
     let receipt = next_receipt(&mut publisher).await;
@@ -39,21 +39,21 @@ async fn the_publisher_to_a_small_room_gets_a_receipt() {
 
 #[tokio::test]
 async fn the_publisher_to_a_large_room_gets_a_receipt_of_all_its_pages() {
-    let limit = Scene::set().await.stack.outputs.inline_limit;
+    let limit = Fixture::new().await.stack.outputs.inline_limit;
     a_publisher_gets_a_receipt(limit * 2).await;
 }
 
 #[tokio::test]
 async fn a_service_finds_its_receipt_under_the_messages_id() {
-    let scene = Scene::set().await;
-    let room = scene.own("room");
-    let _member = scene.join(&scene.own("user"), &room).await;
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
+    let _member = fixture.join(&fixture.unique("user"), &room).await;
     let group = format!("room:{room}");
     let envelope = json!({"v": 1, "channel": group, "id": "m", "from": "orders", "body": 1, "receipt": true});
-    Service::new(&scene.stack, "orders").send_raw(&group, "m", &envelope.to_string()).await.unwrap();
+    Service::new(&fixture.stack, "orders").send_raw(&group, "m", &envelope.to_string()).await.unwrap();
     let channel = hubbub_core::channel::Channel::Room(RoomId::parse(&room).unwrap());
     let (from, id) = (UserId::parse("orders").unwrap(), MessageId::parse("m").unwrap());
-    let (table, now) = (scene.stack.table(), hubbub_aws::system::System.now());
+    let (table, now) = (fixture.stack.table(), hubbub_aws::system::System.now());
     let mut found = None;
     eventually("the receipt is there", async || {
         found = table.receipt(&channel, &from, &id, now).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hubbub_client::{Channel, Error};
-use hubbub_tests::scene::{Scene, eventually};
+use hubbub_tests::fixture::{Fixture, eventually};
 use serde_json::{Value, json};
 
 use crate::delivery::vanished;
@@ -17,10 +17,10 @@ fn code<T: std::fmt::Debug>(answer: Result<T, Error>) -> String {
 
 #[tokio::test]
 async fn a_signal_reaches_the_others_at_once_and_is_not_kept() {
-    let scene = Scene::set().await;
-    let (room, ana, ben) = (scene.own("typing"), scene.own("ana"), scene.own("ben"));
-    let a = scene.join(&ana, &room).await;
-    let mut b = scene.join(&ben, &room).await;
+    let fixture = Fixture::new().await;
+    let (room, ana, ben) = (fixture.unique("typing"), fixture.unique("ana"), fixture.unique("ben"));
+    let a = fixture.join(&ana, &room).await;
+    let mut b = fixture.join(&ben, &room).await;
     assert_eq!(a.client.signal(&room, &json!({"typing": true})).await.unwrap(), 1);
     let signal = b.next_signal().await;
     assert_eq!((&signal.channel, &signal.from), (&Channel::room(&room), &ana));
@@ -35,15 +35,15 @@ async fn a_signal_reaches_the_others_at_once_and_is_not_kept() {
 
 #[tokio::test]
 async fn a_signal_takes_a_member_who_may_publish_and_a_small_body() {
-    let scene = Scene::set().await;
-    let (room, user) = (scene.own("quiet"), scene.own("user"));
-    let member = scene.join(&scene.own("member"), &room).await;
-    let stranger = scene.connect(&user).await;
+    let fixture = Fixture::new().await;
+    let (room, user) = (fixture.unique("quiet"), fixture.unique("user"));
+    let member = fixture.join(&fixture.unique("member"), &room).await;
+    let stranger = fixture.connect(&user).await;
     assert_eq!(code(stranger.client.signal(&room, &1).await), "not_a_member");
     assert_eq!(code(member.client.signal(&room, &"x".repeat(1_024)).await), "body_too_large");
-    let mut options = scene.options(&user);
-    options.connection.token = Some(scene.tokens.sign_for(&user, json!({"join": [room]})).unwrap());
-    let mute = scene.connect_with(options).await;
+    let mut options = fixture.options(&user);
+    options.connection.token = Some(fixture.tokens.sign_for(&user, json!({"join": [room]})).unwrap());
+    let mute = fixture.connect_with(options).await;
     mute.client.join_room(&room).await.unwrap();
     assert_eq!(code(mute.client.signal(&room, &1).await), "not_allowed");
     assert_eq!(code(mute.client.signal_user(&user, &1).await), "not_allowed");
@@ -51,12 +51,12 @@ async fn a_signal_takes_a_member_who_may_publish_and_a_small_body() {
 
 #[tokio::test]
 async fn a_signal_prunes_who_has_gone() {
-    let scene = Scene::set().await;
-    let room = scene.own("nobody");
-    let member = scene.join(&scene.own("member"), &room).await;
-    let ghost = vanished(&scene, &room, "ghost", Duration::from_secs(60)).await;
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("nobody");
+    let member = fixture.join(&fixture.unique("member"), &room).await;
+    let ghost = vanished(&fixture, &room, "ghost", Duration::from_secs(60)).await;
     assert_eq!(member.client.signal(&room, &1).await.unwrap(), 0);
-    let table = scene.stack.table();
+    let table = fixture.stack.table();
     eventually("the ghost is forgotten", async || {
         use hubbub_core::ports::Members;
         table.memberships(&ghost.id).await.unwrap().is_empty()

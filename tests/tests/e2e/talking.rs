@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use hubbub_client::{Channel, Error, Event, Session, SessionOptions, Start, Tokens};
 use hubbub_core::names::routes;
-use hubbub_tests::scene::{Scene, eventually};
+use hubbub_tests::fixture::{Fixture, eventually};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_member_joins_sees_who_is_there_reads_back_and_leaves() {
-    let scene = Scene::set().await;
-    let (room, ana, ben) = (scene.own("room"), scene.own("ana"), scene.own("ben"));
-    let mut a = scene.join(&ana, &room).await;
+    let fixture = Fixture::new().await;
+    let (room, ana, ben) = (fixture.unique("room"), fixture.unique("ana"), fixture.unique("ben"));
+    let mut a = fixture.join(&ana, &room).await;
     let caught = a.client.join_room(&room).await.unwrap();
     assert_eq!((caught.head, caught.messages), (0, 0));
-    let b = scene.join(&ben, &room).await;
+    let b = fixture.join(&ben, &room).await;
 
     let members = a.client.who(&room).await.unwrap();
     let mut users = members.users;
@@ -44,8 +44,8 @@ async fn a_member_joins_sees_who_is_there_reads_back_and_leaves() {
 
 #[tokio::test]
 async fn bad_input_is_answered_with_a_code_and_what_to_change() {
-    let scene = Scene::set().await;
-    let member = scene.connect(&scene.own("user")).await;
+    let fixture = Fixture::new().await;
+    let member = fixture.connect(&fixture.unique("user")).await;
     let large = "x".repeat(24_577);
     for (text, code, says) in [
         ("hello", "not_json", "not a JSON object"),
@@ -62,7 +62,7 @@ async fn bad_input_is_answered_with_a_code_and_what_to_change() {
         (r#"{"action":"history","room":"a","limit":0}"#, "wrong_field", "from 1 to 200"),
         (&format!(r#"{{"action":"direct","to":"a","body":"{large}"}}"#), "body_too_large", "24579 bytes"),
     ] {
-        let answer = member.say(text).await;
+        let answer = member.error_to(text).await;
         assert_eq!(answer["code"], code, "{text:.60}: {answer}");
         assert!(answer["message"].as_str().unwrap().contains(says), "{text:.60}: {answer}");
     }
@@ -70,20 +70,20 @@ async fn bad_input_is_answered_with_a_code_and_what_to_change() {
 
 #[tokio::test]
 async fn every_action_has_a_route() {
-    let scene = Scene::set().await;
-    let member = scene.connect(&scene.own("user")).await;
+    let fixture = Fixture::new().await;
+    let member = fixture.connect(&fixture.unique("user")).await;
     for action in routes::ACTIONS.into_iter().filter(|action| *action != "ping") {
-        let answer = member.say(&format!(r#"{{"action":"{action}","room":5,"to":5}}"#)).await;
+        let answer = member.error_to(&format!(r#"{{"action":"{action}","room":5,"to":5}}"#)).await;
         assert_eq!(answer["code"], "wrong_field", "{action}: {answer}");
     }
 }
 
 #[tokio::test]
 async fn a_clients_messages_keep_their_order_and_the_same_id_is_the_same_message() {
-    let scene = Scene::set().await;
-    let room = scene.own("room");
-    let mut reader = scene.join(&scene.own("reader"), &room).await;
-    let writer = scene.join(&scene.own("writer"), &room).await;
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
+    let mut reader = fixture.join(&fixture.unique("reader"), &room).await;
+    let writer = fixture.join(&fixture.unique("writer"), &room).await;
     let ids: Vec<String> = (0..15).map(|number| format!("m-{number}")).collect();
     for id in &ids {
         for _ in 0..2 {
@@ -100,10 +100,10 @@ async fn a_clients_messages_keep_their_order_and_the_same_id_is_the_same_message
 
 #[tokio::test]
 async fn who_comes_back_gets_what_was_missed_and_then_what_is_new() {
-    let scene = Scene::set().await;
-    let (room, user) = (scene.own("room"), scene.own("away"));
-    let writer = scene.join(&scene.own("writer"), &room).await;
-    let mut before = scene.join(&user, &room).await;
+    let fixture = Fixture::new().await;
+    let (room, user) = (fixture.unique("room"), fixture.unique("away"));
+    let writer = fixture.join(&fixture.unique("writer"), &room).await;
+    let mut before = fixture.join(&user, &room).await;
     writer.client.publish(&room, &1, Some("seen")).await.unwrap();
     assert_eq!(before.next_ids(1).await, ["seen"]);
     let state = before.client.state();
@@ -111,8 +111,8 @@ async fn who_comes_back_gets_what_was_missed_and_then_what_is_new() {
     for id in ["missed-1", "missed-2"] {
         writer.client.publish(&room, &1, Some(id)).await.unwrap();
     }
-    let (client, events) = hubbub_client::Client::resume(scene.options(&user), state).await.unwrap();
-    let mut after = hubbub_tests::scene::Member { client, events };
+    let (client, events) = hubbub_client::Client::resume(fixture.options(&user), state).await.unwrap();
+    let mut after = hubbub_tests::fixture::TestClient { client, events };
     writer.client.publish(&room, &1, Some("new")).await.unwrap();
     assert_eq!(after.next_ids(3).await, ["missed-1", "missed-2", "new"]);
     let caught = after.client.join(Channel::room(&room), Start::Known).await.unwrap();
@@ -120,9 +120,9 @@ async fn who_comes_back_gets_what_was_missed_and_then_what_is_new() {
 }
 
 /// A session that moves to a fresh socket every few seconds, and pauses briefly.
-fn restless(scene: &Scene, user: &str) -> SessionOptions {
-    let url = &scene.stack.outputs.web_socket_url;
-    let mut options = SessionOptions::new(url, user, Tokens::fixed(scene.tokens.sign(user).unwrap()));
+fn restless(fixture: &Fixture, user: &str) -> SessionOptions {
+    let url = &fixture.stack.outputs.web_socket_url;
+    let mut options = SessionOptions::new(url, user, Tokens::fixed(fixture.tokens.sign(user).unwrap()));
     options.first_pause = Duration::from_millis(100);
     options.longest_pause = Duration::from_secs(1);
     options.move_after = Duration::from_secs(1)..=Duration::from_secs(3);
@@ -132,10 +132,10 @@ fn restless(scene: &Scene, user: &str) -> SessionOptions {
 #[tokio::test]
 async fn sessions_that_are_cut_and_that_move_lose_nothing_and_repeat_nothing() {
     const MESSAGES: u32 = 40;
-    let scene = Scene::set().await;
-    let room = scene.own("room");
-    let (reader, mut events) = Session::open(restless(&scene, &scene.own("reader")));
-    let (writer, _) = Session::open(restless(&scene, &scene.own("writer")));
+    let fixture = Fixture::new().await;
+    let room = fixture.unique("room");
+    let (reader, mut events) = Session::open(restless(&fixture, &fixture.unique("reader")));
+    let (writer, _) = Session::open(restless(&fixture, &fixture.unique("writer")));
     for session in [&reader, &writer] {
         session.join(Channel::room(&room), Start::Now).await.unwrap();
     }

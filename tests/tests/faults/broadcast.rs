@@ -8,18 +8,18 @@ use hubbub_core::ports::Clock;
 use hubbub_tests::inspect::{self, Execution};
 use hubbub_tests::processes::{Function, Held, hold};
 
-use crate::party::{Party, Stage, TRIES, watch_for};
+use crate::room::{ExclusiveStack, TRIES, TestRoom, watch_for};
 
 /// Members of a room that goes to the state machine, with several shards.
-fn large(stage: &Stage) -> usize {
-    usize::try_from(stage.stack().outputs.inline_limit).unwrap() * 2
+fn large(stack: &ExclusiveStack) -> usize {
+    usize::try_from(stack.stack().outputs.inline_limit).unwrap() * 2
 }
 
-async fn executions(stage: &Stage, party: &Party) -> Vec<Execution> {
+async fn executions(stack: &ExclusiveStack, room: &TestRoom) -> Vec<Execution> {
     let mut found = Vec::new();
-    for arn in inspect::execution_arns(stage.stack()).await.unwrap() {
-        let execution = inspect::execution(stage.stack(), &arn).await.unwrap();
-        if execution.input.channel == party.channel {
+    for arn in inspect::execution_arns(stack.stack()).await.unwrap() {
+        let execution = inspect::execution(stack.stack(), &arn).await.unwrap();
+        if execution.input.channel == room.channel {
             found.push(execution);
         }
     }
@@ -27,15 +27,15 @@ async fn executions(stage: &Stage, party: &Party) -> Vec<Execution> {
 }
 
 /// The execution that a lease names.
-async fn execution_of(stage: &Stage, party: &Party, lease: &Lease) -> Option<Execution> {
-    executions(stage, party).await.into_iter().find(|execution| execution.input.lease == lease.id)
+async fn execution_of(stack: &ExclusiveStack, room: &TestRoom, lease: &Lease) -> Option<Execution> {
+    executions(stack, room).await.into_iter().find(|execution| execution.input.lease == lease.id)
 }
 
 /// Waits until all of the room's executions have ended.
-async fn wait_for_the_end(stage: &Stage, party: &Party) -> Vec<Execution> {
+async fn wait_for_the_end(stack: &ExclusiveStack, room: &TestRoom) -> Vec<Execution> {
     let mut all = Vec::new();
     watch_for("the executions have ended", async || {
-        all = executions(stage, party).await;
+        all = executions(stack, room).await;
         all.iter().all(|execution| execution.status != ExecutionStatus::Running)
     })
     .await;
@@ -43,11 +43,11 @@ async fn wait_for_the_end(stage: &Stage, party: &Party) -> Vec<Execution> {
 }
 
 /// Whether a part of a shard's members has the message and a part hasn't. A page's shards are posted to one after the other.
-async fn is_amid_a_shard(stage: &Stage, party: &mut Party, seq: u64) -> bool {
-    let reached = party.reached().await;
+async fn is_amid_a_shard(stack: &ExclusiveStack, room: &mut TestRoom, seq: u64) -> bool {
+    let reached = room.received_up_to().await;
     let has_it =
-        |user: &str| party.guests.iter().zip(&reached).any(|(guest, newest)| guest.user == user && *newest >= seq);
-    let shards = inspect::members_by_shard(stage.stack(), &party.channel).await.unwrap();
+        |user: &str| room.members.iter().zip(&reached).any(|(member, newest)| member.user == user && *newest >= seq);
+    let shards = inspect::members_by_shard(stack.stack(), &room.channel).await.unwrap();
     shards.iter().any(|members| {
         let count = members.iter().filter(|member| has_it(member.user.as_str())).count();
         count > 0 && count < members.len()
@@ -56,46 +56,46 @@ async fn is_amid_a_shard(stage: &Stage, party: &mut Party, seq: u64) -> bool {
 
 #[tokio::test]
 async fn a_page_that_was_killed_midway_is_done_again_and_its_members_have_everything_once() {
-    let stage = Stage::set().await;
-    let mut party = Party::gather(&stage, "page", large(&stage)).await;
+    let stack = ExclusiveStack::take().await;
+    let mut room = TestRoom::with_members(&stack, "page", large(&stack)).await;
     let mut sent = 0;
     let mut killed = 0;
     while killed == 0 {
         sent += 1;
         assert!(sent <= u64::from(TRIES), "`deliver-page` was never met amid a page, in {TRIES} tries");
-        party.send(&stage, sent).await;
-        watch_for("the first member has it", async || party.listen() >= sent).await;
-        let held = hold(stage.stack(), Function::DeliverPage).await.unwrap();
-        if is_amid_a_shard(&stage, &mut party, sent).await {
+        room.send(&stack, sent).await;
+        watch_for("the first member has it", async || room.receive_pending() >= sent).await;
+        let held = hold(stack.stack(), Function::DeliverPage).await.unwrap();
+        if is_amid_a_shard(&stack, &mut room, sent).await {
             killed = held.kill().unwrap();
         }
-        party.hear(sent).await;
+        room.wait_for(sent).await;
     }
-    let executions = wait_for_the_end(&stage, &party).await;
+    let executions = wait_for_the_end(&stack, &room).await;
     assert!(executions.iter().all(|execution| execution.status == ExecutionStatus::Succeeded), "{executions:?}");
     // Who had it before the kill was posted it again.
-    assert!(party.reached().await.iter().all(|newest| *newest == sent));
-    assert!(party.duplicates() > 0);
-    party.check(&stage, sent).await;
+    assert!(room.received_up_to().await.iter().all(|newest| *newest == sent));
+    assert!(room.duplicates() > 0);
+    room.check_complete(&stack, sent).await;
 }
 
 /// Sends the room's first message while planning stands still: its execution is running under this lease and has done nothing.
-async fn begin_and_stand_still(stage: &Stage, party: &Party, number: u64) -> (Lease, Held) {
+async fn begin_and_stand_still(stack: &ExclusiveStack, room: &TestRoom, number: u64) -> (Lease, Held) {
     // Of several processes that stand still, each call would take one. There is none at all after this, and one after a call.
-    hold(stage.stack(), Function::PlanBroadcast).await.unwrap().kill().unwrap();
-    let mut warm = Party::gather(stage, &format!("warm-{number}"), large(stage)).await;
-    warm.send(stage, 1).await;
-    warm.hear(1).await;
-    wait_for_the_end(stage, &warm).await;
+    hold(stack.stack(), Function::PlanBroadcast).await.unwrap().kill().unwrap();
+    let mut warm = TestRoom::with_members(stack, &format!("warm-{number}"), large(stack)).await;
+    warm.send(stack, 1).await;
+    warm.wait_for(1).await;
+    wait_for_the_end(stack, &warm).await;
 
-    let held = hold(stage.stack(), Function::PlanBroadcast).await.unwrap();
+    let held = hold(stack.stack(), Function::PlanBroadcast).await.unwrap();
     assert_eq!(held.count(), 1);
-    party.send(stage, number).await;
+    room.send(stack, number).await;
     let mut begun = None;
     watch_for("the execution is running", async || {
-        let lease = party.state(stage).await.lease;
+        let lease = room.state(stack).await.lease;
         let Some(lease) = lease else { return false };
-        let execution = execution_of(stage, party, &lease).await;
+        let execution = execution_of(stack, room, &lease).await;
         begun = execution.filter(|execution| execution.status == ExecutionStatus::Running).map(|_| lease);
         begun.is_some()
     })
@@ -105,40 +105,40 @@ async fn begin_and_stand_still(stage: &Stage, party: &Party, number: u64) -> (Le
 
 #[tokio::test]
 async fn members_see_to_a_broadcast_that_an_operator_has_stopped() {
-    let stage = Stage::set().await;
-    let mut party = Party::gather(&stage, "stopped", large(&stage)).await;
-    let (lease, held) = begin_and_stand_still(&stage, &party, 1).await;
-    let execution = execution_of(&stage, &party, &lease).await.unwrap();
-    stage.stack().step_functions().stop_execution().execution_arn(&execution.arn).send().await.unwrap();
+    let stack = ExclusiveStack::take().await;
+    let mut room = TestRoom::with_members(&stack, "stopped", large(&stack)).await;
+    let (lease, held) = begin_and_stand_still(&stack, &room, 1).await;
+    let execution = execution_of(&stack, &room, &lease).await.unwrap();
+    stack.stack().step_functions().stop_execution().execution_arn(&execution.arn).send().await.unwrap();
     drop(held);
-    assert_eq!(execution_of(&stage, &party, &lease).await.unwrap().status, ExecutionStatus::Aborted);
+    assert_eq!(execution_of(&stack, &room, &lease).await.unwrap().status, ExecutionStatus::Aborted);
     // Nobody publishes any more: it is the members' pings that tell them, and that wake a fresh broadcast.
-    party.hear(1).await;
-    party.wait_until_sent(&stage).await;
-    party.check(&stage, 1).await;
+    room.wait_for(1).await;
+    room.wait_until_sent(&stack).await;
+    room.check_complete(&stack, 1).await;
 }
 
 #[tokio::test]
 async fn a_broadcast_that_outlives_its_lease_gives_way_to_the_next_one() {
-    let stage = Stage::set().await;
-    let mut party = Party::gather(&stage, "outlived", large(&stage)).await;
-    let (lease, held) = begin_and_stand_still(&stage, &party, 1).await;
+    let stack = ExclusiveStack::take().await;
+    let mut room = TestRoom::with_members(&stack, "outlived", large(&stack)).await;
+    let (lease, held) = begin_and_stand_still(&stack, &room, 1).await;
     watch_for("the lease has run out", async || !lease.is_live(System.now())).await;
-    party.send(&stage, 2).await;
-    party.hear(2).await;
-    let old = execution_of(&stage, &party, &lease).await.unwrap();
+    room.send(&stack, 2).await;
+    room.wait_for(2).await;
+    let old = execution_of(&stack, &room, &lease).await.unwrap();
     assert_eq!(old.status, ExecutionStatus::Running, "the old one is still there when the new one has delivered");
     drop(held);
-    wait_for_the_end(&stage, &party).await;
-    let old = execution_of(&stage, &party, &lease).await.unwrap();
+    wait_for_the_end(&stack, &room).await;
+    let old = execution_of(&stack, &room, &lease).await.unwrap();
     assert_eq!(old.plan.unwrap().next, Next::LostLease);
-    party.check(&stage, 2).await;
+    room.check_complete(&stack, 2).await;
 }
 
 #[tokio::test]
 async fn a_long_broadcast_hands_over_to_a_fresh_execution_and_nothing_is_lost_between_them() {
-    let stage = Stage::set().await;
-    let mut party = Party::gather(&stage, "handover", large(&stage)).await;
+    let stack = ExclusiveStack::take().await;
+    let mut room = TestRoom::with_members(&stack, "handover", large(&stack)).await;
     let is_handed_over =
         |execution: &&Execution| execution.plan.as_ref().is_some_and(|plan| plan.next == Next::HandedOver);
     let (mut sent, mut handed_over) = (0, None);
@@ -147,15 +147,15 @@ async fn a_long_broadcast_hands_over_to_a_fresh_execution_and_nothing_is_lost_be
         // Fast enough that a round ends with new messages waiting.
         for _ in 0..20 {
             sent += 1;
-            party.send(&stage, sent).await;
+            room.send(&stack, sent).await;
         }
-        handed_over = executions(&stage, &party).await.iter().find(is_handed_over).map(|old| old.input.lease.clone());
+        handed_over = executions(&stack, &room).await.iter().find(is_handed_over).map(|old| old.input.lease.clone());
     }
-    party.hear(sent).await;
-    let all = wait_for_the_end(&stage, &party).await;
+    room.wait_for(sent).await;
+    let all = wait_for_the_end(&stack, &room).await;
     let successor = lease::successor(&handed_over.unwrap());
     let successor = all.iter().find(|execution| execution.input.lease == successor).unwrap();
     assert_eq!(successor.status, ExecutionStatus::Succeeded);
     assert!(all.iter().any(|execution| execution.plan.as_ref().is_some_and(|plan| plan.next == Next::Settled)));
-    party.check(&stage, sent).await;
+    room.check_complete(&stack, sent).await;
 }

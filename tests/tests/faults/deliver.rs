@@ -8,44 +8,44 @@ use hubbub_tests::inspect;
 use hubbub_tests::processes::{Function, Held, hold};
 use serde_json::{Value, json};
 
-use crate::party::{Party, Stage, TRIES, watch_for};
+use crate::room::{ExclusiveStack, TRIES, TestRoom, watch_for};
 
 /// Sends messages, each to a room of its own, until `deliver` could be stopped behind the append of one and before its first post.
 ///
 /// It is known from the table, where the head has moved and `sent` has not, and from the members, who have nothing.
-pub(crate) async fn stop_between_append_and_posts(stage: &Stage, name: &str) -> (Party, Held) {
+pub(crate) async fn stop_between_append_and_posts(stack: &ExclusiveStack, name: &str) -> (TestRoom, Held) {
     for attempt in 0..TRIES {
-        let mut party = Party::gather(stage, &format!("{name}-{attempt}"), 3).await;
-        party.send(stage, 1).await;
-        watch_for("the message is in the log", async || party.state(stage).await.head.0 == 1).await;
-        let held = hold(stage.stack(), Function::Deliver).await.unwrap();
-        let state = party.state(stage).await;
-        let reached = party.reached().await;
+        let mut room = TestRoom::with_members(stack, &format!("{name}-{attempt}"), 3).await;
+        room.send(stack, 1).await;
+        watch_for("the message is in the log", async || room.state(stack).await.head.0 == 1).await;
+        let held = hold(stack.stack(), Function::Deliver).await.unwrap();
+        let state = room.state(stack).await;
+        let reached = room.received_up_to().await;
         if held.count() > 0 && state.sent.0 == 0 && reached.iter().all(|newest| *newest == 0) {
-            return (party, held);
+            return (room, held);
         }
         drop(held);
-        party.hear(1).await;
+        room.wait_for(1).await;
     }
     panic!("`deliver` was never met between its append and its posts, in {TRIES} tries");
 }
 
 #[tokio::test]
 async fn a_message_whose_delivery_was_killed_behind_the_append_is_in_the_log_once_and_reaches_everyone() {
-    let stage = Stage::set().await;
-    let (mut party, held) = stop_between_append_and_posts(&stage, "killed").await;
+    let stack = ExclusiveStack::take().await;
+    let (mut room, held) = stop_between_append_and_posts(&stack, "killed").await;
     held.kill().unwrap();
     // The members' pings may bring it first; the queue gives it out again after its visibility timeout.
-    party.hear(1).await;
-    party.wait_until_sent(&stage).await;
-    party.send(&stage, 2).await;
-    party.hear(2).await;
-    party.check(&stage, 2).await;
+    room.wait_for(1).await;
+    room.wait_until_sent(&stack).await;
+    room.send(&stack, 2).await;
+    room.wait_for(2).await;
+    room.check_complete(&stack, 2).await;
 }
 
 /// What SQS hands to `deliver`, when it gives this message out again.
-fn redelivery(party: &Party, number: u64, receives: u32) -> Value {
-    let channel = party.channel.to_string();
+fn redelivery(room: &TestRoom, number: u64, receives: u32) -> Value {
+    let channel = room.channel.to_string();
     let envelope = json!({"v": 1, "channel": channel, "id": format!("m-{number}"), "from": "faults", "body": number});
     json!({"Records": [{
         "messageId": format!("{channel}-{number}"),
@@ -70,17 +70,17 @@ fn redelivery(party: &Party, number: u64, receives: u32) -> Value {
 
 #[tokio::test]
 async fn two_runs_of_one_group_append_its_message_once() {
-    let stage = Stage::set().await;
-    let mut party = Party::gather(&stage, "twice", 3).await;
+    let stack = ExclusiveStack::take().await;
+    let mut room = TestRoom::with_members(&stack, "twice", 3).await;
     for number in 1..=20 {
         // All of the processes stand still until all calls have been made, so that the runs are under way together. The first round
         // may have fewer processes than calls; from the second on each call has one that waits for it.
-        let held = hold(stage.stack(), Function::Deliver).await.unwrap();
-        let events = [redelivery(&party, number, 2), redelivery(&party, number, 3)];
-        let runs = join_all(events.iter().map(|event| faults::invoke(stage.stack(), Function::Deliver, event)));
+        let held = hold(stack.stack(), Function::Deliver).await.unwrap();
+        let events = [redelivery(&room, number, 2), redelivery(&room, number, 3)];
+        let runs = join_all(events.iter().map(|event| faults::invoke(stack.stack(), Function::Deliver, event)));
         let release = async {
             // The local AWS takes requests in their order: when it has answered this, it has taken the calls.
-            inspect::waiting(stage.stack()).await.unwrap();
+            inspect::waiting(stack.stack()).await.unwrap();
             drop(held);
         };
         let (answers, ()) = futures::join!(runs, release);
@@ -88,30 +88,30 @@ async fn two_runs_of_one_group_append_its_message_once() {
             assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}));
         }
     }
-    party.hear(20).await;
-    party.check(&stage, 20).await;
+    room.wait_for(20).await;
+    room.check_complete(&stack, 20).await;
 }
 
 #[tokio::test]
 async fn a_broadcast_whose_start_is_refused_is_started_when_the_message_is_delivered_again() {
-    let stage = Stage::set().await;
-    let size = usize::try_from(stage.stack().outputs.inline_limit).unwrap() + 2;
-    let mut party = Party::gather(&stage, "refused", size).await;
-    faults::refuse(stage.stack(), Function::Deliver, "states:StartExecution").await.unwrap();
-    party.send(&stage, 1).await;
+    let stack = ExclusiveStack::take().await;
+    let size = usize::try_from(stack.stack().outputs.inline_limit).unwrap() + 2;
+    let mut room = TestRoom::with_members(&stack, "refused", size).await;
+    faults::refuse(stack.stack(), Function::Deliver, "states:StartExecution").await.unwrap();
+    room.send(&stack, 1).await;
     let mut lease = None;
     watch_for("the lease is taken", async || {
-        lease = party.state(&stage).await.lease;
+        lease = room.state(&stack).await.lease;
         lease.is_some()
     })
     .await;
     // The lease outlasts the run that took it, so that by its end the start was refused.
     let lease = lease.unwrap();
     watch_for("the lease has run out", async || !lease.is_live(System.now())).await;
-    assert!(!inspect::was_started(stage.stack(), &lease).await.unwrap());
-    assert_eq!(party.state(&stage).await.sent.0, 0);
-    faults::stop_refusing(stage.stack(), Function::Deliver).await.unwrap();
-    party.hear(1).await;
-    party.wait_until_sent(&stage).await;
-    party.check(&stage, 1).await;
+    assert!(!inspect::was_started(stack.stack(), &lease).await.unwrap());
+    assert_eq!(room.state(&stack).await.sent.0, 0);
+    faults::stop_refusing(stack.stack(), Function::Deliver).await.unwrap();
+    room.wait_for(1).await;
+    room.wait_until_sent(&stack).await;
+    room.check_complete(&stack, 1).await;
 }

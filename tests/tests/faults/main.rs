@@ -11,4 +11,4 @@
 mod broadcast;
 mod deliver;
 mod members;
-mod party;
+mod room;

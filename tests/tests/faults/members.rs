@@ -4,50 +4,50 @@ use hubbub_client::Start;
 use hubbub_tests::inspect;
 
 use crate::deliver::stop_between_append_and_posts;
-use crate::party::{Party, Stage};
+use crate::room::{ExclusiveStack, TestRoom};
 
 #[tokio::test]
 async fn who_joins_between_append_and_fan_out_has_neither_a_gap_nor_anything_twice() {
-    let stage = Stage::set().await;
-    let (mut party, held) = stop_between_append_and_posts(&stage, "between").await;
-    party.welcome(&stage, "from-now", Start::Now).await;
-    party.welcome(&stage, "from-the-beginning", Start::Beginning).await;
+    let stack = ExclusiveStack::take().await;
+    let (mut room, held) = stop_between_append_and_posts(&stack, "between").await;
+    room.add_member(&stack, "from-now", Start::Now).await;
+    room.add_member(&stack, "from-the-beginning", Start::Beginning).await;
     drop(held);
-    party.send(&stage, 2).await;
-    party.hear(2).await;
-    party.check(&stage, 2).await;
+    room.send(&stack, 2).await;
+    room.wait_for(2).await;
+    room.check_complete(&stack, 2).await;
 }
 
 #[tokio::test]
 async fn a_busy_room_that_grows_from_inline_to_the_state_machine_loses_nothing() {
-    let stage = Stage::set().await;
-    let limit = usize::try_from(stage.stack().outputs.inline_limit).unwrap();
-    let mut party = Party::gather(&stage, "growing", 2).await;
-    party.send(&stage, 1).await;
-    party.hear(1).await;
-    let of_room = async |party: &Party| {
+    let stack = ExclusiveStack::take().await;
+    let limit = usize::try_from(stack.stack().outputs.inline_limit).unwrap();
+    let mut room = TestRoom::with_members(&stack, "growing", 2).await;
+    room.send(&stack, 1).await;
+    room.wait_for(1).await;
+    let of_room = async |room: &TestRoom| {
         let mut count = 0;
-        for arn in inspect::execution_arns(stage.stack()).await.unwrap() {
-            let execution = inspect::execution(stage.stack(), &arn).await.unwrap();
-            count += usize::from(execution.input.channel == party.channel);
+        for arn in inspect::execution_arns(stack.stack()).await.unwrap() {
+            let execution = inspect::execution(stack.stack(), &arn).await.unwrap();
+            count += usize::from(execution.input.channel == room.channel);
         }
         count
     };
-    assert_eq!(of_room(&party).await, 0, "a small room needs no execution");
+    assert_eq!(of_room(&room).await, 0, "a small room needs no execution");
     let mut sent = 1;
-    while party.guests.len() < limit * 2 {
+    while room.members.len() < limit * 2 {
         // Some are under way whenever somebody joins.
         for _ in 0..3 {
             sent += 1;
-            party.send(&stage, sent).await;
+            room.send(&stack, sent).await;
         }
-        let name = format!("growing-{}", party.guests.len());
+        let name = format!("growing-{}", room.members.len());
         let start = if sent % 2 == 0 { Start::Beginning } else { Start::Known };
-        party.welcome(&stage, &name, start).await;
+        room.add_member(&stack, &name, start).await;
     }
     sent += 1;
-    party.send(&stage, sent).await;
-    party.hear(sent).await;
-    assert!(of_room(&party).await > 0, "a large room needs executions");
-    party.check(&stage, sent).await;
+    room.send(&stack, sent).await;
+    room.wait_for(sent).await;
+    assert!(of_room(&room).await > 0, "a large room needs executions");
+    room.check_complete(&stack, sent).await;
 }

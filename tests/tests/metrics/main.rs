@@ -8,9 +8,9 @@ use hubbub_core::metrics::{
     ACCEPTED, AGE, APPENDED, CONNECTION_MINUTES, DEAD_LETTERS, DELIVERED, FAILED, GONE, Metric, POSTS, ROUND_TIME,
     THROTTLED,
 };
+use hubbub_tests::fixture::{Fixture, TestClient, eventually};
 use hubbub_tests::inspect;
 use hubbub_tests::measured::{Measured, measured};
-use hubbub_tests::scene::{Member, Scene, eventually};
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
 use serde_json::json;
@@ -26,15 +26,15 @@ async fn rest(stack: &Stack) {
     }
 }
 
-async fn join(scene: &Scene, room: &str, members: u64) -> Vec<Member> {
+async fn join(fixture: &Fixture, room: &str, members: u64) -> Vec<TestClient> {
     let mut joined = Vec::new();
     for number in 0..members {
-        joined.push(scene.join(&scene.own(&format!("{room}-{number}")), room).await);
+        joined.push(fixture.join(&fixture.unique(&format!("{room}-{number}")), room).await);
     }
     joined
 }
 
-async fn receipt(member: &mut Member) {
+async fn receipt(member: &mut TestClient) {
     loop {
         match member.events.next().await {
             Some(Event::Receipt(_)) => return,
@@ -51,16 +51,16 @@ fn difference(before: &Measured, after: &Measured, metric: Metric) -> u64 {
 #[tokio::test]
 async fn the_functions_logs_hold_metrics_whose_sums_are_what_was_sent() {
     const SMALL: u64 = 3;
-    let scene = Scene::set().await;
-    let large = scene.stack.outputs.inline_limit * 2;
-    let (small_room, large_room) = (scene.own("small"), scene.own("large"));
-    let mut small_members = join(&scene, &small_room, SMALL).await;
-    let mut large_members = join(&scene, &large_room, large).await;
-    rest(&scene.stack).await;
-    let before = measured(&scene.stack).await.unwrap();
+    let fixture = Fixture::new().await;
+    let large = fixture.stack.outputs.inline_limit * 2;
+    let (small_room, large_room) = (fixture.unique("small"), fixture.unique("large"));
+    let mut small_members = join(&fixture, &small_room, SMALL).await;
+    let mut large_members = join(&fixture, &large_room, large).await;
+    rest(&fixture.stack).await;
+    let before = measured(&fixture.stack).await.unwrap();
 
     // Five of a client and two of a service to the small room; one, with a receipt, to the large one; and one that nobody can read.
-    let service = Service::new(&scene.stack, "orders");
+    let service = Service::new(&fixture.stack, "orders");
     let group = format!("room:{small_room}");
     for number in 0..5 {
         small_members[0].client.publish(&small_room, &number, Some(&format!("c-{number}"))).await.unwrap();
@@ -68,7 +68,7 @@ async fn the_functions_logs_hold_metrics_whose_sums_are_what_was_sent() {
     for number in 0..2 {
         service.send(&group, &format!("s-{number}"), &json!(number)).await.unwrap();
     }
-    service.send_raw(&group, &scene.own("garbage"), "garbage").await.unwrap();
+    service.send_raw(&group, &fixture.unique("garbage"), "garbage").await.unwrap();
     let publisher = &large_members[0].client;
     publisher.publish_for_receipt(&Channel::room(&large_room), &"hello", Some("r-0")).await.unwrap();
     for member in &mut small_members {
@@ -78,9 +78,9 @@ async fn the_functions_logs_hold_metrics_whose_sums_are_what_was_sent() {
         member.next_ids(1).await;
     }
     receipt(&mut large_members[0]).await;
-    rest(&scene.stack).await;
+    rest(&fixture.stack).await;
 
-    let after = measured(&scene.stack).await.unwrap();
+    let after = measured(&fixture.stack).await.unwrap();
     let counted = |metric| difference(&before, &after, metric);
     assert_eq!(counted(ACCEPTED), 6);
     assert_eq!(counted(APPENDED), 8);
@@ -96,11 +96,11 @@ async fn the_functions_logs_hold_metrics_whose_sums_are_what_was_sent() {
     let sockets = SMALL + large;
     drop((small_members, large_members));
     eventually("the sockets' minutes are counted", async || {
-        let after = measured(&scene.stack).await.unwrap();
+        let after = measured(&fixture.stack).await.unwrap();
         difference(&before, &after, CONNECTION_MINUTES) >= sockets
     })
     .await;
-    for line in &measured(&scene.stack).await.unwrap().lines {
+    for line in &measured(&fixture.stack).await.unwrap().lines {
         for secret in [&small_room, &large_room, "orders", "hello", "garbage"] {
             assert!(!line.contains(secret), "{line}");
         }

@@ -15,14 +15,14 @@ use serde_json::json;
 
 use super::line::{Answer, Failure, Line};
 use super::{PATIENCE, body};
+use crate::environment::Environment;
 use crate::functions::{connect, disconnect};
-use crate::ledger::MessageKey;
+use crate::record::MessageKey;
 use crate::sockets::Phase;
-use crate::world::World;
 
 /// A device.
 pub(crate) struct Device {
-    world: Rc<World>,
+    environment: Rc<Environment>,
     name: String,
     user: UserId,
     users: Vec<UserId>,
@@ -38,9 +38,15 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(world: &Rc<World>, name: String, user: UserId, users: &[UserId], rooms: &[RoomId]) -> Rc<Self> {
+    pub(crate) fn new(
+        environment: &Rc<Environment>,
+        name: String,
+        user: UserId,
+        users: &[UserId],
+        rooms: &[RoomId],
+    ) -> Rc<Self> {
         Rc::new(Self {
-            world: Rc::clone(world),
+            environment: Rc::clone(environment),
             name,
             user,
             users: users.to_vec(),
@@ -53,8 +59,7 @@ impl Device {
         })
     }
 
-    /// Its name.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) const fn name(&self) -> &String {
         &self.name
     }
 
@@ -65,9 +70,9 @@ impl Device {
 
     /// Does so many things.
     pub(crate) async fn live(self: Rc<Self>) {
-        let scheduler = &self.world.scheduler;
+        let scheduler = &self.environment.scheduler;
         scheduler.sleep(scheduler.below(5_000)).await;
-        for _ in 0..self.world.scale.actions {
+        for _ in 0..self.environment.scale.actions {
             match self.present_line() {
                 Some(line) => self.act(&line).await,
                 None => self.come().await,
@@ -80,7 +85,7 @@ impl Device {
     /// Its socket, unless that has ended meanwhile.
     fn present_line(&self) -> Option<Rc<Line>> {
         let line = self.line.borrow().clone()?;
-        if line.socket.is_too_old(self.world.scheduler.now()) || line.is_unknown.get() {
+        if line.socket.is_too_old(self.environment.scheduler.now()) || line.is_unknown.get() {
             line.socket.close();
         }
         if line.is_open() {
@@ -93,20 +98,20 @@ impl Device {
     /// Ends the socket, if there is one; `$disconnect` may come, and may not.
     fn hang_up(&self) {
         let Some(line) = self.line.borrow_mut().take() else { return };
-        self.world.scheduler.note(|| format!("{} hangs up {}", self.name, line.socket.id));
+        self.environment.scheduler.note(|| format!("{} hangs up {}", self.name, line.socket.id));
         line.socket.close();
         self.positions.borrow_mut().extend(line.positions());
-        if self.world.scheduler.below(5) < 3 {
-            let world = Rc::clone(&self.world);
-            self.world.scheduler.spawn("gateway", async move {
-                world.scheduler.sleep(world.scheduler.below(3_000)).await;
-                disconnect(&world, line.socket.id.clone()).end().await;
+        if self.environment.scheduler.below(5) < 3 {
+            let environment = Rc::clone(&self.environment);
+            self.environment.scheduler.spawn("gateway", async move {
+                environment.scheduler.sleep(environment.scheduler.below(3_000)).await;
+                disconnect(&environment, line.socket.id.clone()).end().await;
             });
         }
     }
 
     async fn act(self: &Rc<Self>, line: &Rc<Line>) {
-        let scheduler = &self.world.scheduler;
+        let scheduler = &self.environment.scheduler;
         match scheduler.below(20) {
             0..=8 => self.publish_somewhere(line).await,
             9..=12 => self.join_room(line).await,
@@ -130,9 +135,9 @@ impl Device {
 
     /// Opens a socket, goes on in each channel from where it was, and repeats what it hasn't heard of.
     async fn come(self: &Rc<Self>) {
-        let world = &self.world;
-        let scheduler = &world.scheduler;
-        let socket = world.sockets.begin(scheduler);
+        let environment = &self.environment;
+        let scheduler = &environment.scheduler;
+        let socket = environment.sockets.begin(scheduler);
         scheduler.note(|| format!("{} opens {}", self.name, socket.id));
         let connection = Connection {
             id: socket.id.clone(),
@@ -140,7 +145,7 @@ impl Device {
             connected_at: socket.connected_at,
             until: FOREVER,
         };
-        let answer = connect(world, connection).end().await;
+        let answer = connect(environment, connection).end().await;
         if !matches!(answer, Some(Ok(Admission::Connected))) {
             socket.close();
             return;
@@ -151,7 +156,7 @@ impl Device {
             return;
         }
         socket.open();
-        let line = Line::new(world, &self.name, &self.user, Rc::clone(&socket));
+        let line = Line::new(environment, &self.name, &self.user, Rc::clone(&socket));
         self.line.replace(Some(Rc::clone(&line)));
         let starts = self.starts();
         for (channel, start) in &starts {
@@ -185,7 +190,7 @@ impl Device {
     }
 
     async fn join_room(&self, line: &Rc<Line>) {
-        let Some(room) = self.world.scheduler.pick(&self.rooms) else { return };
+        let Some(room) = self.environment.scheduler.pick(&self.rooms) else { return };
         let channel = format!("room:{room}");
         let start = if line.channels().contains(&channel) { Start::Known } else { Start::Now };
         if start == Start::Now {
@@ -216,11 +221,11 @@ impl Device {
     }
 
     async fn publish_somewhere(&self, line: &Rc<Line>) {
-        let scheduler = &self.world.scheduler;
+        let scheduler = &self.environment.scheduler;
         let number = self.published.get() + 1;
         self.published.set(number);
         let id = format!("{}-{number}", self.name);
-        let content = body(&self.world, &id);
+        let content = body(&self.environment, &id);
         let receipt = scheduler.below(4) == 0;
         let room = scheduler.pick(&self.rooms).filter(|room| self.wanted.borrow().contains(room.as_str()));
         let (channel, question) = match (room, scheduler.pick(&self.users)) {
@@ -236,17 +241,17 @@ impl Device {
         };
         let Ok(id) = MessageId::parse(&id) else { return };
         let key = (channel, self.user.clone(), id);
-        self.world.ledger.publish(&key);
+        self.environment.record.publish(&key);
         self.publish(line, key, question, scheduler.now()).await;
     }
 
     /// Publishes until it is accepted, for as long as the same id is the same message; on the next socket, if this one ends.
     async fn publish(&self, line: &Rc<Line>, key: MessageKey, question: serde_json::Value, began: u64) {
-        let scheduler = &self.world.scheduler;
+        let scheduler = &self.environment.scheduler;
         while scheduler.now() - began < PATIENCE {
             match line.request(question.clone()).await {
                 Ok(Answer { frame: ServerFrame::Accepted(_), .. }) => {
-                    self.world.ledger.accept(&self.name, &key);
+                    self.environment.record.accept(&self.name, &key);
                     return;
                 }
                 Err(Failure::Final) if !line.is_open() => {
@@ -262,13 +267,13 @@ impl Device {
     async fn repeat_unanswered(&self, line: &Rc<Line>) {
         let unanswered = self.unanswered.take();
         if let Some((key, question, began)) = unanswered {
-            self.world.ledger.count("repeated");
+            self.environment.record.count("repeated");
             self.publish(line, key, question, began).await;
         }
     }
 
-    /// At the end: comes back if it is away, asks what it is behind in, and gets it.
-    pub(crate) async fn come_home(self: Rc<Self>) {
+    /// At the end: comes back if it is away, asks for what it missed, and gets it.
+    pub(crate) async fn recover(self: Rc<Self>) {
         for _ in 0..5 {
             match self.present_line() {
                 None => self.come().await,
@@ -279,6 +284,6 @@ impl Device {
                 }
             }
         }
-        self.world.ledger.violate(format!("{} can't come back, though nothing goes wrong any more", self.name));
+        self.environment.record.violate(format!("{} can't come back, though all faults have stopped", self.name));
     }
 }

@@ -12,10 +12,10 @@ use hubbub_core::id::{Epoch, UserId};
 use hubbub_core::message::Seq;
 use serde_json::{Value, json};
 
+use crate::environment::Environment;
 use crate::functions::receive;
 use crate::scheduler::Signal;
 use crate::sockets::{Phase, Socket};
-use crate::world::World;
 
 /// How long a client waits for an answer, in milliseconds.
 const PATIENCE: u64 = 30_000;
@@ -25,7 +25,7 @@ const PAUSE: u64 = 1_000;
 
 /// A socket with its channels.
 pub(crate) struct Line {
-    world: Rc<World>,
+    environment: Rc<Environment>,
     device: String,
     user: UserId,
     pub(crate) socket: Rc<Socket>,
@@ -61,9 +61,9 @@ pub(crate) enum Failure {
 }
 
 impl Line {
-    pub(crate) fn new(world: &Rc<World>, device: &str, user: &UserId, socket: Rc<Socket>) -> Rc<Self> {
+    pub(crate) fn new(environment: &Rc<Environment>, device: &str, user: &UserId, socket: Rc<Socket>) -> Rc<Self> {
         Rc::new(Self {
-            world: Rc::clone(world),
+            environment: Rc::clone(environment),
             device: device.to_owned(),
             user: user.clone(),
             socket,
@@ -108,7 +108,7 @@ impl Line {
     /// Reads what comes until the socket closes.
     pub(crate) async fn read(self: Rc<Self>) {
         while self.is_open() {
-            self.world.scheduler.pause().await;
+            self.environment.scheduler.pause().await;
             match self.socket.pop() {
                 Some(text) => self.take(text),
                 None if self.is_open() => self.socket.changed.wait().await,
@@ -132,7 +132,7 @@ impl Line {
 
     fn take_posted(self: &Rc<Self>, posted: Posted) {
         let channel = posted.channel.to_string();
-        let received = self.world.instant();
+        let received = self.environment.instant();
         let Some((step, must_recover)) = self.with(&channel, |followed| {
             let step = followed.state.receive(posted, received);
             let must_recover = step.needs_join && !followed.is_attended;
@@ -143,14 +143,16 @@ impl Line {
         };
         self.hand_out(&step);
         if must_recover {
-            self.world.ledger.count("gaps");
-            self.world.scheduler.spawn(format!("{} recovers {channel}", self.device), Rc::clone(self).recover(channel));
+            self.environment.record.count("gaps");
+            self.environment
+                .scheduler
+                .spawn(format!("{} recovers {channel}", self.device), Rc::clone(self).recover(channel));
         }
     }
 
     fn hand_out(&self, step: &Step) {
         for delivery in &step.deliveries {
-            self.world.ledger.hand_out(&self.device, delivery);
+            self.environment.record.receive(&self.device, delivery);
         }
     }
 
@@ -166,7 +168,7 @@ impl Line {
             }
             match self.join(&channel, Start::Known).await {
                 Ok(()) => {}
-                Err(Failure::Again) => self.world.scheduler.sleep(PAUSE).await,
+                Err(Failure::Again) => self.environment.scheduler.sleep(PAUSE).await,
                 Err(Failure::Final) => return,
             }
         }
@@ -220,20 +222,18 @@ impl Line {
                 return Ok(());
             }
             if step.idle_joins > 0 {
-                self.world.scheduler.sleep(u64::from(step.idle_joins) * PAUSE).await;
+                self.environment.scheduler.sleep(u64::from(step.idle_joins) * PAUSE).await;
             }
             start = Start::Known;
         }
     }
 
     fn take_joined(&self, channel: &str, since: &Since, joined: Joined) -> Step {
-        let ledger = &self.world.ledger;
+        let record = &self.environment.record;
         self.check_answer(channel, since, &joined);
-        let parsed: Option<Channel> = channel.parse().ok();
-        if let Some(parsed) = &parsed {
-            ledger.promise(parsed, &self.socket.id, Epoch::new(joined.epoch.clone()), Seq(joined.head));
-        }
-        let received = self.world.instant();
+        let Ok(parsed) = channel.parse() else { return Step::default() };
+        record.promise(&parsed, &self.socket.id, Epoch::new(joined.epoch.clone()), Seq(joined.head));
+        let received = self.environment.instant();
         let Some((step, position)) = self.with(channel, |followed| {
             let step = followed.state.joined(joined, received);
             (step, followed.state.position().cloned())
@@ -244,21 +244,21 @@ impl Line {
             && (since.epoch.is_none() || step.reset.is_some())
         {
             let begin = Position { epoch, seq: seq - step.deliveries.len() as u64 };
-            if let (Some(_), Some(parsed)) = (&step.reset, &parsed) {
-                ledger.reset(&self.device, parsed, since, &begin);
+            if step.reset.is_some() {
+                record.reset(&self.device, &parsed, since, &begin);
             }
-            ledger.begin(&self.device, channel, begin);
+            record.begin(&self.device, &parsed, begin);
         }
         self.hand_out(&step);
         step
     }
 
-    /// What an answer to a join holds goes on from what was asked for, and goes up to its head unless there is more.
+    /// The messages of an answer to a join follow the position that was asked for, and reach the head unless there is more.
     fn check_answer(&self, channel: &str, since: &Since, joined: &Joined) {
         if joined.recovered != Some(true) {
             return;
         }
-        self.world.ledger.count("recovered");
+        self.environment.record.count("recovered");
         let mut last = since.seq.unwrap_or_default();
         let is_in_order = joined.messages.iter().all(|message| {
             last += 1;
@@ -267,8 +267,8 @@ impl Line {
         if !is_in_order || (last < joined.head) != joined.more {
             let seqs: Vec<u64> = joined.messages.iter().map(|message| message.seq).collect();
             let Joined { head, more, .. } = joined;
-            self.world.ledger.violate(format!(
-                "{} asked `{channel}` for what is behind {since:?} and was answered {seqs:?}, head {head}, more {more}",
+            self.environment.record.violate(format!(
+                "{} asked `{channel}` for what follows {since:?} and was answered {seqs:?}, head {head}, more {more}",
                 self.device
             ));
         }
@@ -278,14 +278,17 @@ impl Line {
     pub(crate) async fn leave(&self, room: &str) -> Result<(), Failure> {
         let channel = format!("room:{room}");
         self.begin_turn(&channel).await;
-        if let Ok(parsed) = channel.parse() {
-            self.world.ledger.release(&parsed, &self.socket.id);
+        let parsed: Option<Channel> = channel.parse().ok();
+        if let Some(parsed) = &parsed {
+            self.environment.record.release(parsed, &self.socket.id);
         }
         let answer = self.request(json!({"action": "leave", "room": room})).await;
         let result = match answer {
             Ok(Answer { frame: ServerFrame::Left(_), .. }) => {
                 self.followed.borrow_mut().remove(&channel);
-                self.world.ledger.leave(&self.device, &channel);
+                if let Some(parsed) = &parsed {
+                    self.environment.record.leave(&self.device, parsed);
+                }
                 Ok(())
             }
             other => Err(other.err().unwrap_or(Failure::Again)),
@@ -294,7 +297,7 @@ impl Line {
         result
     }
 
-    /// Asks in which channels it is behind, and joins them again.
+    /// Asks which channels it must join again, and does.
     pub(crate) async fn ping(&self) -> Result<(), Failure> {
         let seen: BTreeMap<String, Value> = self
             .positions()
@@ -303,9 +306,9 @@ impl Line {
             .collect();
         let Answer { text, .. } = self.request(json!({"action": "ping", "seen": seen})).await?;
         let pong: Value = serde_json::from_str(&text).unwrap_or_default();
-        let behind = pong.get("behind").and_then(Value::as_array).cloned().unwrap_or_default();
-        for channel in behind.iter().filter_map(Value::as_str) {
-            self.world.ledger.count("behind");
+        let rejoin = pong.get("behind").and_then(Value::as_array).cloned().unwrap_or_default();
+        for channel in rejoin.iter().filter_map(Value::as_str) {
+            self.environment.record.count("behind");
             if self.with(channel, |_| ()).is_some() {
                 self.join(channel, Start::Known).await?;
             }
@@ -315,7 +318,7 @@ impl Line {
 
     /// Asks, and waits for the answer.
     pub(crate) async fn request(&self, mut question: Value) -> Result<Answer, Failure> {
-        let scheduler = &self.world.scheduler;
+        let scheduler = &self.environment.scheduler;
         scheduler.pause().await;
         if !self.is_open() {
             return Err(Failure::Final);
@@ -327,7 +330,7 @@ impl Line {
         self.answers.borrow_mut().insert(reference.clone(), None);
         scheduler.spawn(
             "gateway",
-            answer(Rc::clone(&self.world), Rc::clone(&self.socket), self.user.clone(), question.to_string()),
+            answer(Rc::clone(&self.environment), Rc::clone(&self.socket), self.user.clone(), question.to_string()),
         );
         let waiting = async {
             while self.is_open() && self.answers.borrow().get(&reference).is_some_and(Option::is_none) {
@@ -346,17 +349,17 @@ impl Line {
     }
 
     fn take_error(&self, error: &ServerError) -> Failure {
-        self.world.scheduler.note(|| format!("{} is answered: {}", self.device, error.code));
+        self.environment.scheduler.note(|| format!("{} is answered: {}", self.device, error.code));
         match error.code.as_str() {
             ServerError::UNAVAILABLE | ServerError::TOO_FAST => Failure::Again,
             "not_connected" => {
-                self.world.ledger.count("not connected");
+                self.environment.record.count("not connected");
                 if self.is_open()
                     && !self.socket.is_misjudged.get()
-                    && !self.socket.is_too_old(self.world.scheduler.now())
+                    && !self.socket.is_too_old(self.environment.scheduler.now())
                 {
                     let what = "has been forgotten while its socket is open, and no post after its tenth second was answered 410";
-                    self.world.ledger.violate(format!("{} {what}", self.socket.id));
+                    self.environment.record.violate(format!("{} {what}", self.socket.id));
                 }
                 self.is_unknown.set(true);
                 Failure::Final
@@ -367,11 +370,11 @@ impl Line {
 }
 
 /// What API Gateway does with a frame. The answer may be lost on its way.
-async fn answer(world: Rc<World>, socket: Rc<Socket>, user: UserId, text: String) {
-    let scheduler = &world.scheduler;
+async fn answer(environment: Rc<Environment>, socket: Rc<Socket>, user: UserId, text: String) {
+    let scheduler = &environment.scheduler;
     scheduler.pause().await;
     scheduler.note(|| format!("{} asks {text:.120}", socket.id));
-    let answer = receive(&world, socket.id.clone(), user, text).end().await.flatten();
+    let answer = receive(&environment, socket.id.clone(), user, text).end().await.flatten();
     if let Some(answer) = answer
         && !scheduler.happens(scheduler.faults().lose)
     {

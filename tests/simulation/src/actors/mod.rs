@@ -5,12 +5,12 @@ mod line;
 pub(crate) mod operator;
 pub(crate) mod service;
 
-use crate::world::World;
+use crate::environment::Environment;
 
 /// A body: what it says, and now and then enough padding to fill frames.
-fn body(world: &World, id: &str) -> serde_json::Value {
-    let scheduler = &world.scheduler;
-    let padding = if scheduler.below(4) == 0 { world.scale.padding } else { 0 };
+fn body(environment: &Environment, id: &str) -> serde_json::Value {
+    let scheduler = &environment.scheduler;
+    let padding = if scheduler.below(4) == 0 { environment.scale.padding } else { 0 };
     serde_json::json!({"text": id, "padding": "x".repeat(usize::try_from(padding).unwrap_or_default())})
 }
 

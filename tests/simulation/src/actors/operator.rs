@@ -7,28 +7,28 @@ use hubbub_core::channel::Channel;
 use hubbub_core::id::{Epoch, RoomId};
 use hubbub_core::ports::Log;
 
+use crate::environment::{Environment, redrive};
 use crate::workflows;
-use crate::world::{World, redrive};
 
 /// Does something so many times.
-pub(crate) async fn run(world: Rc<World>, rooms: Vec<RoomId>) {
-    let scheduler = &world.scheduler;
-    for _ in 0..world.scale.actions {
+pub(crate) async fn run(environment: Rc<Environment>, rooms: Vec<RoomId>) {
+    let scheduler = &environment.scheduler;
+    for _ in 0..environment.scale.actions {
         scheduler.sleep(scheduler.below(20_000)).await;
         match scheduler.below(4) {
-            0 => redrive(&world),
-            1 if world.scale.has_stops => {
-                if let Some(lease) = scheduler.pick(&world.workflows.running()) {
-                    workflows::stop(&world, lease);
+            0 => redrive(&environment),
+            1 if environment.scale.has_stops => {
+                if let Some(lease) = scheduler.pick(&environment.workflows.running()) {
+                    workflows::stop(&environment, lease);
                 }
             }
-            2 if world.scale.has_erasures => {
+            2 if environment.scale.has_erasures => {
                 if let Some(room) = scheduler.pick(&rooms) {
-                    erase(&world, &Channel::Room(room.clone()));
+                    erase(&environment, &Channel::Room(room.clone()));
                 }
             }
             3 if scheduler.faults().post > 0 => {
-                if let Some(socket) = scheduler.pick(&world.sockets.all_open()) {
+                if let Some(socket) = scheduler.pick(&environment.sockets.all_open()) {
                     scheduler.note(|| format!("cut {}", socket.id));
                     socket.close();
                 }
@@ -38,9 +38,9 @@ pub(crate) async fn run(world: Rc<World>, rooms: Vec<RoomId>) {
     }
 }
 
-fn erase(world: &World, channel: &Channel) {
-    let Ok(Some(state)) = block_on(world.store.state(channel)) else { return };
-    world.scheduler.note(|| format!("erase {channel}"));
-    world.ledger.erase(channel, state.epoch);
-    world.store.erase(channel, Epoch::new(format!("erased-{}", world.scheduler.fresh())));
+fn erase(environment: &Environment, channel: &Channel) {
+    let Ok(Some(state)) = block_on(environment.store.state(channel)) else { return };
+    environment.scheduler.note(|| format!("erase {channel}"));
+    environment.record.erase(channel, state.epoch);
+    environment.store.erase(channel, Epoch::new(format!("erased-{}", environment.scheduler.fresh())));
 }

@@ -8,12 +8,12 @@ use hubbub_core::id::{MessageId, RoomId, UserId};
 use hubbub_core::message::{Body, ReceiptTo};
 
 use super::{PATIENCE, body};
+use crate::environment::Environment;
 use crate::queue::Sending;
-use crate::world::World;
 
 /// A service in an episode.
 pub(crate) struct Service {
-    pub(crate) world: Rc<World>,
+    pub(crate) environment: Rc<Environment>,
     pub(crate) name: String,
     pub(crate) episode: u64,
     pub(crate) users: Vec<UserId>,
@@ -23,55 +23,55 @@ pub(crate) struct Service {
 impl Service {
     /// Publishes so many times.
     pub(crate) async fn run(self) {
-        let scheduler = &self.world.scheduler;
-        for number in 0..self.world.scale.actions {
+        let scheduler = &self.environment.scheduler;
+        for number in 0..self.environment.scale.actions {
             let pauses = [0, 0, 300, 3_000];
             scheduler.sleep(scheduler.below(scheduler.pick(&pauses).copied().unwrap_or_default())).await;
             let id = format!("{}-{}-{number}", self.name, self.episode);
             if scheduler.below(20) == 0 {
-                send_garbage(&self.world, id).await;
+                send_garbage(&self.environment, id).await;
             } else if let Some(envelope) = self.write(&id) {
-                publish(&self.world, &self.name, &envelope).await;
+                publish(&self.environment, &self.name, &envelope).await;
             }
         }
     }
 
     fn write(&self, id: &str) -> Option<Envelope> {
-        let scheduler = &self.world.scheduler;
+        let scheduler = &self.environment.scheduler;
         let room = scheduler.pick(&self.rooms).cloned().map(Channel::Room);
         let user = scheduler.pick(&self.users).cloned().map(Channel::User);
         let channels = [room.clone(), room.clone(), room, user, Some(Channel::Everyone)];
         let channel = scheduler.pick(&channels).cloned().flatten()?;
-        let body = Body::parse(body(&self.world, id).to_string()).ok()?;
+        let body = Body::parse(body(&self.environment, id).to_string()).ok()?;
         let receipt = (scheduler.below(4) == 0).then_some(ReceiptTo::Service);
         let from = UserId::parse(&self.name).ok()?;
         Some(Envelope { channel, id: MessageId::parse(id).ok()?, from, body, receipt })
     }
 }
 
-async fn publish(world: &World, name: &str, envelope: &Envelope) {
+async fn publish(environment: &Environment, name: &str, envelope: &Envelope) {
     let key = (envelope.channel.clone(), envelope.from.clone(), envelope.id.clone());
-    world.ledger.publish(&key);
+    environment.record.publish(&key);
     let Ok(body) = envelope.to_json() else { return };
-    if send(world, &envelope.channel.to_string(), &envelope.deduplication_id(), &body).await {
-        world.ledger.accept(name, &key);
+    if send(environment, &envelope.channel.to_string(), &envelope.deduplication_id(), &body).await {
+        environment.record.accept(name, &key);
     }
 }
 
-async fn send_garbage(world: &World, id: String) {
-    let (body, reason) = match world.scheduler.below(3) {
+async fn send_garbage(environment: &Environment, id: String) {
+    let (body, reason) = match environment.scheduler.below(3) {
         0 => (id.clone(), "not_json"),
         1 => (format!(r#"{{"v":1,"channel":"room:elsewhere","id":"{id}","from":"svc","body":1}}"#), "wrong_group"),
         _ => (format!(r#"{{"v":1,"channel":"everyone","id":"{id} ","from":"svc","body":1}}"#), "invalid_id"),
     };
-    if send(world, "everyone", &id, &body).await {
-        world.ledger.accept_garbage(&body, reason);
+    if send(environment, "everyone", &id, &body).await {
+        environment.record.accept_garbage(&body, reason);
     }
 }
 
 /// Sends until SQS has answered, with the same deduplication id. Whether it has.
-async fn send(world: &World, group: &str, deduplication: &str, body: &str) -> bool {
-    let scheduler = &world.scheduler;
+async fn send(environment: &Environment, group: &str, deduplication: &str, body: &str) -> bool {
+    let scheduler = &environment.scheduler;
     let began = scheduler.now();
     while scheduler.now() - began < PATIENCE {
         scheduler.pause().await;
@@ -83,7 +83,7 @@ async fn send(world: &World, group: &str, deduplication: &str, body: &str) -> bo
                 body: body.to_owned(),
                 redriven: false,
             };
-            world.queue.send(scheduler, sending);
+            environment.queue.send(scheduler, sending);
             if !scheduler.happens(faults.lose) {
                 return true;
             }

@@ -1,4 +1,4 @@
-//! The room's broadcasts: what the executions of the state machine say of themselves.
+//! The room's broadcasts: what the state machine's executions report.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub(crate) struct Executions {
 }
 
 impl Executions {
-    /// Whatever comes from here on is the demo's.
+    /// Every later execution is the demo's.
     pub(crate) async fn from_now(stack: &Stack) -> anyhow::Result<Self> {
         Ok(Self { before: inspect::execution_arns(stack).await?.into_iter().collect() })
     }
@@ -33,7 +33,7 @@ impl Executions {
     }
 }
 
-/// What became of some executions, added up.
+/// The sum of some executions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Summary {
     /// How many there were.
@@ -42,7 +42,7 @@ pub(crate) struct Summary {
     pub(crate) totals: Totals,
     /// How many have not ended.
     running: usize,
-    /// How many did not end well.
+    /// How many failed.
     failed: usize,
     /// How many lost their lease to another.
     lost_lease: usize,

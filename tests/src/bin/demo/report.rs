@@ -1,12 +1,30 @@
-//! What the demo says in the end: a table, a sentence for each surprise, and a line of JSON.
+//! The demo's report: a table, a sentence for each surprise, and a line of JSON.
 
 use std::fmt::Write;
 use std::time::Duration;
 
+use hubbub_ledger::Balance;
 use hubbub_tests::figures::{milliseconds, percentile};
 use serde::Serialize;
 
-use crate::ledger::Pairs;
+/// Pairs of a message and a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Pairs {
+    pub(crate) expected: u64,
+    pub(crate) delivered: u64,
+    pub(crate) missing: u64,
+}
+
+impl Pairs {
+    /// A message that was lost before the log is owed to no member; here it counts as one pair.
+    pub(crate) const fn of(balance: &Balance) -> Self {
+        Self {
+            expected: balance.owed + balance.lost,
+            delivered: balance.owed - balance.missing,
+            missing: balance.missing + balance.lost,
+        }
+    }
+}
 
 /// The figures. Their names and order are those of the JSON line.
 ///
@@ -43,7 +61,6 @@ impl Figures {
     }
 }
 
-/// The figures, and what was surprising.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) figures: Figures,
@@ -58,29 +75,22 @@ impl Report {
         missing == 0 && figures.out_of_order == 0 && figures.pruned == 1
     }
 
-    /// A sentence for each surprise.
     pub(crate) fn surprises(&self) -> &[String] {
         &self.surprises
     }
 
-    /// Whether it went well, in a sentence.
     pub(crate) const fn verdict(&self) -> &'static str {
         if self.is_success() {
             "Every message arrived, in order, and the client that was cut off was pruned."
         } else {
-            "This did not go well: see the table for what is missing, out of order or not pruned."
+            "The demo failed: the table says what is missing, out of order or not pruned."
         }
     }
 
-    /// One line.
-    ///
-    /// # Errors
-    /// None that is known; the type is serde_json's.
     pub(crate) fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string(&self.figures)
     }
 
-    /// The table.
     pub(crate) fn table(&self) -> String {
         let figures = &self.figures;
         let mut table = format!("\n{:<22}{:>10}{:>11}{:>9}\n", "", "expected", "delivered", "missing");
@@ -139,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_line_has_the_promised_fields_in_their_order() {
+    fn json_line_has_the_documented_fields_in_order() {
         assert_eq!(
             good().json().unwrap(),
             concat!(
@@ -151,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_missing_out_of_order_or_not_pruned_is_a_failure() {
+    fn missing_misordered_or_unpruned_is_a_failure() {
         let check = |change: fn(&mut Figures), expected: bool| {
             let mut report = good();
             change(&mut report.figures);

@@ -72,19 +72,19 @@ impl Forge {
     }
 
     /// Tokens that must open no door, each with what is wrong with it. They would be this user's.
-    pub(crate) fn forgeries(&self, user: &str, dice: &mut Rng) -> Vec<(&'static str, String)> {
+    pub(crate) fn forgeries(&self, user: &str, rng: &mut Rng) -> Vec<(&'static str, String)> {
         let claims = self.claims(user);
-        let mut forgeries = self.badly_signed(&claims, dice);
+        let mut forgeries = self.badly_signed(&claims, rng);
         forgeries.extend(self.badly_claimed(&claims));
-        forgeries.extend(Self::no_tokens(&self.sign(&claims), dice));
+        forgeries.extend(Self::no_tokens(&self.sign(&claims), rng));
         forgeries
     }
 
     /// The claims are good, and the signature is not.
-    fn badly_signed(&self, claims: &Value, dice: &mut Rng) -> Vec<(&'static str, String)> {
+    fn badly_signed(&self, claims: &Value, rng: &mut Rng) -> Vec<(&'static str, String)> {
         let text = claims.to_string();
         let (good, key) = (self.sign(claims), self.key.as_bytes());
-        let own_key: Vec<u8> = (0..32).map(|_| dice.u8(..)).collect();
+        let own_key: Vec<u8> = (0..32).map(|_| rng.u8(..)).collect();
         let unsigned = |header: &str| format!("{}.{}.", encode(header.as_bytes()), encode(text.as_bytes()));
         let other = with(claims.clone(), "sub", "somebody-else".into()).to_string();
         let mut parts = good.split('.');
@@ -159,7 +159,7 @@ impl Forge {
             ("a user of two words", change("sub", "two words".into())),
             ("a user in two lines", change("sub", "a\nb".into())),
             ("a user with a zero", change("sub", "a\u{0}b".into())),
-            ("a user with a slash", change("sub", "../honest-0".into())),
+            ("a user with a slash", change("sub", "../client-0".into())),
             ("a user of 65 characters", change("sub", "a".repeat(65).into())),
             ("another issuer", change("iss", "somebody".into())),
             ("without an issuer", without("iss")),
@@ -173,8 +173,8 @@ impl Forge {
     }
 
     /// Things that only look like tokens.
-    fn no_tokens(good: &str, dice: &mut Rng) -> Vec<(&'static str, String)> {
-        let noise: String = (0..dice.usize(1..200)).map(|_| dice.alphanumeric()).collect();
+    fn no_tokens(good: &str, rng: &mut Rng) -> Vec<(&'static str, String)> {
+        let noise: String = (0..rng.usize(1..200)).map(|_| rng.alphanumeric()).collect();
         vec![
             ("nothing", String::new()),
             ("noise", noise),

@@ -2,41 +2,39 @@
 
 use serde::Serialize;
 
-/// What an act is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// Something other than a handshake, or half of one.
+    /// A request that is no handshake, or half of one.
     BadHandshakes,
-    /// A handshake with a token that nobody has issued, or not so.
+    /// A handshake with a token that the issuer did not issue, or not in this form.
     ForgedTokens,
     /// A frame about a room that the token doesn't grant, or about another user's channel.
     OthersChannels,
-    /// A kick or a ban by somebody who is no admin.
-    ForbiddenOrders,
-    /// Somebody who was kicked or banned, or whose token has ended, goes on.
+    /// A moderation command by a user who is no admin.
+    ForbiddenModeration,
+    /// Acts of a user who was kicked or banned, or whose token has ended.
     ExpelledUsers,
-    /// More than a user may do.
+    /// More than a user's limits allow.
     Floods,
-    /// A frame with more in it than there may be.
+    /// A frame, or a field of it, above its limit.
     GiantFrames,
-    /// A frame that is not one.
+    /// A frame that is malformed.
     BrokenFrames,
-    /// A socket that is not read.
+    /// A socket that its client does not read.
     SlowReaders,
-    /// Something on the queue that can never be delivered.
+    /// A message on the queue that can never be delivered.
     QueueGarbage,
-    /// The same once more.
+    /// The same message again.
     Replays,
 }
 
 impl Kind {
-    /// All of them.
     pub(crate) const ALL: [Self; 11] = [
         Self::BadHandshakes,
         Self::ForgedTokens,
         Self::OthersChannels,
-        Self::ForbiddenOrders,
+        Self::ForbiddenModeration,
         Self::ExpelledUsers,
         Self::Floods,
         Self::GiantFrames,
@@ -46,13 +44,12 @@ impl Kind {
         Self::Replays,
     ];
 
-    /// For people.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::BadHandshakes => "bad handshakes",
             Self::ForgedTokens => "forged tokens",
             Self::OthersChannels => "others' channels",
-            Self::ForbiddenOrders => "forbidden orders",
+            Self::ForbiddenModeration => "forbidden moderation",
             Self::ExpelledUsers => "expelled users",
             Self::Floods => "floods",
             Self::GiantFrames => "giant frames",
@@ -63,20 +60,20 @@ impl Kind {
         }
     }
 
-    /// One that got something that it should not, for people, in the singular.
+    /// An act of the kind that succeeded, in the singular.
     pub(crate) const fn breach(self) -> &'static str {
         match self {
             Self::BadHandshakes => "admitted bad handshake",
             Self::ForgedTokens => "admitted forged token",
             Self::OthersChannels => "successful intrusion",
-            Self::ForbiddenOrders => "forbidden order's effect",
+            Self::ForbiddenModeration => "forbidden moderation command's effect",
             Self::ExpelledUsers => "expelled user's act",
             Self::Floods => "excessive act",
             Self::GiantFrames => "carried-out giant frame",
             Self::BrokenFrames => "carried-out broken frame",
-            Self::SlowReaders => "slow reader's gain",
-            Self::QueueGarbage => "delivered garbage letter",
-            Self::Replays => "counted replay",
+            Self::SlowReaders => "slow reader's success",
+            Self::QueueGarbage => "delivered garbage message",
+            Self::Replays => "accepted replay",
         }
     }
 }

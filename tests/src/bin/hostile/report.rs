@@ -1,28 +1,30 @@
-//! What is said in the end: a table of the acts, a sentence for each surprise, and a line of JSON.
+//! The report: a table of the acts, a sentence for each surprise, and a line of JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use hubbub_ledger::Balance;
+use hubbub_tests::record::Record;
 use serde::Serialize;
 
-use crate::book::{Balance, Book, Tally};
 use crate::kind::Kind;
+use crate::record::{Notes, Tally};
 
 /// The figures. Their names and order are those of the JSON line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Figures {
     /// Hostile acts.
     pub(crate) attempts: u64,
-    /// Of these, those that got something that they should not.
+    /// Acts that succeeded and must not.
     pub(crate) let_in: u64,
     /// Invocations that ended in an error or a crash, by what a socket saw and by what the functions have logged, so that one may count
     /// twice; and frames that were never answered.
     pub(crate) functions_failed: u64,
-    /// Messages that were accepted and are not in their log once, or that an honest member did not get once and in order.
+    /// Accepted messages that are not in their log once, or that a well-behaved member did not receive once and in order.
     pub(crate) accepted_lost: u64,
     /// Messages that were accepted.
     pub(crate) accepted: u64,
-    /// Pairs of a message and an honest member that was owed it.
+    /// Pairs of a message and a well-behaved member that was owed it.
     pub(crate) owed: u64,
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
@@ -30,36 +32,35 @@ pub(crate) struct Figures {
     pub(crate) kinds: BTreeMap<Kind, u64>,
 }
 
-/// The figures, the answers, and what was surprising.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     figures: Figures,
     tallies: BTreeMap<Kind, Tally>,
-    /// What must not have happened.
+    /// Sentences about what must not have happened.
     faults: Vec<String>,
-    /// What should be rare.
     surprises: Vec<String>,
 }
 
 impl Report {
-    pub(crate) fn new(book: &Book, balance: Balance, seed: u64, seconds: u64) -> Self {
+    pub(crate) fn new(record: &Record<String, Notes>, balance: &Balance, seed: u64, seconds: u64) -> Self {
+        let notes = &record.notes;
         let figures = Figures {
-            attempts: book.attempts(),
-            let_in: book.let_in,
-            functions_failed: book.failed,
-            accepted_lost: balance.lost() + book.lost,
-            accepted: balance.kept.accepted,
-            owed: balance.received.owed,
+            attempts: notes.attempts(),
+            let_in: notes.let_in,
+            functions_failed: notes.failed,
+            accepted_lost: balance.faults() + notes.lost_letters,
+            accepted: balance.accepted,
+            owed: balance.owed,
             seconds,
             seed,
-            kinds: book.tallies.iter().map(|(kind, tally)| (*kind, tally.attempts)).collect(),
+            kinds: notes.tallies.iter().map(|(kind, tally)| (*kind, tally.attempts)).collect(),
         };
-        let mut faults = book.breaches.sentences();
-        faults.extend(book.failures.sentences());
-        if balance.lost() > 0 {
-            faults.push(format!("The books don't balance: {balance:?}."));
+        let mut faults = notes.breaches.sentences();
+        faults.extend(notes.failures.sentences());
+        if balance.faults() > 0 {
+            faults.push(format!("Not every message is accounted for: {balance:?}."));
         }
-        Self { figures, tallies: book.tallies.clone(), faults, surprises: book.oddities.sentences() }
+        Self { figures, tallies: notes.tallies.clone(), faults, surprises: record.surprises.sentences() }
     }
 
     /// Whether nothing was let in, failed or lost, every kind of act was tried, and there was something to lose.
@@ -74,25 +75,19 @@ impl Report {
         self.faults.iter().chain(&self.surprises)
     }
 
-    /// Whether it went well, in a sentence.
     pub(crate) fn verdict(&self) -> String {
         let Figures { attempts, let_in, functions_failed, accepted_lost, accepted, .. } = self.figures;
         if self.is_success() {
             return format!(
-                "None of {attempts} hostile acts got anything, no function failed, and all {accepted} accepted messages are where they \
-                 belong."
+                "None of {attempts} hostile acts succeeded, no function failed, and all {accepted} accepted messages were delivered."
             );
         }
         format!(
-            "{attempts} hostile acts: {let_in} were let in, {functions_failed} made a function fail, and {accepted_lost} accepted messages \
-             are lost."
+            "Of {attempts} hostile acts, {let_in} succeeded; {functions_failed} failures of functions; {accepted_lost} accepted messages \
+             lost."
         )
     }
 
-    /// One line.
-    ///
-    /// # Errors
-    /// None that is known; the type is serde_json's.
     pub(crate) fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string(&self.figures)
     }
@@ -125,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn the_json_line_begins_with_the_promised_fields() {
+    fn json_line_begins_with_the_documented_fields() {
         let json = good().json().unwrap();
         assert!(json.starts_with(r#"{"attempts":11,"let_in":0,"functions_failed":0,"accepted_lost":0,"#), "{json}");
         assert!(json.contains(r#""kinds":{"bad_handshakes":1,"#), "{json}");
     }
 
     #[test]
-    fn whatever_is_let_in_fails_or_is_lost_is_a_failure_and_so_is_what_was_not_tried() {
+    fn breach_failure_loss_or_untried_kind_is_a_failure() {
         let check = |change: fn(&mut Figures), expected: bool| {
             let mut report = good();
             change(&mut report.figures);

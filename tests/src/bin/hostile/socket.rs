@@ -15,8 +15,7 @@ use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::{self, Message as WireMessage};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::book::open;
-use crate::field::{Field, shortened};
+use crate::attacker::{Attacker, shortened};
 use crate::kind::Kind;
 
 /// How long an answer may take. API Gateway gives a function 29 s.
@@ -53,7 +52,7 @@ impl Answer {
 /// An open socket.
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
-    field: Field,
+    attacker: Attacker,
     kind: Kind,
     /// The channels whose messages it may get.
     may_hear: BTreeSet<String>,
@@ -70,13 +69,13 @@ impl Socket {
     /// # Errors
     /// Fails if the stack can't be reached.
     pub(crate) async fn open(
-        field: &Field,
+        attacker: &Attacker,
         kind: Kind,
         user: &str,
         token: &str,
     ) -> anyhow::Result<Result<Self, String>> {
-        let stream = TcpStream::connect(field.host()?.0).await?;
-        Self::open_on(stream, field, kind, user, token).await
+        let stream = TcpStream::connect(attacker.host()?.0).await?;
+        Self::open_on(stream, attacker, kind, user, token).await
     }
 
     /// As [`Socket::open`], on a stream of one's own.
@@ -85,19 +84,19 @@ impl Socket {
     /// Fails if the stack has no address.
     pub(crate) async fn open_on(
         stream: TcpStream,
-        field: &Field,
+        attacker: &Attacker,
         kind: Kind,
         user: &str,
         token: &str,
     ) -> anyhow::Result<Result<Self, String>> {
-        let mut request = field.stack.outputs.web_socket_url.as_str().into_client_request()?;
+        let mut request = attacker.stack.outputs.web_socket_url.as_str().into_client_request()?;
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}"))?);
         let stream = match timeout(PATIENCE, client_async(request, stream)).await {
             Ok(Ok((stream, _))) => stream,
             Ok(Err(tungstenite::Error::Http(response))) => {
                 let status = response.status().as_u16();
                 if status >= 500 {
-                    open(&field.book).fail("failed handshake", format!("HTTP {status} for `{user}`"));
+                    attacker.record.open().notes.fail("failed handshake", format!("HTTP {status} for `{user}`"));
                 }
                 return Ok(Err(format!("HTTP {status}")));
             }
@@ -106,7 +105,7 @@ impl Socket {
         };
         Ok(Ok(Self {
             stream,
-            field: field.clone(),
+            attacker: attacker.clone(),
             kind,
             may_hear: BTreeSet::from(["everyone".to_owned(), format!("user:{user}")]),
             heard: BTreeSet::new(),
@@ -147,7 +146,7 @@ impl Socket {
         let answer = self.ask(format!(r#"{{"action":"join","room":"{room}","ref":"join"}}"#)).await;
         let is_member = matches!(answer, Answer::CarriedOut(_));
         if !is_member {
-            self.field.note("failed attacker's join", format!("`{room}`: {answer:?}"));
+            self.attacker.note("failed attacker's join", format!("`{room}`: {answer:?}"));
         }
         is_member
     }
@@ -208,7 +207,7 @@ impl Socket {
 
     fn hear(&mut self, channel: &str, ids: impl IntoIterator<Item = String>) {
         if !self.may_hear.contains(channel) {
-            open(&self.field.book).breach(self.kind, format!("a socket got a message of `{channel}`"));
+            self.attacker.record.open().notes.breach(self.kind, format!("a socket got a message of `{channel}`"));
         }
         self.heard.extend(ids.into_iter().map(|id| (channel.to_owned(), id)));
     }

@@ -1,4 +1,4 @@
-//! Kills functions' processes, as machines do that lose their power.
+//! Kills functions' processes, as a power failure of their host would.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use hubbub_tests::stack::Stack;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::conductor::Phase;
-use crate::town::around;
+use crate::load::random_pause;
+use crate::run::Phase;
 
-/// How long it takes, on the average, from one kill to the next.
+/// The average time between two kills.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Kills a random process of a random function at random moments while the load lasts; how many of each function.
+/// Kills random processes of random functions at random moments while the load lasts; gives the number for each function.
 pub(crate) async fn kill_at_random(
     stack: Stack,
-    mut dice: Rng,
+    mut rng: Rng,
     phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<BTreeMap<Function, u64>> {
     let mut killed = BTreeMap::new();
     loop {
-        sleep(around(PAUSE, &mut dice)).await;
+        sleep(random_pause(PAUSE, &mut rng)).await;
         if *phase.borrow() != Phase::Load {
             return Ok(killed);
         }
@@ -32,8 +32,8 @@ pub(crate) async fn kill_at_random(
             by_function.entry(process.function).or_default().push(process);
         }
         // By function first: `receive` has many processes and `deliver` one.
-        let Some((function, all)) = dice.choice(by_function) else { continue };
-        let Some(process) = dice.choice(all) else { continue };
+        let Some((function, all)) = rng.choice(by_function) else { continue };
+        let Some(process) = rng.choice(all) else { continue };
         if kill(process)? {
             *killed.entry(function).or_default() += 1;
         }

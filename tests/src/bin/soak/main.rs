@@ -1,14 +1,14 @@
-//! A soak: for a while, random people join, leave, talk, vanish and come back, while functions are killed; then the books are balanced.
+//! A soak: random clients join, leave, send, vanish and come back for a while, and functions are killed; then every message is accounted for.
 //!
-//! It runs on a local stack that is already up, which `scripts/soak` sees to.
+//! It runs on a local stack that is already up; `scripts/soak` starts one.
 
-mod conductor;
+mod client;
 mod killer;
-mod ledger;
-mod person;
+mod load;
+mod record;
 mod report;
-mod sender;
-mod town;
+mod run;
+mod sending_service;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,26 +17,25 @@ use clap::Parser;
 use hubbub_tests::stack::Stack;
 use hubbub_tests::status;
 
-/// Puts random load on a local stack, and checks in the end that no message was lost, none came twice, and all came in order.
+/// Puts random load on a local stack, and checks that no message was lost, none came twice, and all came in order.
 ///
-/// The exit code is 0 only then. What each person does follows from the seed; when it happens, and in which order the stack takes it,
-/// does not.
+/// The exit code is 0 only then. The seed decides what each client does, but not when it happens, nor in which order the stack takes it.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "soak")]
 pub(crate) struct Arguments {
     /// How long the load lasts, in seconds.
     #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// People, each with one socket at a time.
+    /// Number of clients, each with one socket at a time.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     clients: u32,
-    /// Messages that are published in a second, about.
+    /// Messages a second, about.
     #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: u32,
-    /// Kill a process of a function every two seconds, about.
+    /// Kill a function's process about every two seconds.
     #[arg(long)]
     kill: bool,
-    /// What the random choices begin with; one is made up where none is given.
+    /// Seed of the random choices; a random one where none is given.
     #[arg(long)]
     seed: Option<u64>,
     /// End with one line of JSON.
@@ -56,12 +55,12 @@ async fn main() -> ExitCode {
     status::of(run(&arguments).await)
 }
 
-/// Whether the books balance.
+/// Whether every message is accounted for.
 async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let stack = Stack::from_environment()?;
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("seed {seed}");
-    let report = Box::pin(conductor::soak(&stack, arguments, seed)).await?;
+    let report = Box::pin(run::soak(&stack, arguments, seed)).await?;
     println!("{}", report.table());
     for sentence in report.surprises() {
         println!("- {sentence}");

@@ -1,34 +1,35 @@
-//! What the soak says in the end: a table, a sentence for each surprise, and a line of JSON.
+//! The soak's report: a table, a sentence for each surprise, and a line of JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use hubbub_ledger::Balance;
 use hubbub_tests::processes::Function;
 use serde::Serialize;
 
 use crate::Arguments;
-use crate::ledger::{Balance, Ledger};
+use crate::record::Notes;
 
 /// The figures. Their names and order are those of the JSON line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Figures {
     /// Messages that a sender was told are durable.
     pub(crate) accepted: u64,
-    /// Of these, those that their log doesn't have.
+    /// Accepted messages that the log doesn't have.
     pub(crate) lost: u64,
-    /// Messages that came out of a client behind a later one, or that stand in a log before an earlier one of their sender.
+    /// Messages that a client received after a later one, or that stand in a log before an earlier one of their sender.
     pub(crate) out_of_order: u64,
-    /// Messages that came out of a client twice.
+    /// Messages that a client gave to its application twice.
     pub(crate) duplicates_after_dedup: u64,
-    /// Messages that a member was owed and never got.
+    /// Messages that a member was owed and never received.
     pub(crate) unrecovered: u64,
     /// Messages that are in a log twice.
     pub(crate) repeated_in_log: u64,
     /// Empty places in logs.
     pub(crate) holes_in_log: u64,
-    /// Messages that came out of a client and are not what the log has in their place.
+    /// Messages that a client received and that the log does not have in this place.
     pub(crate) altered: u64,
-    /// How often a client was told that what it missed can't be had.
+    /// How often a client was told that it can't have what it missed.
     pub(crate) resets: u64,
     /// Messages that can't be delivered.
     pub(crate) dead_letters: u64,
@@ -36,18 +37,18 @@ pub(crate) struct Figures {
     pub(crate) owed: u64,
     /// Messages that came more than once, and that the clients dropped.
     pub(crate) duplicates: u64,
-    /// Messages that came before their turn, across a gap.
+    /// Messages that came before an earlier one.
     pub(crate) early: u64,
-    /// Messages that a join brought because they had been missed.
+    /// Messages that a join brought because the client had missed them.
     pub(crate) recovered: u64,
     pub(crate) cuts: u64,
-    /// Sockets that went on where another had ended.
+    /// Sockets that replaced one that had ended.
     pub(crate) reconnects: u64,
-    /// Sockets that took the place of one that still worked.
+    /// Sockets that replaced one that still worked.
     pub(crate) moves: u64,
     pub(crate) joins: u64,
     pub(crate) leaves: u64,
-    /// Publishes that were repeated because their answer didn't come.
+    /// Publishes that were repeated because no answer came.
     pub(crate) repeats: u64,
     pub(crate) executions: u64,
     /// Processes that were killed.
@@ -58,36 +59,35 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// What the books and the people say. Dead letters and executions are the stack's to say.
+    /// What the ledger and the clients say. Dead letters and executions are read from the stack.
     pub(crate) fn new(
         arguments: &Arguments,
         seed: u64,
         balance: &Balance,
-        ledger: &Ledger,
+        notes: &Notes,
         killed: &BTreeMap<Function, u64>,
     ) -> Self {
-        let Balance { kept, received, resets, logged: _, holes } = *balance;
-        let (sessions, events) = (ledger.sessions, ledger.events);
+        let sessions = notes.sessions;
         Self {
-            accepted: kept.accepted,
-            lost: kept.lost,
-            out_of_order: kept.out_of_order + received.out_of_order,
-            duplicates_after_dedup: received.duplicates,
-            unrecovered: received.unrecovered,
-            repeated_in_log: kept.repeated,
-            holes_in_log: holes,
-            altered: received.altered,
-            resets,
+            accepted: balance.accepted,
+            lost: balance.lost,
+            out_of_order: balance.misplaced + balance.out_of_order,
+            duplicates_after_dedup: balance.duplicates,
+            unrecovered: balance.missing,
+            repeated_in_log: balance.repeated,
+            holes_in_log: balance.holes,
+            altered: balance.altered,
+            resets: balance.resets,
             dead_letters: 0,
-            owed: received.owed,
+            owed: balance.owed,
             duplicates: sessions.counters.duplicates,
             early: sessions.counters.early,
             recovered: sessions.counters.recovered,
-            cuts: events.cuts,
+            cuts: notes.cuts,
             reconnects: sessions.connections.saturating_sub(sessions.moves + u64::from(arguments.clients)),
             moves: sessions.moves,
-            joins: events.joins,
-            leaves: events.leaves,
+            joins: notes.joins,
+            leaves: notes.leaves,
             repeats: sessions.resent,
             executions: 0,
             killed: killed.values().sum(),
@@ -113,7 +113,6 @@ impl Figures {
     }
 }
 
-/// The figures, what was killed, and what was surprising.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) figures: Figures,
@@ -127,29 +126,22 @@ impl Report {
         self.figures.accepted > 0 && self.figures.faults().iter().all(|(_, count)| *count == 0)
     }
 
-    /// A sentence for each surprise.
     pub(crate) fn surprises(&self) -> &[String] {
         &self.surprises
     }
 
-    /// Whether it went well, in a sentence.
     pub(crate) fn verdict(&self) -> &'static str {
         if self.is_success() {
-            "Every accepted message is in its log once, and every member has what it is owed, once and in order."
+            "Every accepted message is in its log once, and every member received what it is owed, once and in order."
         } else {
-            "The books don't balance: see the first lines of the table."
+            "Not every message is accounted for: see the first lines of the table."
         }
     }
 
-    /// One line.
-    ///
-    /// # Errors
-    /// None that is known; the type is serde_json's.
     pub(crate) fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string(&self.figures)
     }
 
-    /// The table.
     pub(crate) fn table(&self) -> String {
         let figures = &self.figures;
         let counts = [
@@ -183,14 +175,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_json_line_begins_with_the_promised_fields() {
+    fn json_line_begins_with_the_documented_fields() {
         let json = Report::default().json().unwrap();
-        let promised = r#"{"accepted":0,"lost":0,"out_of_order":0,"duplicates_after_dedup":0,"unrecovered":0,"#;
-        assert!(json.starts_with(promised), "{json}");
+        let documented = r#"{"accepted":0,"lost":0,"out_of_order":0,"duplicates_after_dedup":0,"unrecovered":0,"#;
+        assert!(json.starts_with(documented), "{json}");
     }
 
     #[test]
-    fn anything_lost_repeated_or_out_of_order_is_a_failure_and_so_is_nothing_at_all() {
+    fn any_fault_is_a_failure_and_so_is_no_message_at_all() {
         let check = |change: fn(&mut Figures), expected: bool| {
             let mut report = Report { figures: Figures { accepted: 9, ..Figures::default() }, ..Report::default() };
             change(&mut report.figures);

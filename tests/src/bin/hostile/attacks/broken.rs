@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::Message as WireMessage;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::field::Field;
+use crate::attacker::Attacker;
 use crate::kind::Kind;
 use crate::socket::Socket;
 
@@ -128,7 +128,7 @@ const ODD: &[&str] = &[
     "{\"action\":\"history\",\"room\":\"pen-broken\",\"before\":0}",
     "{\"action\":\"history\",\"room\":\"pen-broken\",\"before\":18446744073709551615}",
     "{\"action\":\"join\",\"room\":\"...\"}",
-    "{\"action\":\"join\",\"room\":\"user:honest-0\"}",
+    "{\"action\":\"join\",\"room\":\"user:client-0\"}",
     "{\"action\":\"ping\",\"seen\":{\"room:a\":{\"epoch\":\"\\u0000\",\"seq\":18446744073709551615}}}",
     "{\"action\":\"publish\",\"room\":\"pen-broken\",\"body\":null}",
     "{\"action\":\"publish\",\"room\":\"pen-broken\",\"body\":\"\\u0000\\ud83d\\ude00\\ud800\"}",
@@ -137,27 +137,27 @@ const ODD: &[&str] = &[
     "{\"action\":\"publish\",\"room\":\"pen-broken\",\"body\":0.1000000000000000055511151231257827}",
 ];
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        let user = field.fresh("breaker");
+        let user = attacker.fresh("breaker");
         let never = TEXTS.iter().map(|text| (WireMessage::text(*text), true));
         let odd = ODD.iter().map(|text| (WireMessage::text(*text), false));
-        let no_texts = no_texts(&mut field).into_iter().map(|frame| (frame, true));
+        let no_texts = no_texts(&mut attacker).into_iter().map(|frame| (frame, true));
         let mut frames: Vec<(WireMessage, bool)> = never.chain(odd).chain(no_texts).collect();
-        field.dice.shuffle(&mut frames);
+        attacker.rng.shuffle(&mut frames);
         let mut frames = frames.into_iter().peekable();
         // A socket that is closed for a frame is replaced.
         while frames.peek().is_some() {
-            let Some(mut socket) = enter(&field, &user).await? else { break };
-            for (frame, must_refuse) in frames.by_ref() {
+            let Some(mut socket) = enter(&attacker, &user).await? else { break };
+            for (frame, expect_refusal) in frames.by_ref() {
                 let what = frame.to_text().map_or_else(|_| format!("{frame:?}"), ToOwned::to_owned);
                 let answer = socket.ask(frame).await;
-                if must_refuse {
-                    field.must_refuse(KIND, &what, &answer);
+                if expect_refusal {
+                    attacker.expect_refusal(KIND, &what, &answer);
                 } else {
-                    field.may_be_anything(KIND, &what, &answer);
+                    attacker.expect_answer(KIND, &what, &answer);
                 }
-                if !field.rest().await {
+                if !attacker.rest().await {
                     return Ok(());
                 }
                 if socket.is_closed {
@@ -165,26 +165,26 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
                 }
             }
         }
-        if !field.rest().await {
+        if !attacker.rest().await {
             return Ok(());
         }
     }
 }
 
-async fn enter(field: &Field, user: &str) -> anyhow::Result<Option<Socket>> {
-    match Socket::open(field, KIND, user, &field.forge.good(user)).await? {
+async fn enter(attacker: &Attacker, user: &str) -> anyhow::Result<Option<Socket>> {
+    match Socket::open(attacker, KIND, user, &attacker.forge.good(user)).await? {
         Ok(mut socket) => Ok(socket.join("pen-broken").await.then_some(socket)),
         Err(why) => {
-            field.note("refused attacker", why);
+            attacker.note("refused attacker", why);
             Ok(None)
         }
     }
 }
 
 /// Frames that are not texts, or say that they are and are not.
-fn no_texts(field: &mut Field) -> Vec<WireMessage> {
-    let dice = &mut field.dice;
-    let noise: Vec<u8> = (0..dice.usize(1..2_000)).map(|_| dice.u8(..)).collect();
+fn no_texts(attacker: &mut Attacker) -> Vec<WireMessage> {
+    let rng = &mut attacker.rng;
+    let noise: Vec<u8> = (0..rng.usize(1..2_000)).map(|_| rng.u8(..)).collect();
     let as_text = |bytes: Vec<u8>| WireMessage::Frame(Frame::message(bytes, OpCode::Data(Data::Text), true));
     let mut cut = json!({"action": "ping", "ref": "ä"}).to_string().into_bytes();
     cut.truncate(cut.len() - 3);

@@ -7,8 +7,7 @@ use hubbub_client::Channel;
 use hubbub_core::limit::PublishRate;
 use serde_json::json;
 
-use crate::book::open;
-use crate::field::Field;
+use crate::attacker::Attacker;
 use crate::kind::Kind;
 use crate::socket::{Answer, Frame, Socket};
 
@@ -26,59 +25,63 @@ const ROOMS: usize = 5;
 /// Joins beyond the limit.
 const TOO_MANY: usize = 3;
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        publish_too_fast(&mut field).await?;
-        join_and_leave(&mut field).await?;
-        join_too_many(&mut field).await?;
-        if !field.goes_on() {
+        publish_too_fast(&mut attacker).await?;
+        join_and_leave(&mut attacker).await?;
+        join_too_many(&mut attacker).await?;
+        if !attacker.goes_on() {
             return Ok(());
         }
-        field.rest().await;
+        attacker.rest().await;
     }
 }
 
-async fn open_all(field: &mut Field, user: &str) -> anyhow::Result<Vec<Socket>> {
-    let token = field.forge.good(user);
+async fn open_all(attacker: &mut Attacker, user: &str) -> anyhow::Result<Vec<Socket>> {
+    let token = attacker.forge.good(user);
     let mut sockets = Vec::new();
     for _ in 0..SOCKETS {
-        match Socket::open(field, KIND, user, &token).await? {
+        match Socket::open(attacker, KIND, user, &token).await? {
             Ok(socket) => sockets.push(socket),
-            Err(why) => field.note("refused attacker", why),
+            Err(why) => attacker.note("refused attacker", why),
         }
     }
     Ok(sockets)
 }
 
 /// No more is accepted than the burst and the rate allow, from all sockets together, and what is refused stays out of the log.
-async fn publish_too_fast(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("flooder");
-    let mut sockets = open_all(field, &user).await?;
+async fn publish_too_fast(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("flooder");
+    let mut sockets = open_all(attacker, &user).await?;
     for socket in &mut sockets {
         socket.join(ROOM).await;
     }
     let begin = Instant::now();
     let flooding = sockets.into_iter().enumerate().map(|(thread, socket)| {
-        let dice = field.dice.fork();
-        flood(Field { dice, ..field.clone() }, socket, user.clone(), thread)
+        let rng = attacker.rng.fork();
+        flood(Attacker { rng, ..attacker.clone() }, socket, user.clone(), thread)
     });
     let accepted: u64 = join_all(flooding.collect::<Vec<_>>()).await.into_iter().sum();
     // The moments at which the stack decided lie between these two.
-    let PublishRate { per_second, burst } = field.user_rate;
+    let PublishRate { per_second, burst } = attacker.user_rate;
     // As whole seconds, so that it is a little more than that.
     let allowed = burst + per_second * (begin.elapsed().as_secs() + 1);
     for _ in allowed..accepted {
-        open(&field.book).breach(KIND, format!("`{user}` published {accepted} messages and may publish {allowed}"));
+        attacker
+            .record
+            .open()
+            .notes
+            .breach(KIND, format!("`{user}` published {accepted} messages and may publish {allowed}"));
     }
     Ok(())
 }
 
 /// How many of its messages were accepted.
-async fn flood(mut field: Field, mut socket: Socket, user: String, thread: usize) -> u64 {
+async fn flood(mut attacker: Attacker, mut socket: Socket, user: String, thread: usize) -> u64 {
     let room = Channel::room(ROOM);
     let (begin, mut accepted) = (Instant::now(), 0);
     while begin.elapsed() < TIME && !socket.is_closed {
-        let ids: Vec<String> = (0..WAVE).map(|_| field.fresh("flood")).collect();
+        let ids: Vec<String> = (0..WAVE).map(|_| attacker.fresh("flood")).collect();
         for id in &ids {
             socket
                 .send(json!({"action": "publish", "room": ROOM, "id": id, "ref": id, "body": thread}).to_string())
@@ -86,13 +89,13 @@ async fn flood(mut field: Field, mut socket: Socket, user: String, thread: usize
         }
         for id in &ids {
             let answer = socket.answer().await;
-            field.may_be_anything(KIND, id, &answer);
+            attacker.expect_answer(KIND, id, &answer);
             match answer {
                 Answer::CarriedOut(frame) => {
-                    open(&field.book).accept(&room, &user, thread, &Frame::parse(&frame).id);
+                    attacker.accept(&room, &user, thread, &Frame::parse(&frame).id);
                     accepted += 1;
                 }
-                Answer::Refused(code) if code != "unavailable" => field.refuse(KIND, &room, &user, id),
+                Answer::Refused(code) if code != "unavailable" => attacker.refuse(KIND, &room, &user, id),
                 Answer::Refused(_) | Answer::Failure(_) | Answer::Closed(_) | Answer::Silence => {}
             }
         }
@@ -101,40 +104,41 @@ async fn flood(mut field: Field, mut socket: Socket, user: String, thread: usize
 }
 
 /// It is allowed, and must harm nobody.
-async fn join_and_leave(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("stormer");
-    let sockets = open_all(field, &user).await?;
-    let storms = sockets.into_iter().map(|socket| storm(Field { dice: field.dice.fork(), ..field.clone() }, socket));
+async fn join_and_leave(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("stormer");
+    let sockets = open_all(attacker, &user).await?;
+    let storms =
+        sockets.into_iter().map(|socket| storm(Attacker { rng: attacker.rng.fork(), ..attacker.clone() }, socket));
     join_all(storms.collect::<Vec<_>>()).await;
     Ok(())
 }
 
-async fn storm(mut field: Field, mut socket: Socket) {
+async fn storm(mut attacker: Attacker, mut socket: Socket) {
     for _ in 0..2 {
         let mut expected = 0;
         for _ in 0..WAVE {
-            let (action, room) = (if field.dice.bool() { "join" } else { "leave" }, field.dice.usize(..ROOMS));
+            let (action, room) = (if attacker.rng.bool() { "join" } else { "leave" }, attacker.rng.usize(..ROOMS));
             socket.send(json!({"action": action, "room": format!("pen-storm-{room}"), "ref": "s"}).to_string()).await;
             expected += 1;
         }
         for _ in 0..expected {
             let answer = socket.answer().await;
-            field.may_be_anything(KIND, "a storm of joins", &answer);
+            attacker.expect_answer(KIND, "a storm of joins", &answer);
         }
     }
 }
 
 /// A connection is a member of so many rooms at most.
-async fn join_too_many(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("collector");
-    let Ok(mut socket) = Socket::open(field, KIND, &user, &field.forge.good(&user)).await? else { return Ok(()) };
-    for number in 0..field.max_rooms + TOO_MANY {
+async fn join_too_many(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("collector");
+    let Ok(mut socket) = Socket::open(attacker, KIND, &user, &attacker.forge.good(&user)).await? else { return Ok(()) };
+    for number in 0..attacker.max_rooms + TOO_MANY {
         let join = json!({"action": "join", "room": format!("pen-many-{number}")}).to_string();
         let answer = socket.ask(join.clone()).await;
-        if number < field.max_rooms {
-            field.may_be_anything(KIND, &join, &answer);
+        if number < attacker.max_rooms {
+            attacker.expect_answer(KIND, &join, &answer);
         } else {
-            field.must_refuse(KIND, &join, &answer);
+            attacker.expect_refusal(KIND, &join, &answer);
         }
     }
     Ok(())

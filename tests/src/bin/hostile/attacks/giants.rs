@@ -5,7 +5,7 @@ use hubbub_core::config::settings::MAX_BODY_BYTES;
 use hubbub_core::object::MAX_NESTING;
 use serde_json::{Value, json};
 
-use crate::field::Field;
+use crate::attacker::Attacker;
 use crate::kind::Kind;
 use crate::socket::Socket;
 
@@ -15,21 +15,21 @@ const ROOM: &str = "pen-giants";
 /// The largest frame of a client, in bytes (PROTOCOL.md).
 const MAX_FRAME: usize = 32_768;
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        let user = field.fresh("giant");
-        match Socket::open(&field, KIND, &user, &field.forge.good(&user)).await? {
+        let user = attacker.fresh("giant");
+        match Socket::open(&attacker, KIND, &user, &attacker.forge.good(&user)).await? {
             Ok(mut socket) => {
                 if socket.join(ROOM).await {
-                    throw(&mut field, &mut socket, &user).await;
+                    throw(&mut attacker, &mut socket, &user).await;
                 }
             }
-            Err(why) => field.note("refused attacker", why),
+            Err(why) => attacker.note("refused attacker", why),
         }
-        if !field.goes_on() {
+        if !attacker.goes_on() {
             return Ok(());
         }
-        field.rest().await;
+        attacker.rest().await;
     }
 }
 
@@ -40,7 +40,7 @@ fn nested(depth: usize) -> String {
 /// Above everything that the emulator's own reader stands: it gives up the socket at a thousand.
 const DEEP: usize = 500;
 
-async fn throw(field: &mut Field, socket: &mut Socket, user: &str) {
+async fn throw(attacker: &mut Attacker, socket: &mut Socket, user: &str) {
     let body_limit = usize::try_from(MAX_BODY_BYTES.default).unwrap_or(usize::MAX);
     let text = |length: usize| Value::from("g".repeat(length)).to_string();
     let publish = |id: &str, body: &str| format!(r#"{{"action":"publish","room":"{ROOM}","id":"{id}","body":{body}}}"#);
@@ -55,21 +55,21 @@ async fn throw(field: &mut Field, socket: &mut Socket, user: &str) {
         nested(DEEP),
         format!("[{}1]", "1,".repeat(body_limit)),
     ] {
-        let id = field.fresh("giant");
+        let id = attacker.fresh("giant");
         published.push((publish(&id, &body), id));
     }
     // Small bodies in frames that are too large.
     for padding in [MAX_FRAME, 100_000] {
-        let id = field.fresh("giant");
+        let id = attacker.fresh("giant");
         let frame = publish(&id, "1");
         let padding = format!(r#","padding":"{}"}}"#, "p".repeat(padding));
         published.push((format!("{}{padding}", frame.trim_end_matches('}')), id));
     }
-    field.dice.shuffle(&mut published);
+    attacker.rng.shuffle(&mut published);
     for (frame, id) in published {
-        field.refuse(KIND, &Channel::room(ROOM), user, &id);
-        field.must_refuse(KIND, &frame, &socket.ask(frame.clone()).await);
-        if !field.rest().await {
+        attacker.refuse(KIND, &Channel::room(ROOM), user, &id);
+        attacker.expect_refusal(KIND, &frame, &socket.ask(frame.clone()).await);
+        if !attacker.rest().await {
             return;
         }
     }
@@ -90,12 +90,12 @@ async fn throw(field: &mut Field, socket: &mut Socket, user: &str) {
         json!({"action": "history", "room": ROOM, "limit": 201}),
     ] {
         let frame = frame.to_string();
-        field.must_refuse(KIND, &frame, &socket.ask(frame.clone()).await);
-        if !field.rest().await {
+        attacker.expect_refusal(KIND, &frame, &socket.ask(frame.clone()).await);
+        if !attacker.rest().await {
             return;
         }
     }
     // At its limit a body is as good as any other.
     let frame = format!(r#"{{"action":"publish","room":"{ROOM}","body":{}}}"#, text(body_limit - 2));
-    field.may_be_anything(KIND, "the largest body", &socket.ask(frame).await);
+    attacker.expect_answer(KIND, "the largest body", &socket.ask(frame).await);
 }

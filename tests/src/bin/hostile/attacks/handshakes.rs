@@ -5,52 +5,51 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use tokio::net::TcpStream;
 
-use crate::book::open;
-use crate::field::Field;
+use crate::attacker::Attacker;
+use crate::http::{Reply, handshake, send, send_for};
 use crate::kind::Kind;
-use crate::knock::{Reply, handshake, knock, knock_for};
 use crate::socket::Socket;
 
 const KIND: Kind = Kind::BadHandshakes;
 
 /// How long a half request is left standing.
-const A_MOMENT: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Sockets that are opened and dropped together.
 const CROWD: usize = 5;
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        let mut requests = whole(&mut field)?;
-        field.dice.shuffle(&mut requests);
+        let mut requests = whole(&mut attacker)?;
+        attacker.rng.shuffle(&mut requests);
         for (what, bytes) in requests {
-            judge(&field, what, knock(&field, &bytes).await?);
-            if !field.rest().await {
+            judge(&attacker, what, send(&attacker, &bytes).await?);
+            if !attacker.rest().await {
                 break;
             }
         }
-        for bytes in halves(&mut field)? {
+        for bytes in halves(&mut attacker)? {
             // Whoever hangs up in the middle waits for no answer.
-            let answer = match knock_for(&field, &bytes, A_MOMENT).await? {
+            let answer = match send_for(&attacker, &bytes, MOMENT).await? {
                 Reply::Silence => "left in the middle".to_owned(),
                 reply => reply.name(),
             };
-            open(&field.book).act(KIND, answer);
+            attacker.record.open().notes.act(KIND, answer);
         }
-        open_and_drop(&mut field).await?;
-        if !field.goes_on() {
+        open_and_drop(&mut attacker).await?;
+        if !attacker.goes_on() {
             return Ok(());
         }
-        field.rest().await;
+        attacker.rest().await;
     }
 }
 
-fn judge(field: &Field, what: &'static str, reply: Reply) {
-    let mut book = open(&field.book);
-    book.act(KIND, reply.name());
+fn judge(attacker: &Attacker, what: &'static str, reply: Reply) {
+    let record = &mut *attacker.record.open();
+    record.notes.act(KIND, reply.name());
     match reply {
-        Reply::Status(101) => book.breach(KIND, what),
-        Reply::Status(status) if status >= 500 => book.fail("failed handshake", what),
+        Reply::Status(101) => record.notes.breach(KIND, what),
+        Reply::Status(status) if status >= 500 => record.notes.fail("failed handshake", what),
         Reply::Status(_) | Reply::HungUp | Reply::Silence => {}
     }
 }
@@ -59,11 +58,11 @@ fn judge(field: &Field, what: &'static str, reply: Reply) {
 ///
 /// One without an upgrade, with an upgrade to HTTP/2 or with another method is left out: the local AWS takes it for a call of an HTTP API
 /// and hands it to `receive`, which can't read such an event. API Gateway refuses it, because a WebSocket API takes nothing else.
-fn whole(field: &mut Field) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
-    let dice = &mut field.dice;
-    let mut garbage: Vec<u8> = (0..dice.usize(1..2_000)).map(|_| dice.u8(..)).collect();
+fn whole(attacker: &mut Attacker) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+    let rng = &mut attacker.rng;
+    let mut garbage: Vec<u8> = (0..rng.usize(1..2_000)).map(|_| rng.u8(..)).collect();
     garbage.extend(b"\r\n\r\n");
-    let (host, path) = field.host()?;
+    let (host, path) = attacker.host()?;
     let with = |more: &str| handshake(host, path, more).into_bytes();
     let good = handshake(host, path, "");
     let mut no_text = good.trim_end().as_bytes().to_vec();
@@ -91,23 +90,23 @@ fn whole(field: &mut Field) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
 }
 
 /// Beginnings of requests.
-fn halves(field: &mut Field) -> anyhow::Result<Vec<Vec<u8>>> {
-    let (host, path) = field.host()?;
+fn halves(attacker: &mut Attacker) -> anyhow::Result<Vec<Vec<u8>>> {
+    let (host, path) = attacker.host()?;
     let good = handshake(host, path, "").into_bytes();
-    let mut half = || good.iter().copied().take(field.dice.usize(..good.len() - 2)).collect();
+    let mut half = || good.iter().copied().take(attacker.rng.usize(..good.len() - 2)).collect();
     Ok(vec![Vec::new(), half(), half(), half()])
 }
 
 /// Good sockets that are gone as soon as they are there: `connect` and `disconnect` meet.
-async fn open_and_drop(field: &mut Field) -> anyhow::Result<()> {
-    let host = field.host()?.0.to_owned();
+async fn open_and_drop(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let host = attacker.host()?.0.to_owned();
     try_join_all((0..CROWD).map(|_| TcpStream::connect(&host))).await?;
-    let user = field.fresh("dropper");
-    let token = field.forge.good(&user);
-    let opened = try_join_all((0..CROWD).map(|_| Socket::open(field, KIND, &user, &token))).await?;
+    let user = attacker.fresh("dropper");
+    let token = attacker.forge.good(&user);
+    let opened = try_join_all((0..CROWD).map(|_| Socket::open(attacker, KIND, &user, &token))).await?;
     for socket in opened {
         let answer = socket.map_or_else(|why| why, |_| "opened and dropped".to_owned());
-        open(&field.book).act(KIND, answer);
+        attacker.record.open().notes.act(KIND, answer);
     }
     Ok(())
 }

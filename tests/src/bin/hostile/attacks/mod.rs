@@ -1,4 +1,4 @@
-//! The attacks. Each kind of act has a file, and each file a task that goes on until the time is over, for one round at least.
+//! The attacks. Each kind of act has a file, and each file a task that repeats its round until the time is over, but does at least one.
 
 mod broken;
 mod expelled;
@@ -6,7 +6,7 @@ mod floods;
 mod garbage;
 mod giants;
 mod handshakes;
-mod orders;
+mod moderation;
 mod others;
 mod replays;
 mod slow;
@@ -17,19 +17,19 @@ pub(crate) use expelled::find_banned_members;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::field::Field;
+use crate::attacker::Attacker;
 
 /// An attack with all its rounds. It fails only if the stack can't be reached.
 type Attack = BoxFuture<'static, anyhow::Result<()>>;
 
-/// All of them, each on a field with dice of its own.
-pub(crate) fn all(field: &mut Field) -> Vec<Attack> {
-    let mut own = || Field { dice: field.dice.fork(), ..field.clone() };
+/// All of them, each on a field with rng of its own.
+pub(crate) fn all(attacker: &mut Attacker) -> Vec<Attack> {
+    let mut own = || Attacker { rng: attacker.rng.fork(), ..attacker.clone() };
     vec![
         handshakes::attack(own()).boxed(),
         tokens::attack(own()).boxed(),
         others::attack(own()).boxed(),
-        orders::attack(own()).boxed(),
+        moderation::attack(own()).boxed(),
         expelled::attack(own()).boxed(),
         floods::attack(own()).boxed(),
         giants::attack(own()).boxed(),

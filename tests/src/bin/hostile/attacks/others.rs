@@ -3,42 +3,42 @@
 use hubbub_client::Channel;
 use serde_json::json;
 
-use crate::field::Field;
-use crate::honest::{HALLS, HONEST, hall, honest};
+use crate::attacker::Attacker;
 use crate::kind::Kind;
 use crate::socket::{Answer, Socket};
+use crate::well_behaved::{CLIENTS, ROOMS, client_user, shared_room};
 
 const KIND: Kind = Kind::OthersChannels;
 const PEN: &str = "pen-others";
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        trespass(&mut field).await?;
-        misuse_a_membership(&mut field).await?;
-        stay_outside(&mut field).await?;
-        if !field.goes_on() {
+        trespass(&mut attacker).await?;
+        misuse_a_membership(&mut attacker).await?;
+        stay_outside(&mut attacker).await?;
+        if !attacker.goes_on() {
             return Ok(());
         }
     }
 }
 
 /// Opens a socket for a user with these capabilities, or notes why not.
-async fn enter(field: &Field, user: &str, capabilities: serde_json::Value) -> anyhow::Result<Option<Socket>> {
-    let token = field.forge.granting(user, capabilities);
-    let socket = Socket::open(field, KIND, user, &token).await?;
+async fn enter(attacker: &Attacker, user: &str, capabilities: serde_json::Value) -> anyhow::Result<Option<Socket>> {
+    let token = attacker.forge.granting(user, capabilities);
+    let socket = Socket::open(attacker, KIND, user, &token).await?;
     if let Err(why) = &socket {
-        field.note("refused attacker", why);
+        attacker.note("refused attacker", why);
     }
     Ok(socket.ok())
 }
 
 /// Rooms that the token doesn't grant, and other users' channels.
-async fn trespass(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("mallory");
+async fn trespass(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("mallory");
     let own = json!(["pen-*"]);
     let grants = json!({"join": own, "publish": own, "history": own, "who": own, "direct": ["mallory-*"]});
-    let Some(mut socket) = enter(field, &user, grants).await? else { return Ok(()) };
-    let (room, victim) = (hall(field.dice.usize(..HALLS)), honest(field.dice.usize(..HONEST)));
+    let Some(mut socket) = enter(attacker, &user, grants).await? else { return Ok(()) };
+    let (room, victim) = (shared_room(attacker.rng.usize(..ROOMS)), client_user(attacker.rng.usize(..CLIENTS)));
     for frame in [
         json!({"action": "join", "room": room}),
         json!({"action": "join", "room": room, "since": 0}),
@@ -53,8 +53,8 @@ async fn trespass(field: &mut Field) -> anyhow::Result<()> {
         json!({"action": "history", "channel": format!("user:{victim}")}),
     ] {
         let text = frame.to_string();
-        field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
-        field.rest().await;
+        attacker.expect_refusal(KIND, &text, &socket.ask(text.clone()).await);
+        attacker.rest().await;
     }
     // Of a field that comes twice, what is checked must be what is done.
     for text in [
@@ -63,29 +63,29 @@ async fn trespass(field: &mut Field) -> anyhow::Result<()> {
         format!(r#"{{"action":"leave","action":"history","room":"{room}"}}"#),
         format!(r#"{{"action":"who","room":"pen-others","\u0072oom":"{room}"}}"#),
     ] {
-        field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+        attacker.expect_refusal(KIND, &text, &socket.ask(text.clone()).await);
     }
     for (channel, action, target) in [
         (Channel::room(&room), "publish", ("room", room.clone())),
         (Channel::user(&victim), "direct", ("to", victim.clone())),
     ] {
-        let id = field.fresh("trespass");
-        field.refuse(KIND, &channel, &user, &id);
+        let id = attacker.fresh("trespass");
+        attacker.refuse(KIND, &channel, &user, &id);
         let text = json!({"action": action, target.0: target.1, "id": id, "body": "let me in", "receipt": true});
-        field.must_refuse(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
+        attacker.expect_refusal(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
     }
     Ok(())
 }
 
 /// A member of a room with the right to join it, and with no other.
-async fn misuse_a_membership(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("mallory");
-    let Some(mut socket) = enter(field, &user, json!({"join": [PEN]})).await? else { return Ok(()) };
+async fn misuse_a_membership(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("mallory");
+    let Some(mut socket) = enter(attacker, &user, json!({"join": [PEN]})).await? else { return Ok(()) };
     if !socket.join(PEN).await {
         return Ok(());
     }
-    let id = field.fresh("misuse");
-    field.refuse(KIND, &Channel::room(PEN), &user, &id);
+    let id = attacker.fresh("misuse");
+    attacker.refuse(KIND, &Channel::room(PEN), &user, &id);
     for text in [
         json!({"action": "publish", "room": PEN, "id": id, "body": 1}),
         json!({"action": "history", "room": PEN}),
@@ -95,38 +95,38 @@ async fn misuse_a_membership(field: &mut Field) -> anyhow::Result<()> {
         json!({"action": "signal", "to": user, "body": 1}),
         json!({"action": "direct", "to": user, "body": 1}),
     ] {
-        field.must_refuse(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
-        field.rest().await;
+        attacker.expect_refusal(KIND, &text.to_string(), &socket.ask(text.to_string()).await);
+        attacker.rest().await;
     }
     Ok(())
 }
 
 /// All rights, and no membership.
-async fn stay_outside(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("mallory");
-    let token = field.forge.good(&user);
-    let Ok(mut socket) = Socket::open(field, KIND, &user, &token).await? else { return Ok(()) };
-    let room = hall(field.dice.usize(..HALLS));
-    let publish = async |field: &mut Field, socket: &mut Socket| {
-        let id = field.fresh("outside");
-        field.refuse(KIND, &Channel::room(&room), &user, &id);
+async fn stay_outside(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("mallory");
+    let token = attacker.forge.good(&user);
+    let Ok(mut socket) = Socket::open(attacker, KIND, &user, &token).await? else { return Ok(()) };
+    let room = shared_room(attacker.rng.usize(..ROOMS));
+    let publish = async |attacker: &mut Attacker, socket: &mut Socket| {
+        let id = attacker.fresh("outside");
+        attacker.refuse(KIND, &Channel::room(&room), &user, &id);
         let text = json!({"action": "publish", "room": room, "id": id, "body": 1}).to_string();
-        field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+        attacker.expect_refusal(KIND, &text, &socket.ask(text.clone()).await);
     };
-    let look = async |field: &Field, socket: &mut Socket| {
+    let look = async |attacker: &Attacker, socket: &mut Socket| {
         for action in ["history", "who", "signal"] {
             let text = json!({"action": action, "room": room, "body": 1}).to_string();
-            field.must_refuse(KIND, &text, &socket.ask(text.clone()).await);
+            attacker.expect_refusal(KIND, &text, &socket.ask(text.clone()).await);
         }
     };
-    publish(field, &mut socket).await;
-    look(field, &mut socket).await;
+    publish(attacker, &mut socket).await;
+    look(attacker, &mut socket).await;
     // What one has left is as closed as what one never joined.
     if socket.join(&room).await {
         let left = socket.ask(json!({"action": "leave", "room": room, "ref": "leave"}).to_string()).await;
         if matches!(left, Answer::CarriedOut(_)) {
-            publish(field, &mut socket).await;
-            look(field, &mut socket).await;
+            publish(attacker, &mut socket).await;
+            look(attacker, &mut socket).await;
         }
     }
     Ok(())

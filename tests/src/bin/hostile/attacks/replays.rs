@@ -3,9 +3,9 @@
 use hubbub_client::Channel;
 use serde_json::json;
 
-use crate::book::{Repeated, open};
-use crate::field::Field;
+use crate::attacker::{Attacker, SERVICE};
 use crate::kind::Kind;
+use crate::record::Repeated;
 use crate::socket::{Answer, Socket};
 
 const KIND: Kind = Kind::Replays;
@@ -14,39 +14,39 @@ const ROOM: &str = "pen-replays";
 /// How often each message is sent.
 const TIMES: u64 = 4;
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        by_client(&mut field).await?;
-        by_service(&mut field).await?;
-        if !field.goes_on() {
+        by_client(&mut attacker).await?;
+        by_service(&mut attacker).await?;
+        if !attacker.goes_on() {
             return Ok(());
         }
-        field.rest().await;
+        attacker.rest().await;
     }
 }
 
 /// From two sockets of the user, each time with another body.
-async fn by_client(field: &mut Field) -> anyhow::Result<()> {
-    let user = field.fresh("parrot");
-    let token = field.forge.good(&user);
+async fn by_client(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let user = attacker.fresh("parrot");
+    let token = attacker.forge.good(&user);
     let mut sockets = Vec::new();
     for _ in 0..2 {
-        if let Ok(mut socket) = Socket::open(field, KIND, &user, &token).await?
+        if let Ok(mut socket) = Socket::open(attacker, KIND, &user, &token).await?
             && socket.join(ROOM).await
         {
             sockets.push(socket);
         }
     }
-    let id = field.fresh("again");
+    let id = attacker.fresh("again");
     let mut is_accepted = false;
     for number in 0..TIMES {
         for socket in &mut sockets {
             let text = json!({"action": "publish", "room": ROOM, "id": id, "body": number}).to_string();
             let answer = socket.ask(text.clone()).await;
-            field.may_be_anything(KIND, &text, &answer);
+            attacker.expect_answer(KIND, &text, &answer);
             if matches!(answer, Answer::CarriedOut(_)) && !is_accepted {
                 is_accepted = true;
-                accept(field, &user, &id, &number.to_string());
+                accept(attacker, &user, &id, &number.to_string());
             }
         }
     }
@@ -54,25 +54,29 @@ async fn by_client(field: &mut Field) -> anyhow::Result<()> {
 }
 
 /// As SQS allows it: a deduplication id says what is the same.
-async fn by_service(field: &mut Field) -> anyhow::Result<()> {
-    let (channel, id) = (format!("room:{ROOM}"), field.fresh("again"));
+async fn by_service(attacker: &mut Attacker) -> anyhow::Result<()> {
+    let (channel, id) = (format!("room:{ROOM}"), attacker.fresh("again"));
     let envelope =
-        |number: u64| json!({"v": 1, "channel": channel, "id": id, "from": "warden", "body": number}).to_string();
-    let (warden, other) = (field.warden(), field.fresh("other"));
+        |number: u64| json!({"v": 1, "channel": channel, "id": id, "from": SERVICE, "body": number}).to_string();
+    let (service, other) = (attacker.service(), attacker.fresh("other"));
     for number in 0..TIMES {
-        warden.send_raw(&channel, &id, &envelope(number)).await?;
-        open(&field.book).act(KIND, "taken by the queue");
+        service.send_raw(&channel, &id, &envelope(number)).await?;
+        attacker.record.open().notes.act(KIND, "taken by the queue");
     }
-    // Under another deduplication id the queue takes it for another message; right behind the first, `deliver` knows better.
-    warden.send_raw(&channel, &other, &envelope(TIMES)).await?;
-    open(&field.book).act(KIND, "taken by the queue");
-    accept(field, "warden", &id, "0");
+    // Under another deduplication id it is another message for the queue. `deliver` still knows the first one, because it is recent.
+    service.send_raw(&channel, &other, &envelope(TIMES)).await?;
+    attacker.record.open().notes.act(KIND, "taken by the queue");
+    accept(attacker, SERVICE, &id, "0");
     Ok(())
 }
 
-fn accept(field: &Field, from: &str, id: &str, body: &str) {
+fn accept(attacker: &Attacker, from: &str, id: &str, body: &str) {
     let channel = Channel::room(ROOM);
-    let mut book = open(&field.book);
-    book.accept(&channel, from, if from == "warden" { 3 } else { 0 }, id);
-    book.repeated.push(Repeated { channel, from: from.to_owned(), id: id.to_owned(), body: body.to_owned() });
+    attacker.accept(&channel, from, if from == SERVICE { 3 } else { 0 }, id);
+    attacker.record.open().notes.repeated.push(Repeated {
+        channel,
+        from: from.to_owned(),
+        id: id.to_owned(),
+        body: body.to_owned(),
+    });
 }

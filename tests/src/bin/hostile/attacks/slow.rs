@@ -8,11 +8,10 @@ use tokio::time::sleep;
 
 use anyhow::Context;
 
-use crate::book::open;
-use crate::field::Field;
-use crate::honest::hall;
+use crate::attacker::{Attacker, SERVICE};
 use crate::kind::Kind;
 use crate::socket::Socket;
+use crate::well_behaved::shared_room;
 
 const KIND: Kind = Kind::SlowReaders;
 const ROOM: &str = "pen-slow";
@@ -27,43 +26,43 @@ const BUFFER: u32 = 4_096;
 const MESSAGES: usize = 8;
 const BYTES: usize = 20_000;
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
         let mut readers = Vec::new();
         for _ in 0..READERS {
-            let user = field.fresh("slow");
-            let stream = narrow(&field).await?;
-            match Socket::open_on(stream, &field, KIND, &user, &field.forge.good(&user)).await? {
+            let user = attacker.fresh("slow");
+            let stream = narrow(&attacker).await?;
+            match Socket::open_on(stream, &attacker, KIND, &user, &attacker.forge.good(&user)).await? {
                 Ok(mut socket) => {
-                    // In a hall, too: honest people must not notice.
-                    socket.join(&hall(0)).await;
+                    // In a shared room, too: well-behaved clients must not notice.
+                    socket.join(&shared_room(0)).await;
                     socket.join(ROOM).await;
                     readers.push(socket);
                 }
-                Err(why) => field.note("refused attacker", why),
+                Err(why) => attacker.note("refused attacker", why),
             }
         }
-        let (channel, warden) = (format!("room:{ROOM}"), field.warden());
+        let (channel, service) = (format!("room:{ROOM}"), attacker.service());
         for _ in 0..MESSAGES {
-            let id = field.fresh("slow");
-            warden.send(&channel, &id, &Value::from("s".repeat(BYTES))).await?;
-            open(&field.book).accept(&channel.parse()?, "warden", 1, &id);
+            let id = attacker.fresh("slow");
+            service.send(&channel, &id, &Value::from("s".repeat(BYTES))).await?;
+            attacker.accept(&channel.parse()?, SERVICE, 1, &id);
         }
         sleep(TIME).await;
         for mut reader in readers {
             // One of them asks for more, without reading; all are gone without a goodbye.
             reader.send(r#"{"action":"history","room":"pen-slow","limit":200}"#).await;
-            open(&field.book).act(KIND, "not read, and dropped");
+            attacker.record.open().notes.act(KIND, "not read, and dropped");
         }
-        if !field.goes_on() {
+        if !attacker.goes_on() {
             return Ok(());
         }
     }
 }
 
 /// A stream with a small buffer.
-async fn narrow(field: &Field) -> anyhow::Result<TcpStream> {
-    let address = lookup_host(field.host()?.0).await?.next().context("the stack has no address")?;
+async fn narrow(attacker: &Attacker) -> anyhow::Result<TcpStream> {
+    let address = lookup_host(attacker.host()?.0).await?.next().context("the stack has no address")?;
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(BUFFER)?;
     Ok(socket.connect(address).await?)

@@ -1,23 +1,22 @@
-//! Forged tokens, in each of the three places where a token may be.
+//! Forged tokens, in each of the three places for a token.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::book::open;
-use crate::field::Field;
+use crate::attacker::Attacker;
+use crate::http::{Reply, handshake, send};
 use crate::kind::Kind;
-use crate::knock::{Reply, handshake, knock};
 
 const KIND: Kind = Kind::ForgedTokens;
 
-pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
+pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
     loop {
-        let user = field.fresh("forger");
-        let mut forgeries = field.forge.forgeries(&user, &mut field.dice);
+        let user = attacker.fresh("forger");
+        let mut forgeries = attacker.forge.forgeries(&user, &mut attacker.rng);
         // In another order each time, so that a short run doesn't always try the same ones.
-        field.dice.shuffle(&mut forgeries);
+        attacker.rng.shuffle(&mut forgeries);
         for (what, token) in forgeries {
-            let place = field.dice.u32(..3);
-            let (host, path) = field.host()?;
+            let place = attacker.rng.u32(..3);
+            let (host, path) = attacker.host()?;
             // A header is one line of visible characters.
             let line: String = token.chars().filter(char::is_ascii_graphic).collect();
             let query = utf8_percent_encode(&token, NON_ALPHANUMERIC);
@@ -29,21 +28,23 @@ pub(super) async fn attack(mut field: Field) -> anyhow::Result<()> {
                 }
                 _ => ("the address", handshake(host, &format!("{path}?token={query}"), "")),
             };
-            let reply = knock(&field, request.as_bytes()).await?;
+            let reply = send(&attacker, request.as_bytes()).await?;
             let what = format!("{what}, in {place}");
             {
-                let mut book = open(&field.book);
-                book.act(KIND, reply.name());
+                let record = &mut *attacker.record.open();
+                record.notes.act(KIND, reply.name());
                 match reply {
-                    Reply::Status(101) => book.breach(KIND, what),
+                    Reply::Status(101) => record.notes.breach(KIND, what),
                     Reply::Status(401 | 403) => {}
-                    Reply::Status(status) if status >= 500 => book.fail("failed token", what),
+                    Reply::Status(status) if status >= 500 => record.notes.fail("failed token", what),
                     Reply::Status(_) | Reply::HungUp | Reply::Silence => {
-                        book.oddities.note("oddly refused token", format!("{what}: {}", reply.name()));
+                        record
+                            .surprises
+                            .note("token that was refused unexpectedly", format!("{what}: {}", reply.name()));
                     }
                 }
             }
-            if !field.rest().await {
+            if !attacker.rest().await {
                 return Ok(());
             }
         }

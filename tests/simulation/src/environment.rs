@@ -1,4 +1,4 @@
-//! The world around the rules: the parts of AWS that they stand on, and the books about what has happened.
+//! The rules' environment: the parts of AWS that they stand on, and the record of what has happened.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use hubbub_core::time::Timestamp;
 
 use crate::bug::Bug;
 use crate::functions::deliver;
-use crate::ledger::Ledger;
 use crate::queue::{Batch, GivenUp, Queue, Sending};
+use crate::record::Record;
 use crate::scale::{Scale, VISIBILITY};
 use crate::scheduler::Scheduler;
 use crate::sockets::Sockets;
 use crate::workflows::Workflows;
 
 /// Everything that a run shares.
-pub(crate) struct World {
+pub(crate) struct Environment {
     pub(crate) scheduler: Scheduler,
     pub(crate) scale: Scale,
     pub(crate) bug: Option<Bug>,
@@ -24,12 +24,12 @@ pub(crate) struct World {
     pub(crate) queue: Queue,
     pub(crate) workflows: Workflows,
     pub(crate) sockets: Sockets,
-    pub(crate) ledger: Ledger,
+    pub(crate) record: Record,
     /// For the client library, which marks frames with it.
     began: (Instant, u64),
 }
 
-impl World {
+impl Environment {
     pub(crate) fn new(scheduler: &Scheduler, bug: Option<Bug>) -> Rc<Self> {
         Rc::new(Self {
             scheduler: scheduler.clone(),
@@ -39,7 +39,7 @@ impl World {
             queue: Queue::default(),
             workflows: Workflows::default(),
             sockets: Sockets::default(),
-            ledger: Ledger::new(scheduler),
+            record: Record::new(scheduler),
             began: (Instant::now(), scheduler.now()),
         })
     }
@@ -52,17 +52,17 @@ impl World {
 }
 
 /// Lambda's poller: takes batches from the queue and hands them to `deliver`, for ever.
-pub(crate) async fn poll_queue(world: Rc<World>) {
-    let scheduler = &world.scheduler;
+pub(crate) async fn poll_queue(environment: Rc<Environment>) {
+    let scheduler = &environment.scheduler;
     loop {
         scheduler.pause().await;
-        if let Some(batch) = world.queue.receive(scheduler) {
-            let world = Rc::clone(&world);
-            scheduler.spawn("poller", async move { deliver_batch(&world, batch).await });
+        if let Some(batch) = environment.queue.receive(scheduler) {
+            let environment = Rc::clone(&environment);
+            scheduler.spawn("poller", async move { deliver_batch(&environment, batch).await });
             continue;
         }
-        let changed = world.queue.changed.wait();
-        match world.queue.next_shown(scheduler.now()) {
+        let changed = environment.queue.changed.wait();
+        match environment.queue.next_shown(scheduler.now()) {
             Some(moment) => {
                 scheduler.within(moment - scheduler.now(), changed).await;
             }
@@ -71,8 +71,8 @@ pub(crate) async fn poll_queue(world: Rc<World>) {
     }
 }
 
-async fn deliver_batch(world: &Rc<World>, batch: Batch) {
-    let scheduler = &world.scheduler;
+async fn deliver_batch(environment: &Rc<Environment>, batch: Batch) {
+    let scheduler = &environment.scheduler;
     // While all of the function's instances are busy, the poller tries again; the batch's time runs meanwhile. A function that starts at
     // the end of it has company soon.
     if scheduler.happens(scheduler.faults().late) {
@@ -81,33 +81,33 @@ async fn deliver_batch(world: &Rc<World>, batch: Batch) {
     }
     let number = scheduler.fresh();
     if batch.records.iter().any(|record| record.receives > 1) {
-        world.ledger.count("redeliveries");
+        environment.record.count("redeliveries");
     }
     scheduler.note(|| {
         let records = batch.records.iter().map(|record| format!(" {} ({})", record.queue_id, record.receives));
         format!("batch for deliver {number}:{}", records.collect::<String>())
     });
-    let Some(failed) = deliver(world, number, batch.records.clone()).end().await else { return };
+    let Some(failed) = deliver(environment, number, batch.records.clone()).end().await else { return };
     if batch.has_expired(scheduler.now()) {
-        world.ledger.count("overlaps");
+        environment.record.count("overlaps");
     }
     scheduler.pause().await;
-    for group in world.queue.finish(scheduler, &batch, &failed) {
-        world.ledger.interrupt_group(&group);
+    for group in environment.queue.finish(scheduler, &batch, &failed) {
+        environment.record.interrupt_group(&group);
     }
 }
 
 /// Puts what the queue has given up back onto it. What is older than the retention is dropped: it may have been in the log, which can't tell
 /// any more.
-pub(crate) fn redrive(world: &World) {
-    let scheduler = &world.scheduler;
-    for GivenUp { group, body, sent_at } in world.queue.take_given_up() {
-        let is_old = Timestamp(scheduler.now()).since(Timestamp(sent_at)) >= world.scale.retention;
+pub(crate) fn redrive(environment: &Environment) {
+    let scheduler = &environment.scheduler;
+    for GivenUp { group, body, sent_at } in environment.queue.take_given_up() {
+        let is_old = Timestamp(scheduler.now()).since(Timestamp(sent_at)) >= environment.scale.retention;
         scheduler.note(|| format!("{} {body}", if is_old { "drop" } else { "redrive" }));
-        world.ledger.redrive(&group, &body, is_old);
+        environment.record.redrive(&group, &body, is_old);
         if !is_old {
             let deduplication = format!("redriven-{}", scheduler.fresh());
-            world.queue.send(scheduler, Sending { group, deduplication, body, redriven: true });
+            environment.queue.send(scheduler, Sending { group, deduplication, body, redriven: true });
         }
     }
 }

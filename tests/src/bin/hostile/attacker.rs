@@ -1,4 +1,4 @@
-//! What an attack has at hand.
+//! The attacker: a stack to attack, forged tokens, random choices, and the record of what it has done.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,20 @@ use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
 use tokio::time::sleep;
 
-use crate::book::{Shared, open};
 use crate::forge::Forge;
 use crate::kind::Kind;
+use crate::record::Shared;
 use crate::socket::Answer;
 
-/// The stack, means to forge tokens, and the book.
+/// The service that gives moderation commands and sends to the attackers' rooms.
+pub(crate) const SERVICE: &str = "warden";
+
 #[derive(Clone)]
-pub(crate) struct Field {
+pub(crate) struct Attacker {
     pub(crate) stack: Stack,
     pub(crate) forge: Forge,
-    pub(crate) book: Shared,
-    pub(crate) dice: Rng,
+    pub(crate) record: Shared,
+    pub(crate) rng: Rng,
     /// When the attacks end.
     pub(crate) until: Instant,
     /// How many rooms a connection may be a member of.
@@ -30,21 +32,21 @@ pub(crate) struct Field {
     pub(crate) user_rate: PublishRate,
 }
 
-impl Field {
+impl Attacker {
     /// Whether there is time for another round.
     pub(crate) fn goes_on(&self) -> bool {
         Instant::now() < self.until
     }
 
-    /// Rests a little between two acts: the emulator has one processor, which honest people need too. Whether there is time for another act.
+    /// Pauses between two acts, because the emulator has one processor, which well-behaved clients need too. Whether there is time for another act.
     pub(crate) async fn rest(&mut self) -> bool {
-        sleep(Duration::from_millis(self.dice.u64(10..60))).await;
+        sleep(Duration::from_millis(self.rng.u64(10..60))).await;
         self.goes_on()
     }
 
     /// An id that nothing else has.
     pub(crate) fn fresh(&mut self, prefix: &str) -> String {
-        format!("{prefix}-{:012x}", self.dice.u64(..1 << 48))
+        format!("{prefix}-{:012x}", self.rng.u64(..1 << 48))
     }
 
     /// The stack's address without its scheme and path.
@@ -55,40 +57,48 @@ impl Field {
         Ok(rest.split_at(slash))
     }
 
-    /// A service that does what a service may.
-    pub(crate) fn warden(&self) -> Service {
-        Service::new(&self.stack, "warden")
+    /// A service that uses its rights.
+    pub(crate) fn service(&self) -> Service {
+        Service::new(&self.stack, SERVICE)
     }
 
-    /// Something was done that must be refused.
-    pub(crate) fn must_refuse(&self, kind: Kind, what: &str, answer: &Answer) {
-        self.may_be_anything(kind, what, answer);
+    /// Records an act that must be refused.
+    pub(crate) fn expect_refusal(&self, kind: Kind, what: &str, answer: &Answer) {
+        self.expect_answer(kind, what, answer);
         if let Answer::CarriedOut(frame) = answer {
-            open(&self.book).breach(kind, format!("`{}` was answered with `{}`", shortened(what), shortened(frame)));
+            self.record
+                .open()
+                .notes
+                .breach(kind, format!("`{}` was answered with `{}`", shortened(what), shortened(frame)));
         }
     }
 
-    /// Something was done that may be refused or not, but must be answered.
-    pub(crate) fn may_be_anything(&self, kind: Kind, what: &str, answer: &Answer) {
-        let mut book = open(&self.book);
-        book.act(kind, answer.name());
+    /// Records an act that may be refused or not, but must be answered.
+    pub(crate) fn expect_answer(&self, kind: Kind, what: &str, answer: &Answer) {
+        let record = &mut *self.record.open();
+        record.notes.act(kind, answer.name());
         match answer {
             Answer::Failure(text) => {
-                book.fail("failed frame", format!("`{}`, answered with `{text}`", shortened(what)));
+                record.notes.fail("failed frame", format!("`{}`, answered with `{text}`", shortened(what)));
             }
-            Answer::Silence => book.fail("unanswered frame", format!("`{}`", shortened(what))),
+            Answer::Silence => record.notes.fail("unanswered frame", format!("`{}`", shortened(what))),
             Answer::CarriedOut(_) | Answer::Refused(_) | Answer::Closed(_) => {}
         }
     }
 
-    /// No log may ever have this message.
-    pub(crate) fn refuse(&self, kind: Kind, channel: &Channel, from: &str, id: &str) {
-        open(&self.book).refuse(kind, channel, from, id);
+    /// The stack has accepted a message. `thread` tells apart the sockets of one user, each of which waits for its own answers.
+    pub(crate) fn accept(&self, channel: &Channel, from: &str, thread: usize, id: &str) {
+        self.record.open().ledger.accept(channel, &format!("{from}#{thread}"), from, id);
     }
 
-    /// A socket was refused, or is lost before what it was for.
+    /// No log may ever have this message.
+    pub(crate) fn refuse(&self, kind: Kind, channel: &Channel, from: &str, id: &str) {
+        self.record.open().notes.refuse(kind, channel, from, id);
+    }
+
+    /// Records an obstacle: a socket was refused, or was lost before its purpose.
     pub(crate) fn note(&self, what: &'static str, example: impl Into<String>) {
-        open(&self.book).oddities.note(what, example);
+        self.record.open().surprises.note(what, example);
     }
 }
 

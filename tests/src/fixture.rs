@@ -1,4 +1,4 @@
-//! What every test on a stack begins with: the stack, tokens, members, and waiting for what must come.
+//! What every test on a stack begins with: the stack, tokens, clients, and waiting for events.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,27 +26,26 @@ use crate::token::Tokens;
 /// How long anything may take. The machine may be busy with other tests, and the emulator is slower than AWS.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A test's stack.
-pub struct Scene {
+/// The stack of a test.
+pub struct Fixture {
     /// The stack that `HUBBUB_OUTPUTS` names.
     pub stack: Stack,
     /// Signs with the stack's key.
     pub tokens: Tokens,
-    /// A suffix for ids, so that a test meets only itself.
+    /// A suffix for ids, so that tests don't meet each other.
     mark: String,
 }
 
 /// A client with its events.
-pub struct Member {
+pub struct TestClient {
     /// The client.
     pub client: Client,
     /// What happens on its channels.
     pub events: Events,
 }
 
-impl Scene {
-    /// The stack, and a mark of the test's own.
-    pub async fn set() -> Self {
+impl Fixture {
+    pub async fn new() -> Self {
         let stack = Stack::from_environment().unwrap();
         let tokens = Tokens::of(&stack).await.unwrap();
         Self { stack, tokens, mark: Ulid::new().to_string().to_lowercase() }
@@ -54,7 +53,7 @@ impl Scene {
 
     /// An id that no other test has.
     #[must_use]
-    pub fn own(&self, name: &str) -> String {
+    pub fn unique(&self, name: &str) -> String {
         format!("{name}-{}", self.mark)
     }
 
@@ -65,39 +64,39 @@ impl Scene {
     }
 
     /// Connects as a user.
-    pub async fn connect(&self, user: &str) -> Member {
+    pub async fn connect(&self, user: &str) -> TestClient {
         self.connect_with(self.options(user)).await
     }
 
     /// Connects with any options.
-    pub async fn connect_with(&self, options: Options) -> Member {
+    pub async fn connect_with(&self, options: Options) -> TestClient {
         let (client, events) = Client::connect(options).await.unwrap();
-        Member { client, events }
+        TestClient { client, events }
     }
 
     /// Connects as a user who joins a room.
-    pub async fn join(&self, user: &str, room: &str) -> Member {
-        let member = self.connect(user).await;
-        member.client.join_room(room).await.unwrap();
-        member
+    pub async fn join(&self, user: &str, room: &str) -> TestClient {
+        let client = self.connect(user).await;
+        client.client.join_room(room).await.unwrap();
+        client
     }
 
     /// Connects, and gets all direct messages that are kept.
-    pub async fn open_inbox(&self, user: &str) -> Member {
+    pub async fn open_inbox(&self, user: &str) -> TestClient {
         self.connect_with(self.options(user).inbox(Start::Beginning)).await
     }
 
     /// Fills a room with more members than are delivered inline.
-    pub async fn crowd(&self, room: &str) {
-        self.crowd_of(room, self.stack.outputs.inline_limit + 1).await;
+    pub async fn fill_room(&self, room: &str) {
+        self.fill_room_with(room, self.stack.outputs.inline_limit + 1).await;
     }
 
-    /// Fills a room with so many members. They are rows without sockets, and too young to be pruned.
-    pub async fn crowd_of(&self, room: &str, members: u64) {
+    /// Fills a room with this many members. They are rows without sockets, and too young to be pruned.
+    pub async fn fill_room_with(&self, room: &str, members: u64) {
         let channel = CoreChannel::Room(RoomId::parse(room).unwrap());
         let table = self.stack.table();
         for number in 0..members {
-            let name = self.own(&format!("crowd-{number}"));
+            let name = self.unique(&format!("filler-{number}"));
             let user = UserId::parse(&name).unwrap();
             let (connected_at, until) = (System.now(), Timestamp(u64::MAX));
             let connection = Connection { id: ConnectionId::new(name), user, connected_at, until };
@@ -113,13 +112,13 @@ impl Scene {
     }
 }
 
-impl Member {
+impl TestClient {
     /// The next message of a room or of the user. Other tests may send to everyone meanwhile.
     pub async fn next(&mut self) -> Delivery {
         self.next_where(|delivery| delivery.channel != Channel::Everyone).await
     }
 
-    /// The next message that is wanted; those before it are passed over.
+    /// The next wanted message; earlier ones are skipped.
     pub async fn next_where(&mut self, is_wanted: impl Fn(&Delivery) -> bool) -> Delivery {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
@@ -131,14 +130,14 @@ impl Member {
         }
     }
 
-    /// The next news of who has come to a watched room and gone from it.
+    /// The next presence event of a watched room.
     pub async fn next_presence(&mut self) -> Presence {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
-            match event.expect("news must come") {
+            match event.expect("a presence event must come") {
                 Some(Event::Presence(news)) => return news,
                 Some(Event::Message(_) | Event::Signal(_) | Event::Unexpected(_)) => {}
-                other => panic!("{other:?} instead of news"),
+                other => panic!("{other:?} instead of a presence event"),
             }
         }
     }
@@ -164,8 +163,8 @@ impl Member {
         ids
     }
 
-    /// The answer to any text.
-    pub async fn say(&self, text: &str) -> Value {
+    /// The error that any text is answered with.
+    pub async fn error_to(&self, text: &str) -> Value {
         let frame = self.client.raw(text).await.unwrap().frame;
         match frame {
             hubbub_client::ServerFrame::Error(error) => {

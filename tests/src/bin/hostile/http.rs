@@ -1,4 +1,4 @@
-//! Knocking at the door by hand: bytes over TCP, and the status that comes back.
+//! Requests written by hand: bytes over TCP, and the status that comes back.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::field::Field;
+use crate::attacker::Attacker;
 use crate::socket::PATIENCE;
 
-/// A handshake as it should be, but for what is added to it.
+/// A handshake that is correct, but for the additions.
 pub(crate) fn handshake(host: &str, path: &str, more: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -17,7 +17,6 @@ pub(crate) fn handshake(host: &str, path: &str, more: &str) -> String {
     )
 }
 
-/// What came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Status(u16),
@@ -41,18 +40,18 @@ impl Reply {
 ///
 /// # Errors
 /// Fails if the stack can't be reached.
-pub(crate) async fn knock(field: &Field, bytes: &[u8]) -> anyhow::Result<Reply> {
-    knock_for(field, bytes, PATIENCE).await
+pub(crate) async fn send(attacker: &Attacker, bytes: &[u8]) -> anyhow::Result<Reply> {
+    send_for(attacker, bytes, PATIENCE).await
 }
 
-/// As [`knock`], and hangs up after this time.
+/// As [`send`], but hangs up after this time.
 ///
 /// # Errors
 /// Fails if the stack can't be reached.
-pub(crate) async fn knock_for(field: &Field, bytes: &[u8], patience: Duration) -> anyhow::Result<Reply> {
-    let mut stream = TcpStream::connect(field.host()?.0).await?;
+pub(crate) async fn send_for(attacker: &Attacker, bytes: &[u8], patience: Duration) -> anyhow::Result<Reply> {
+    let mut stream = TcpStream::connect(attacker.host()?.0).await?;
     let exchange = async {
-        // Who is refused before all was sent finds the answer in the stream.
+        // A server that refuses before it has read everything has already answered.
         let _ = stream.write_all(bytes).await;
         let mut line = Vec::new();
         let mut buffer = [0; 256];
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_is_the_first_lines_second_word() {
+    fn status_is_the_second_word_of_the_first_line() {
         assert_eq!(status(b"HTTP/1.1 403 \r\ndate: x\r\n"), Some(403));
         assert_eq!(status(b"HTTP/1.1 101\r\n"), Some(101));
         assert_eq!(status(b"garbage\n"), None);
