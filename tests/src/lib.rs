@@ -1,4 +1,4 @@
-//! End-to-end tests, demo, soak, hostile acts and benchmarks on a local stack.
+//! End-to-end tests, demo, soak, hostile acts on a local stack.
 //!
 //! Here is what they share. Around the stack: where it is ([`stack`]), tokens that it accepts ([`token`]), a service that sends to its
 //! queue ([`service`]), the operator's command line ([`command_line`]), looking at what it has done ([`inspect`]) and measured

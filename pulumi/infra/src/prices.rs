@@ -1,5 +1,5 @@
 //! What AWS asks, for the dashboard: on demand in us-east-1, in US dollars, as AWS's price pages had it in November 2026. No free tier, no
-//! discount. `scripts/benchmark/prices.py` has some of them too, and a test holds that they are the same.
+//! discount.
 
 /// A price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
