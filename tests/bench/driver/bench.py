@@ -28,6 +28,7 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "example",
     "AWS_SESSION_TOKEN": "token",
     "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
 }
 
 
@@ -106,7 +107,8 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("AWS_") and not name.lower().endswith("_proxy")
     }
-    return {**inherited, **_CREDENTIALS, **more}
+    # A warning costs a start some time.
+    return {**inherited, **_CREDENTIALS, "NODE_NO_WARNINGS": "1", **more}
 
 
 def run_json(command: Sequence[object], *, env: Mapping[str, str] | None = None) -> Any:

@@ -67,7 +67,6 @@ def describe(data: dict[str, list[Any]]) -> str:
         "with one post per message (computed)": lambda row: row["rate"],
         "oldest unsent, median": lambda row: f"{row['oldest_unsent_ms_p50'] / 1e3:.1f} s",
         "longest": lambda row: f"{row['oldest_unsent_ms_max'] / 1e3:.1f} s",
-        "rounds": lambda row: row["rounds"],
     }
     return "\n\n".join(
         [

@@ -119,15 +119,16 @@ def _start(name: str, command: Command) -> tuple[float, float]:
         process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, env=env)
         try:
             connection, _ = runtime_api.accept()
-            with connection:
-                request = connection.recv(4_096)
-                seconds = time.perf_counter() - began
+            request = connection.recv(4_096)
+            seconds = time.perf_counter() - began
         except TimeoutError:
             raise BenchError(f"{name} has not asked for an invocation within {_TIMEOUT_SECONDS} s") from None
         finally:
             os.kill(process.pid, signal.SIGKILL)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
+    # Not earlier: a process that loses its connection would spend time on an error.
+    connection.close()
     if not request.startswith(_NEXT_INVOCATION):
         raise BenchError(f"the first request of {name} is {request[:80]!r}, and not for an invocation")
     return seconds * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3

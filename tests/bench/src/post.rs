@@ -75,12 +75,8 @@ pub async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     let config = sdk_config_for(Some("us-east-1".to_owned()), None, Some(credentials));
     match poster {
         By::Hubbub => {
-            let settings = PosterSettings {
-                concurrency: work.concurrency,
-                timeout: TIMEOUT,
-                rate: None,
-                trust: Trust::Only(pem),
-            };
+            let settings =
+                PosterSettings { concurrency: work.concurrency, timeout: TIMEOUT, rate: None, trust: Trust::Only(pem) };
             post(&FastPoster::new(&config, &work.url, settings)?, work).await
         }
         By::Sdk => {

@@ -104,7 +104,6 @@ struct Stack {
     delivery: Delivery<Table, Starter, Recorder, FastPoster, Metered>,
     rooms: Vec<Channel>,
     ends: Ends,
-    budget: Budget,
 }
 
 impl Stack {
@@ -134,7 +133,7 @@ impl Stack {
             large: Arc::default(),
         };
         let table = place.table();
-        Ok(Self { gateway, _dynamodb: dynamodb, client, table, delivery, rooms: channels, ends, budget })
+        Ok(Self { gateway, _dynamodb: dynamodb, client, table, delivery, rooms: channels, ends })
     }
 
     /// Delivers a batch of the queue.
@@ -175,11 +174,8 @@ fn record(room: &Channel, body_bytes: usize) -> anyhow::Result<Record> {
 pub struct Quota {
     members: u64,
     quota: u32,
-    account_quota: f64,
     rooms: usize,
-    senders: u32,
     seconds: f64,
-    posts: u64,
     throttled: u64,
     inbound: u64,
     inbound_refused: u64,
@@ -196,11 +192,8 @@ async fn measure_quota(members: u64, quota: u32, rooms: usize) -> anyhow::Result
     Ok(Quota {
         members,
         quota,
-        account_quota,
         rooms,
-        senders: stack.budget.page_senders(),
         seconds: run.seconds,
-        posts: run.counted.answered(200),
         throttled: run.counted.answered(429),
         inbound: run.counted.inbound,
         inbound_refused: run.counted.inbound_refused,
@@ -214,7 +207,6 @@ async fn measure_quota(members: u64, quota: u32, rooms: usize) -> anyhow::Result
 pub struct Growth {
     members: u64,
     seconds: f64,
-    posts: u64,
     cpu_us_per_member: f64,
     peak_mib: f64,
     read_units_per_member: f64,
@@ -234,7 +226,6 @@ async fn measure_growth(members: u64) -> anyhow::Result<Growth> {
     Ok(Growth {
         members,
         seconds: run.seconds,
-        posts: run.counted.answered(200),
         cpu_us_per_member: of_each(run.cpu.as_secs_f64() * 1e6),
         peak_mib: run.peak_mib,
         read_units_per_member: of_each(units),
@@ -275,13 +266,8 @@ async fn deliver_to_all(stack: &mut Stack, members: u64) -> anyhow::Result<(Run,
 #[derive(Debug, Serialize)]
 pub struct Coalescing {
     members: u64,
-    quota: u32,
     rate: u32,
     body_bytes: usize,
-    seconds: f64,
-    messages: u64,
-    rounds: u64,
-    posts: u64,
     posts_per_member_per_second: f64,
     oldest_unsent_ms_p50: f64,
     oldest_unsent_ms_max: f64,
@@ -306,26 +292,12 @@ async fn measure_coalescing(members: u64, quota: u32, rate: u32, seconds: u32) -
     published?;
     let mut ages = ages?;
     let seconds = schedule.began.elapsed().as_secs_f64();
-    // A broadcast gives its lease back before it ends, so one end at least is still to come.
-    let mut rounds = stack.next_end().await?.1.rounds;
-    while stack.table.state(&room).await?.is_some_and(|state| state.lease.is_some()) {
-        sleep(LOOK).await;
-    }
-    sleep(LOOK).await;
-    while let Ok(end) = stack.ends.try_recv() {
-        rounds += end?.1.rounds;
-    }
     ages.sort_by(f64::total_cmp);
     let posts = stack.gateway.counters()?.answered(200);
     Ok(Coalescing {
         members,
-        quota,
         rate,
         body_bytes: COALESCED_BODY_BYTES,
-        seconds,
-        messages,
-        rounds,
-        posts,
         posts_per_member_per_second: posts as f64 / members as f64 / seconds,
         oldest_unsent_ms_p50: ages.get(ages.len() / 2).copied().unwrap_or_default(),
         oldest_unsent_ms_max: ages.last().copied().unwrap_or_default(),
