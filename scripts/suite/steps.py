@@ -134,9 +134,10 @@ def python(run: Run) -> None:
     choice = ["-k", run.filter] if run.filter else []
     # From Python 3.12 on, 5 says that no test of this tool was chosen.
     good = (0, 5) if run.filter else (0,)
-    for interpreter, tool in (("python3", "suite"), (venv(), "local"), (venv(), "benchmark"), (audit_venv(), "audit")):
-        discover = ["-m", "unittest", "discover", "--quiet", "-s", f"scripts/{tool}/tests", "-t", "scripts"]
-        run.call(interpreter, *discover, *choice, good=good)
+    scripts = [("python3", "suite"), (venv(), "local"), (audit_venv(), "audit")]
+    tools = [*((python, f"scripts/{tool}/tests", "scripts") for python, tool in scripts), (venv(), "tests/bench/driver", "tests/bench")]
+    for interpreter, tests, top in tools:
+        run.call(interpreter, "-m", "unittest", "discover", "--quiet", "-s", tests, "-t", top, *choice, good=good)
 
 
 def sdk(run: Run) -> None:

@@ -1,5 +1,5 @@
 //! AWS's prices, for the dashboard: on demand in us-east-1, in US dollars, from AWS's price pages in November 2026, without free tier or
-//! discounts. `scripts/benchmark/prices.py` has some of them too; a test holds that they are the same.
+//! discounts.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {

@@ -137,26 +137,6 @@ fn bill_follows_the_prices() {
     assert_eq!(row("total")[0]["expression"], "SUM([messages, minutes, lambda, table, queue, states])");
 }
 
-/// A number as Python writes it in `prices.py`: `1.00 / 1e6` or `0.0000133334`.
-fn of_python(text: &str) -> f64 {
-    let (dollars, units) = text.split_once(" / ").unwrap_or((text, "1"));
-    dollars.parse::<f64>().unwrap() / units.parse::<f64>().unwrap()
-}
-
-#[test]
-fn dashboard_and_benchmark_have_the_same_prices() {
-    let python = file("scripts/benchmark/prices.py");
-    let mut shared = 0;
-    for (name, price) in prices::ALL {
-        let Some(line) = python.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = ")) else { continue };
-        let units = price.units.to_string().parse::<f64>().unwrap();
-        let dollars = price.dollars.parse::<f64>().unwrap() / units;
-        assert!((of_python(line) - dollars).abs() < 1e-15, "{name}: {line}");
-        shared += 1;
-    }
-    assert_eq!(shared, 5, "the benchmark knows five prices, and each is one of these");
-}
-
 #[test]
 fn alarm_names_its_guide_and_treats_missing_data() {
     for config in [json!({}), json!({"hubbub:awsEndpoint": "http://127.0.0.1:4566"})] {

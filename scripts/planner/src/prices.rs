@@ -1,7 +1,6 @@
 //! What AWS asks.
 //!
-//! Prices on demand in us-east-1, in US dollars, as AWS's price pages had them in November 2026: no free tier and no discount. `scripts/benchmark/prices.py`
-//! has those that it needs as well; a test holds the two equal.
+//! Prices on demand in us-east-1, in US dollars, as AWS's price pages had them in November 2026: no free tier and no discount.
 
 /// Where and when these prices were asked.
 pub const ASKED: &str = "us-east-1, on demand, November 2026";

@@ -1,31 +1,23 @@
-//! The prices are those of scripts/benchmark/prices.py.
+//! The planner's prices are the dashboard's.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::fs;
-use std::path::Path;
-
+use hubbub_infra::prices as dashboard;
 use hubbub_planner::prices;
 
-/// The value that `prices.py` gives to a name: numbers, with `*` and `/` between them.
-fn value_in_python(name: &str) -> f64 {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benchmark/prices.py");
-    let text = fs::read_to_string(file).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = ")).unwrap();
-    let mut factors = line.split('/').map(|factor| factor.trim().replace('_', "").parse::<f64>().unwrap());
-    let first = factors.next().unwrap();
-    factors.fold(first, |value, factor| value / factor)
-}
-
 #[test]
-fn both_lists_have_the_same_prices() {
+fn planner_and_dashboard_have_the_same_prices() {
     for (name, price) in [
         ("API_GATEWAY_MESSAGE", prices::API_GATEWAY_MESSAGE),
+        ("API_GATEWAY_CONNECTION_MINUTE", prices::API_GATEWAY_CONNECTION_MINUTE),
         ("LAMBDA_GB_SECOND", prices::LAMBDA_GB_SECOND),
         ("LAMBDA_REQUEST", prices::LAMBDA_REQUEST),
         ("DYNAMODB_READ_UNIT", prices::DYNAMODB_READ_UNIT),
+        ("DYNAMODB_WRITE_UNIT", prices::DYNAMODB_WRITE_UNIT),
+        ("SQS_REQUEST", prices::SQS_FIFO_REQUEST),
         ("STEP_FUNCTIONS_TRANSITION", prices::STEP_FUNCTIONS_TRANSITION),
-        ("SENDER_GB", prices::SENDER_GB),
     ] {
-        assert!((value_in_python(name) / price - 1.0).abs() < 1e-12, "{name}: {price}");
+        let (_, shown) = dashboard::ALL.iter().find(|(shown, _)| *shown == name).unwrap();
+        let shown = shown.dollars.parse::<f64>().unwrap() / shown.units as f64;
+        assert!((shown / price - 1.0).abs() < 1e-12, "{name}: {shown} on the dashboard, {price} in the planner");
     }
 }
