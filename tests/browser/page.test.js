@@ -152,13 +152,13 @@ describe("the page", { concurrency: 3 }, () => {
       () => otto.page.locator(".people li").count(),
       (count) => count === 2,
     );
-    await box.pressSequentially("hello");
-    await typing(noah).getByText("otto is typing …").waitFor();
+    // The line goes after some seconds, so it is looked for from the beginning.
+    const isTold = (person, text) => typing(person).getByText(text).waitFor();
+    await Promise.all([isTold(noah, "otto is typing …"), box.pressSequentially("hello")]);
     await otto.page.keyboard.press("Enter");
     await noah.reads("hello");
     assert.equal(await typing(noah).textContent(), "");
-    await box.fill("on second thoughts");
-    await typing(noah).getByText("otto is typing …").waitFor();
+    await Promise.all([isTold(noah, "otto is typing …"), box.fill("on second thoughts")]);
     await box.fill("");
     await until(
       "nobody is typing",
@@ -169,8 +169,7 @@ describe("the page", { concurrency: 3 }, () => {
 
     const paul = await come("paul", { hash: "#/direct/otto" });
     await otto.open("#/direct/paul");
-    await paul.page.getByLabel("Message", { exact: true }).fill("psst");
-    await typing(otto).getByText("paul is typing …").waitFor();
+    await Promise.all([isTold(otto, "paul is typing …"), paul.page.getByLabel("Message", { exact: true }).fill("psst")]);
 
     await otto.open("#/room/company");
     await otto.page.getByRole("button", { name: "Leave" }).click();
@@ -221,11 +220,12 @@ describe("the page", { concurrency: 3 }, () => {
       (head) => head === 42,
     );
     await proxy.open();
-    await gil.page.getByRole("button", { name: "Try now" }).click();
+    // The banner goes after some seconds, so it is looked for from the beginning.
+    const banner = gil.page.locator(".banner").getByText("12 messages recovered, nothing lost").waitFor();
+    await Promise.all([banner, gil.page.getByRole("button", { name: "Try now" }).click()]);
     await gil.sees("live");
     await gil.reads("written while offline");
     await gil.page.getByText("You were away. 12 messages recovered, in order").waitFor({ state: "attached" });
-    await gil.page.locator(".banner").getByText("12 messages recovered, nothing lost").waitFor();
     assert.ok(await gil.page.locator(".latest").isHidden(), "who was at the end is at the end");
     assert.deepEqual(await readThrough(gil), [...numbered(42), "written while offline"]);
   });
@@ -417,12 +417,13 @@ scene("the server is restarted: the page finds the new one, and says what can't 
   await quin.page.locator(".banner").getByText("does not answer").waitFor();
   await quin.say("written in between");
   await stack.up();
-  await quin.page.getByRole("button", { name: "Try now" }).click();
+  // The banner goes after some seconds, so it is looked for from the beginning.
+  const banner = quin.page.locator(".banner").getByText("not everything that was missed could be recovered").waitFor();
+  await Promise.all([banner, quin.page.getByRole("button", { name: "Try now" }).click()]);
   await quin.sees("live");
   await quin.reads("written in between");
   // The emulator's table went with it: this is a new log, and what was in the old one nobody can know.
   await quin.page.getByText("Something may be missing here").waitFor();
-  await quin.page.locator(".banner").getByText("not everything that was missed could be recovered").waitFor();
   const ruth = await come("ruth", { hash: "#/room/lasting" });
   await ruth.reads("written in between");
   await ruth.say("after it");
@@ -437,9 +438,23 @@ async function headOf(channel) {
   return channels[0].head;
 }
 
-/** Two frames in which nothing moves. */
+/** Waits until the list stands still: nothing is loading, and four frames in a row show the same rows at the same place. */
 async function settle(person) {
-  await person.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 50)))));
+  const look = () =>
+    person.page.getByRole("feed").evaluate(async (feed) => {
+      const state = () => {
+        const rows = [...feed.querySelectorAll(".row")];
+        return [feed.getAttribute("aria-busy"), feed.scrollTop, feed.scrollHeight, rows.length, rows[0]?.dataset.id, rows.at(-1)?.dataset.id].join();
+      };
+      const seen = new Set();
+      for (let frame = 0; frame < 4; frame += 1) {
+        // A timer too: what has come is drawn up to 50 ms later.
+        await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 20)));
+        seen.add(state());
+      }
+      return { isBusy: feed.getAttribute("aria-busy") === "true", states: seen.size };
+    });
+  await until("the list stands still", look, ({ isBusy, states }) => !isBusy && states === 1);
 }
 
 /** Reads the conversation from its beginning to its end as somebody who scrolls does. */

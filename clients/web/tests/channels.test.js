@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { atClient, atServer, record, seqs, start, turn, turnUntil, until } from "./support.js";
+import { record, seqs, start, turn, turnUntil, until } from "./support.js";
 
 /** A member of `lobby` whose log has `before` messages already. */
 async function member(t, before = 0, options = {}) {
@@ -39,11 +39,11 @@ test("a join says the epoch, the head and whether what was missed could be given
 });
 
 test("a duplicate frame is dropped", async (t) => {
-  const { server, client, room, messages } = await member(t);
+  const { server, room, messages, quiet } = await member(t);
   server.onPost = (_, frame) => (isPost(frame) ? [frame, frame] : [frame]);
   server.append("room:lobby", { body: "a" });
   server.append("room:lobby", { body: "b" });
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(messages.map(({ body }) => body), ["a", "b"]);
   assert.equal(server.sent("join").length, 1, "and nobody takes it for a gap");
 });
@@ -144,7 +144,7 @@ test("recovered: false is handed to the application, and the channel goes on fro
 });
 
 test("a late frame of an older life of the log costs one join, and changes nothing", async (t) => {
-  const { client, server, room, messages, connection, channel, frame } = await member(t, 1);
+  const { client, server, room, messages, connection, channel, frame, quiet } = await member(t, 1);
   const late = frame({ seq: 2, id: "late", from: "svc", body: "late", at: 5 });
   channel.reset();
   server.append("room:lobby", { body: "new life" });
@@ -155,7 +155,7 @@ test("a late frame of an older life of the log costs one join, and changes nothi
   await until(() => server.sent("join").length > joins);
   server.append("room:lobby", { body: "next" });
   await until(() => messages.at(-1)?.body === "next");
-  await atClient(client, room);
+  await quiet();
   assert.equal(server.sent("join").length, joins + 1);
   assert.deepEqual(resets, []);
   assert.ok(messages.every(({ body }) => body !== "late"));
@@ -270,7 +270,7 @@ test("a log that can't be completed is taken at its word in the end, and the app
 });
 
 test("what is held back has a bound, and what is dropped beyond it is fetched", async (t) => {
-  const { server, clock, messages, room } = await member(t, 0, { maxHeld: 3 });
+  const { server, clock, messages, room, quiet } = await member(t, 0, { maxHeld: 3 });
   server.onPost = DROP;
   server.append("room:lobby", { body: 0 });
   server.onPost = (_, frame) => [frame];
@@ -278,7 +278,7 @@ test("what is held back has a bound, and what is dropped beyond it is fetched", 
   server.onFrame = (connection, frame) => frame.action === "join" && joins.push([connection, frame]) === 1;
   for (let n = 1; n < 20; n += 1) server.append("room:lobby", { body: n });
   const [connection, first] = await until(() => joins[0]);
-  await atClient(null, room);
+  await quiet();
   assert.deepEqual(messages, []);
   // The answer holds the first message only, as if it had been asked when there was but one.
   const { epoch, entries } = server.channel("room:lobby");
@@ -290,11 +290,11 @@ test("what is held back has a bound, and what is dropped beyond it is fetched", 
 });
 
 test("a channel that isn't followed hands out nothing", async (t) => {
-  const { client, server, room } = await member(t);
+  const { client, server, quiet } = await member(t);
   const told = record(client, "message");
   server.append("everyone", { body: "psst" });
   server.append("user:alice", { body: "psst" });
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(told, []);
 });
 
@@ -334,7 +334,7 @@ test("leaving ends the messages at once, and forgets the position", async (t) =>
 });
 
 test("leaving while a join is under way leaves when the join is answered", async (t) => {
-  const { client, server } = await start(t);
+  const { client, server, quiet } = await start(t);
   const room = client.room("lobby");
   let answer;
   server.onFrame = (connection, frame) => frame.action === "join" && ((answer = () => connection.answer(frame)), true);
@@ -342,7 +342,7 @@ test("leaving while a join is under way leaves when the join is answered", async
   await until(() => answer);
   const left = room.leave();
   await joined;
-  await atServer(client, server);
+  await quiet();
   assert.deepEqual(server.sent("leave"), [], "the two could overtake each other");
   answer();
   await until(() => server.sent("leave").length === 1);
@@ -584,7 +584,7 @@ test("orders are sent as the protocol has them", async (t) => {
 });
 
 test("a listener that throws doesn't keep the messages from the others, and stops when it is told to", async (t) => {
-  const { server, client, room, messages } = await member(t);
+  const { server, room, messages, quiet } = await member(t);
   const stop = room.on("message", () => {
     throw new Error("a listener's own fault");
   });
@@ -598,27 +598,27 @@ test("a listener that throws doesn't keep the messages from the others, and stop
   stop();
   server.append("room:lobby", { body: 2 });
   await until(() => messages.length === 2);
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(faults, ["a listener's own fault"]);
 });
 
 test("a loop gets the messages from its beginning on, and ends when the room is left", async (t) => {
-  const { server, room } = await member(t);
+  const { server, room, quiet } = await member(t);
   const loop = collect(room);
   server.append("room:lobby", { body: 1 });
   server.append("room:lobby", { body: 2 });
-  await atClient(null, room);
+  await quiet();
   await room.leave();
   assert.deepEqual((await loop).map(({ body }) => body), [1, 2]);
 });
 
 test("a loop that is broken off gets nothing more", async (t) => {
-  const { server, room } = await member(t, 0, { maxUnread: 2 });
+  const { server, room, quiet } = await member(t, 0, { maxUnread: 2 });
   setImmediate(() => server.append("room:lobby", { body: 1 }));
   const iterator = room[Symbol.asyncIterator]();
   assert.equal((await iterator.next()).value.body, 1);
   server.append("room:lobby", { body: 2 });
-  await atClient(null, room);
+  await quiet();
   assert.deepEqual(await iterator.return(), { value: undefined, done: true });
   assert.deepEqual(await iterator.next(), { value: undefined, done: true });
 });
@@ -639,10 +639,10 @@ test("a loop ends when the client is closed, and throws if the server closed it"
 });
 
 test("a loop that doesn't keep up ends with an error after what it could hold", async (t) => {
-  const { server, room } = await member(t, 0, { maxUnread: 2 });
+  const { server, room, quiet } = await member(t, 0, { maxUnread: 2 });
   const iterator = room[Symbol.asyncIterator]();
   for (let n = 0; n < 5; n += 1) server.append("room:lobby", { body: n });
-  await atClient(null, room);
+  await quiet();
   assert.equal((await iterator.next()).value.body, 0);
   assert.equal((await iterator.next()).value.body, 1);
   await assert.rejects(iterator.next(), { code: "too_slow" });
@@ -656,7 +656,7 @@ async function collect(room) {
 }
 
 test("a join whose answer makes no sense is tried again after a pause, and not at once", async (t) => {
-  const { client, server, clock } = await start(t);
+  const { client, server, clock, quiet } = await start(t);
   server.append("room:lobby", { body: "one" });
   let isBroken = true;
   server.onPost = (_, frame) => [frame.type === "joined" && isBroken ? { ...frame, messages: 5 } : frame];
@@ -664,7 +664,7 @@ test("a join whose answer makes no sense is tried again after a pause, and not a
   const joined = room.join({ since: 0 });
   await until(() => server.sent("join").length > 0);
   // Each takes a way there and back, in which the next join would come.
-  for (let times = 0; times < 5; times += 1) await atServer(client, server);
+  for (let times = 0; times < 5; times += 1) await quiet();
   assert.equal(server.sent("join").length, 1);
   isBroken = false;
   await turnUntil(clock, 500, () => room.position?.seq === 1);

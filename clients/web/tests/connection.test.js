@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { connect } from "hubbub-client";
-import { atClient, atServer, FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
+import { FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -17,21 +17,6 @@ async function member(world) {
   await room.join();
   return { ...world, room, messages };
 }
-
-test("the token goes as a subprotocol, beside the one that is answered", async (t) => {
-  const { client, server } = await start(t);
-  await until(() => client.status === "live");
-  const [connection] = server.connections;
-  assert.deepEqual([connection.token, connection.protocol, connection.url], [token(), "hubbub.v1", "/"]);
-  assert.equal(client.user, "alice");
-});
-
-test("the token goes in the address where subprotocols aren't answered", async (t) => {
-  const { client, server } = await start(t, { auth: "query" });
-  await until(() => client.status === "live");
-  const [connection] = server.connections;
-  assert.deepEqual([connection.token, connection.protocol, connection.url], [token(), "", `/?token=${token()}`]);
-});
 
 test("a token is fetched for each socket", async (t) => {
   let fetched = 0;
@@ -65,7 +50,7 @@ test("a token that never comes, and a socket that never opens, are given up in t
   }
   const { client, clock } = await start(t, {
     getToken: () => (++tries === 1 ? new Promise(() => {}) : token()),
-    WebSocket: new Proxy(WebSocket, { construct: (target, args) => (tries === 2 ? new Silent() : new target(...args)) }),
+    wrap: (WebSocket) => new Proxy(WebSocket, { construct: (target, args) => (tries === 2 ? new Silent() : new target(...args)) }),
   });
   const changes = record(client, "status");
   await turn();
@@ -236,8 +221,7 @@ test("a socket is left for a fresh one between 90 and 115 minutes of age, at a r
   for (const [random, age] of [[0, 90], [0.5, 102.5], [0.999_999, 115]]) {
     const { client, server, clock } = await start(t, { random: () => random });
     await until(() => client.status === "live");
-    for (const connection of server.connections) connection.server.onFrame = (one, frame) => (one.answer(frame), true);
-    await quietly(clock, server, age * MINUTE - SECOND);
+    await clock.advance(age * MINUTE - SECOND);
     assert.equal(server.connected, 1, `not before ${age} minutes`);
     await clock.advance(SECOND);
     await until(() => server.connected === 2);
@@ -247,20 +231,8 @@ test("a socket is left for a fresh one between 90 and 115 minutes of age, at a r
   }
 });
 
-/** Turns the clock in steps that leave real sockets the time to answer pings. */
-async function quietly(clock, server, ms) {
-  const end = clock.now() + ms;
-  while (clock.now() < end) {
-    const pings = server.sent("ping").length;
-    const step = Math.min(8 * MINUTE, end - clock.now());
-    await clock.advance(step);
-    if (step === 8 * MINUTE) await until(() => server.sent("ping").length > pings);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 test("a move joins on the new socket with since before the old one is closed, and loses and doubles nothing", async (t) => {
-  const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const { client, server, clock, messages, room, quiet } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const changes = record(client, "status");
   server.append("room:lobby", { body: "before" });
   await until(() => messages.length === 1);
@@ -277,13 +249,13 @@ test("a move joins on the new socket with since before the old one is closed, an
   await until(() => !old.isOpen);
   server.append("room:lobby", { body: "by the new socket" });
   await until(() => messages.length === 3);
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(messages.map(({ body }) => body), ["before", "by the old socket", "by the new socket"]);
   assert.deepEqual(changes, [], "the application sees nothing of it");
 });
 
 test("what the old socket is still to answer is waited for in a move", async (t) => {
-  const { server, clock, room } = await member(await start(t, { moveAfter: [10 * SECOND, 10 * SECOND] }));
+  const { server, clock, room, quiet } = await member(await start(t, { moveAfter: [10 * SECOND, 10 * SECOND] }));
   const [old] = server.connections;
   let answer;
   server.onFrame = (connection, frame) => frame.action === "publish" && ((answer = () => connection.answer(frame)), true);
@@ -291,7 +263,7 @@ test("what the old socket is still to answer is waited for in a move", async (t)
   await until(() => answer);
   await clock.advance(10 * SECOND);
   await until(() => server.connections[1]?.members.has("room:lobby"));
-  await atClient(null, room);
+  await quiet();
   assert.equal(old.isOpen, true);
   answer();
   assert.deepEqual(await published, { id: "m", channel: "room:lobby" });
@@ -300,14 +272,14 @@ test("what the old socket is still to answer is waited for in a move", async (t)
 });
 
 test("a receipt that is still to come keeps the old socket for a moment", async (t) => {
-  const { client, server, clock, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const { client, server, clock, room, quiet } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const [old] = server.connections;
   const receipts = record(client, "receipt");
   await room.publish("x", { id: "m", receipt: true });
   assert.equal(server.sent("publish")[0].receipt, true);
   await clock.advance(MINUTE);
   await until(() => server.connections[1]?.members.has("room:lobby"));
-  await atClient(client, room);
+  await quiet();
   assert.equal(old.isOpen, true);
   const receipt = { channel: "room:lobby", id: "m", seq: 1, members: 1, delivered: 1, gone: 0, failed: 0, ms: 9 };
   old.send({ type: "receipt", ...receipt });
@@ -316,14 +288,14 @@ test("a receipt that is still to come keeps the old socket for a moment", async 
 });
 
 test("the old socket's news of being kicked are old where the new one has been joined, and count where not", async (t) => {
-  const { client, server, clock, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const { client, server, clock, room, quiet } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const left = record(client, "left");
   const kicked = { type: "left", channel: "room:lobby", reason: "kicked" };
   await room.publish("x", { receipt: true }); // The receipt that doesn't come keeps the old socket.
   const [old] = server.connections;
   await clock.advance(MINUTE);
   await until(() => server.connections[1]?.members.has("room:lobby"));
-  await atClient(client, room);
+  await quiet();
   old.send(kicked);
   old.send({ type: "receipt", channel: "room:lobby", id: server.sent("publish")[0].id });
   await until(() => !old.isOpen);
@@ -559,13 +531,13 @@ test("close closes the socket, leaves no timer, and what waits is rejected", asy
 });
 
 test("close ends a read and an order that wait before they are asked again", async (t) => {
-  const { client, server, room } = await member(await start(t));
+  const { client, server, room, quiet } = await member(await start(t));
   server.onFrame = (connection, frame) => {
     connection.refuse(frame, "too_fast", { retry_ms: 5_000 });
     return true;
   };
   const waiting = [room.who(), room.kick("bob")];
-  await atServer(client, server);
+  await quiet();
   await turn();
   client.close();
   for (const one of waiting) await assert.rejects(one, { code: "closed" });

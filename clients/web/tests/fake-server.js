@@ -263,9 +263,13 @@ export class Connection {
   }
 }
 
-/** The token of a handshake, in any of the three ways. */
 function bearer({ headers, url }) {
-  const protocol = headers["sec-websocket-protocol"]?.split(/, */).find((one) => one.startsWith("bearer."));
+  return tokenOf(url, headers["sec-websocket-protocol"]?.split(/, */));
+}
+
+/** The token of a handshake: a subprotocol or a query parameter. @param {string} url @param {string[]} [protocols] */
+export function tokenOf(url, protocols = []) {
+  const protocol = protocols.find((one) => one.startsWith("bearer."));
   return protocol?.slice("bearer.".length) ?? new URL(url, "ws://x").searchParams.get("token");
 }
 

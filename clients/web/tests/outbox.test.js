@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { atServer, record, start, turn, turnUntil, until } from "./support.js";
+import { record, start, turn, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -50,10 +50,10 @@ test("a direct message goes to the user, with no join", async (t) => {
 });
 
 test("one publish at a time is on its way for each channel, and channels don't wait for each other", async (t) => {
-  const { client, server, room } = await member(t);
+  const { client, server, room, quiet } = await member(t);
   const withheld = withhold(server);
   const all = [room.publish("a1"), room.publish("a2"), client.direct("bob", "b1"), client.direct("bob", "b2")];
-  await atServer(client, server);
+  await quiet();
   assert.deepEqual(withheld.map(({ frame }) => frame.body), ["a1", "b1"]);
   withheld[1].answer();
   await until(() => withheld.length === 3);
@@ -124,13 +124,13 @@ test("a direct message whose answer was lost is sent again with the same id", as
 });
 
 test("a publish that isn't answered in time is sent again with the same id", async (t) => {
-  const { client, server, clock } = await start(t);
+  const { client, server, clock, quiet } = await start(t);
   const withheld = withhold(server);
   const sent = client.direct("bob", "once");
   await until(() => withheld.length === 1);
   await clock.advance(SECOND);
   client.wake(); // The socket is alive.
-  await atServer(client, server);
+  await quiet();
   await client.inbox.history();
   await clock.advance(29 * SECOND);
   await turnUntil(clock, 100, () => withheld.length === 2);
@@ -184,7 +184,7 @@ test("a message that was never sent may wait as long as it takes", async (t) => 
 });
 
 test("too_fast waits as long as the server says, and what comes behind it waits with it", async (t) => {
-  const { client, server, clock, room } = await member(t);
+  const { server, clock, room, quiet } = await member(t);
   let isFull = true;
   server.onFrame = (connection, frame) => {
     if (frame.action !== "publish" || !isFull) return false;
@@ -196,7 +196,7 @@ test("too_fast waits as long as the server says, and what comes behind it waits 
   await until(() => clock.due - clock.now() === 700);
   isFull = false;
   await clock.advance(699);
-  await atServer(client, server);
+  await quiet();
   assert.equal(server.sent("publish").length, 1);
   await clock.advance(1);
   await Promise.all(all);

@@ -9,23 +9,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "hubbub-client";
-import { FakeServer, subject } from "./fake-server.js";
-import { FakeClock, token, turn } from "./support.js";
+import { FakeServer } from "./fake-server.js";
+import { memorySockets } from "./network.js";
+import { FakeClock, randomness, token, turn } from "./support.js";
 
 const SEEDS = process.env.SEED ? [Number(process.env.SEED)] : [1, 2, 3, 4, 5, 6, 7, 8];
 const STEPS = 2_000;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-
-/** Mulberry32: small, and the same everywhere. */
-function randomness(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A network that loses, doubles and reorders what a server posts, and now and then breaks. */
 function network(server, clock, random) {
@@ -46,40 +37,16 @@ function network(server, clock, random) {
   };
   server.onFrame = () => chance(0.01); // A frame is lost on its way to the server.
 
-  class Socket {
-    #connection;
-    #isOpen = true;
-    #sendAt = 0;
-
-    constructor(_, protocols) {
-      const user = subject(protocols[1].slice("bearer.".length));
-      clock.setTimeout(() => (chance(0.2) ? this.#broken() : this.#open(user)), soon());
-    }
-
-    #open(user) {
-      if (!this.#isOpen) return;
-      const send = (text) => clock.setTimeout(() => this.#isOpen && this.onmessage?.({ data: text }), soon());
-      this.#connection = server.accept(user, { send, close: () => clock.setTimeout(() => this.#broken(), soon()) });
-      this.onopen();
-    }
-
-    #broken() {
-      if (!this.#isOpen) return;
-      this.#isOpen = false;
-      this.onclose?.({ code: 1006, reason: "" });
-    }
-
-    send(text) {
-      // What a client sends keeps its order on a socket, and can be lost with it.
-      this.#sendAt = Math.max(this.#sendAt + 1, clock.now() + soon());
-      clock.setTimeout(() => this.#connection.hear(text), this.#sendAt - clock.now());
-    }
-
-    close() {
-      this.#isOpen = false;
-      this.#connection?.gone();
-    }
-  }
+  // The server's frames overtake each other. A client's keep their order.
+  const toClient = () => (run) => clock.setTimeout(run, soon());
+  const toServer = () => {
+    let arrivesAt = 0;
+    return (run) => {
+      arrivesAt = Math.max(arrivesAt + 1, clock.now() + soon());
+      clock.setTimeout(run, arrivesAt - clock.now());
+    };
+  };
+  const Socket = memorySockets(server, { toServer, toClient, isRefused: () => chance(0.2) });
 
   const cutSomebody = () => {
     const { connections } = server;

@@ -123,10 +123,11 @@ describe("on a real stack", { concurrency: true }, () => {
     const ben = await member("ben", "move", { moveAfter: [300, 600] });
     await until("it is live", () => ben.client.status === "live");
     const states = record(ben.client, "status");
-    for (const number of numbers(20)) await (number % 3 ? ann : ben).room.publish(number);
-    await until("all have come", () => ben.messages.length === 20);
-    assert.deepEqual(bodies(ben.messages), numbers(20));
-    assert.ok(ben.sockets.length > 2, `it had ${ben.sockets.length} sockets`);
+    let published = 0;
+    // However fast the stack is, two moves fall into the time.
+    while (published < 20 || ben.sockets.length < 3) await ((published += 1) % 3 ? ann : ben).room.publish(published);
+    await until("all have come", () => ben.messages.length === published);
+    assert.deepEqual(bodies(ben.messages), numbers(published));
     assert.deepEqual(states, [], "and the application sees nothing of it");
   });
 
