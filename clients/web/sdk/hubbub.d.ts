@@ -113,9 +113,10 @@ export interface Accepted {
   channel: string;
 }
 
-/** The order is durable: it takes its place among the channel's messages. */
-export interface Ordered {
+/** The moderation command is durable. It takes its place among the channel's messages. */
+export interface CommandAccepted {
   channel: string;
+  command: "kick" | "ban" | "unban" | "delete" | "close" | "open";
   user?: string;
 }
 
@@ -310,16 +311,16 @@ export interface Room<Body = unknown> extends Channel<Body> {
   leave(): Promise<void>;
   who(): Promise<Members>;
   /** Makes a user leave; they may come back. */
-  kick(user: string): Promise<Ordered>;
+  kick(user: string): Promise<CommandAccepted>;
   /** Keeps a user out until a time (milliseconds since 1970). */
-  ban(user: string, until: number | Date): Promise<Ordered>;
-  unban(user: string): Promise<Ordered>;
+  ban(user: string, until: number | Date): Promise<CommandAccepted>;
+  unban(user: string): Promise<CommandAccepted>;
   /** Deletes the body of a message. */
-  delete(seq: number): Promise<Ordered>;
+  delete(seq: number): Promise<CommandAccepted>;
   /** Makes everybody leave, and nobody may join; with `erase` the bodies of all its messages are deleted too. */
-  close(options?: { erase?: boolean }): Promise<Ordered>;
+  close(options?: { erase?: boolean }): Promise<CommandAccepted>;
   /** Opens a closed room again. */
-  open(): Promise<Ordered>;
+  open(): Promise<CommandAccepted>;
 }
 
 export interface Client extends Listenable<ClientEvents> {
@@ -339,10 +340,10 @@ export interface Client extends Listenable<ClientEvents> {
   /** Sends a signal to all of a user's connections; otherwise as `room.signal`. */
   signal(user: string, body: unknown): Promise<Signalled>;
   /** Closes a user's sockets, everywhere. */
-  kick(user: string): Promise<Ordered>;
+  kick(user: string): Promise<CommandAccepted>;
   /** Keeps a user out of the stack until a time (milliseconds since 1970). */
-  ban(user: string, until: number | Date): Promise<Ordered>;
-  unban(user: string): Promise<Ordered>;
+  ban(user: string, until: number | Date): Promise<CommandAccepted>;
+  unban(user: string): Promise<CommandAccepted>;
   /** Tries at once to connect, or asks an open socket if it is alive. Browsers that come online do it by themselves. */
   wake(): void;
   /** Ends it for good; what waits is rejected with the code `closed`. */

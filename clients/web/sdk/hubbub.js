@@ -1,4 +1,4 @@
-// Hubbub's client for browsers and Node. build.js has written it from src/, where the reasons are: change it there.
+// Hubbub's client for browsers and Node. Generated from src/ by build.js: make changes there.
 class HubbubError extends Error {
     constructor(code, message, { retryMs, id, cause } = {}) {
         super(message, cause === undefined ? undefined : { cause });
@@ -25,69 +25,6 @@ function connectionLost(fields, why = "the socket is closed") {
 }
 function notJoined(channel) {
     return new HubbubError("not_a_member", `\`${channel}\` is not joined: join it first`);
-}
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
-const DEFAULTS = {
-    backoffBase: SECOND,
-    backoffCap: 30 * SECOND,
-    requestTimeout: 30 * SECOND,
-    connectTimeout: 30 * SECOND,
-    pingEvery: 8 * MINUTE,
-    moveAfter: [90 * MINUTE, 115 * MINUTE],
-    maxOutbox: 1_000,
-    maxHeld: 1_000,
-    maxUnread: 10_000,
-};
-const HOST_CLOCK = {
-    now: () => Date.now(),
-    setTimeout: (run, ms) => setTimeout(run, ms),
-    clearTimeout: (timer) => clearTimeout(timer),
-};
-function checkId(what, id) {
-    if (typeof id === "string" && /^[A-Za-z0-9._:-]{1,64}$/.test(id))
-        return;
-    throw new HubbubError("invalid_id", `\`${id}\` is not a ${what} id: use 1 to 64 of \`A–Z a–z 0–9 . _ : -\``);
-}
-function checkUrl({ url }) {
-    if (URL.canParse?.(url) !== false && /^wss?:/.test(url))
-        return;
-    throw new HubbubError("invalid_options", `\`${url}\` is not a WebSocket address: give the stack's, \`wss://…\``);
-}
-function checkToken({ token, getToken }) {
-    if ((token === undefined) === (getToken === undefined)) {
-        throw new HubbubError("invalid_options", "give either `getToken`, a function that fetches a token, or `token`");
-    }
-    return getToken ?? (() => (token));
-}
-function checkWebSocket({ WebSocket = globalThis.WebSocket }) {
-    if (WebSocket)
-        return WebSocket;
-    throw new HubbubError("invalid_options", "there is no `WebSocket` here: give one, such as the npm package `ws`, as the option `WebSocket`");
-}
-function checkState(state) {
-    for (const [name, position] of Object.entries(state)) {
-        if (typeof position?.epoch === "string" && Number.isSafeInteger(position.seq) && position.seq >= 0)
-            continue;
-        throw new HubbubError("invalid_options", `\`state\` has no position for \`${name}\`: give what \`client.state\` gave`);
-    }
-    return { ...state };
-}
-function readToken(token) {
-    try {
-        if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token))
-            throw new Error("not three parts");
-        const bytes = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
-        const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))));
-        if (typeof claims.sub === "string")
-            return claims;
-    }
-    catch {
-    }
-    throw new HubbubError("invalid_token", "the token is not a JSON Web Token with a `sub`");
-}
-function withoutUndefined(object) {
-    return (Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)));
 }
 function defer() {
     const deferred = {};
@@ -345,46 +282,68 @@ function difference(before, now) {
     return isSame && change.joined.length === 0 && change.left.length === 0 ? null : { ...copy(now), ...change };
 }
 const copy = ({ count, users, paused }) => ({ count, users: [...users], paused });
-class Time {
-    #clock;
-    #isOver = false;
-    #timers = new Set();
-    #sleepers = new Set();
-    constructor(clock) {
-        this.#clock = clock;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const DEFAULTS = {
+    backoffBase: SECOND,
+    backoffCap: 30 * SECOND,
+    requestTimeout: 30 * SECOND,
+    connectTimeout: 30 * SECOND,
+    pingEvery: 8 * MINUTE,
+    moveAfter: [90 * MINUTE, 115 * MINUTE],
+    maxOutbox: 1_000,
+    maxHeld: 1_000,
+    maxUnread: 10_000,
+};
+const HOST_CLOCK = {
+    now: () => Date.now(),
+    setTimeout: (run, ms) => setTimeout(run, ms),
+    clearTimeout: (timer) => clearTimeout(timer),
+};
+function checkId(what, id) {
+    if (typeof id === "string" && /^[A-Za-z0-9._:-]{1,64}$/.test(id))
+        return;
+    throw new HubbubError("invalid_id", `\`${id}\` is not a ${what} id: use 1 to 64 of \`A–Z a–z 0–9 . _ : -\``);
+}
+function checkUrl({ url }) {
+    if (URL.canParse?.(url) !== false && /^wss?:/.test(url))
+        return;
+    throw new HubbubError("invalid_options", `\`${url}\` is not a WebSocket address: give the stack's, \`wss://…\``);
+}
+function checkToken({ token, getToken }) {
+    if ((token === undefined) === (getToken === undefined)) {
+        throw new HubbubError("invalid_options", "give either `getToken`, a function that fetches a token, or `token`");
     }
-    now() {
-        return this.#clock.now();
+    return getToken ?? (() => (token));
+}
+function checkWebSocket({ WebSocket = globalThis.WebSocket }) {
+    if (WebSocket)
+        return WebSocket;
+    throw new HubbubError("invalid_options", "there is no `WebSocket` here: give one, such as the npm package `ws`, as the option `WebSocket`");
+}
+function checkState(state) {
+    for (const [name, position] of Object.entries(state)) {
+        if (typeof position?.epoch === "string" && Number.isSafeInteger(position.seq) && position.seq >= 0)
+            continue;
+        throw new HubbubError("invalid_options", `\`state\` has no position for \`${name}\`: give what \`client.state\` gave`);
     }
-    after(ms, run) {
-        const timer = this.#clock.setTimeout(() => {
-            this.#timers.delete(timer);
-            run();
-        }, ms);
-        this.#timers.add(timer);
-        return timer;
+    return { ...state };
+}
+function readToken(token) {
+    try {
+        if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token))
+            throw new Error("not three parts");
+        const bytes = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
+        const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))));
+        if (typeof claims.sub === "string")
+            return claims;
     }
-    cancel(timer) {
-        if (this.#timers.delete(timer))
-            this.#clock.clearTimeout(timer);
+    catch {
     }
-    async sleep(ms) {
-        if (ms <= 0 || this.#isOver)
-            return;
-        const { promise, resolve } = (defer());
-        this.#sleepers.add(resolve);
-        this.after(ms, resolve);
-        await promise;
-        this.#sleepers.delete(resolve);
-    }
-    end() {
-        this.#isOver = true;
-        for (const timer of this.#timers)
-            this.#clock.clearTimeout(timer);
-        this.#timers.clear();
-        for (const wakeUp of this.#sleepers)
-            wakeUp();
-    }
+    throw new HubbubError("invalid_token", "the token is not a JSON Web Token with a `sub`");
+}
+function withoutUndefined(object) {
+    return (Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)));
 }
 class Wire {
     members = new Set();
@@ -802,6 +761,47 @@ function inDoubt(id) {
     const message = `it is not known if \`${id}\` was accepted: its answer was lost, and the server may have forgotten the id meanwhile`;
     return new HubbubError("in_doubt", message, { id });
 }
+class Time {
+    #clock;
+    #isOver = false;
+    #timers = new Set();
+    #sleepers = new Set();
+    constructor(clock) {
+        this.#clock = clock;
+    }
+    now() {
+        return this.#clock.now();
+    }
+    after(ms, run) {
+        const timer = this.#clock.setTimeout(() => {
+            this.#timers.delete(timer);
+            run();
+        }, ms);
+        this.#timers.add(timer);
+        return timer;
+    }
+    cancel(timer) {
+        if (this.#timers.delete(timer))
+            this.#clock.clearTimeout(timer);
+    }
+    async sleep(ms) {
+        if (ms <= 0 || this.#isOver)
+            return;
+        const { promise, resolve } = (defer());
+        this.#sleepers.add(resolve);
+        this.after(ms, resolve);
+        await promise;
+        this.#sleepers.delete(resolve);
+    }
+    end() {
+        this.#isOver = true;
+        for (const timer of this.#timers)
+            this.#clock.clearTimeout(timer);
+        this.#timers.clear();
+        for (const wakeUp of this.#sleepers)
+            wakeUp();
+    }
+}
 const IDLE_PAUSE = 100;
 const MAX_SEEN = 100;
 const MAX_SIGNALS = 100;
@@ -920,10 +920,10 @@ class Session {
         const seen = Object.entries(this.state);
         for (let from = 0; from === 0 || from < seen.length; from += MAX_SEEN) {
             const part = seen.slice(from, from + MAX_SEEN);
-            wire.ask({ action: "ping", ...(part.length > 0 && { seen: Object.fromEntries(part) }) }).then((pong) => this.#fallenBehind(pong.behind ?? []), () => { });
+            wire.ask({ action: "ping", ...(part.length > 0 && { seen: Object.fromEntries(part) }) }).then((pong) => this.#rejoin(pong.rejoin ?? []), () => { });
         }
     }
-    #fallenBehind(names) {
+    #rejoin(names) {
         for (const name of names) {
             const feed = this.#feeds.get(name);
             if (!feed?.isFollowed)
@@ -1231,9 +1231,9 @@ class Session {
             }
         }
     }
-    async order(fields) {
-        const { type, ref, ...ordered } = await this.request(null, () => fields, { isRead: false });
-        return ordered;
+    async moderate(fields) {
+        const { type, ref, ...accepted } = await this.request(null, () => fields, { isRead: false });
+        return accepted;
     }
     async signal(channel, feed, to, body) {
         if (this.ended)
@@ -1369,22 +1369,22 @@ class Room extends Channel {
         return { channel, count, users };
     }
     kick(user) {
-        return this.#session.order({ action: "kick", room: this.id, user });
+        return this.#session.moderate({ action: "kick", room: this.id, user });
     }
     ban(user, until) {
-        return this.#session.order({ action: "ban", room: this.id, user, until: Number(until) });
+        return this.#session.moderate({ action: "ban", room: this.id, user, until: Number(until) });
     }
     unban(user) {
-        return this.#session.order({ action: "unban", room: this.id, user });
+        return this.#session.moderate({ action: "unban", room: this.id, user });
     }
     delete(seq) {
-        return this.#session.order({ action: "delete", room: this.id, seq });
+        return this.#session.moderate({ action: "delete", room: this.id, seq });
     }
     close({ erase = false } = {}) {
-        return this.#session.order({ action: "close", room: this.id, ...(erase && { erase }) });
+        return this.#session.moderate({ action: "close", room: this.id, ...(erase && { erase }) });
     }
     open() {
-        return this.#session.order({ action: "open", room: this.id });
+        return this.#session.moderate({ action: "open", room: this.id });
     }
 }
 class Client extends Emitter {
@@ -1420,13 +1420,13 @@ class Client extends Emitter {
         return this.#session.signal(`user:${user}`, null, { to: user }, body);
     }
     kick(user) {
-        return this.#session.order({ action: "kick", user });
+        return this.#session.moderate({ action: "kick", user });
     }
     ban(user, until) {
-        return this.#session.order({ action: "ban", user, until: Number(until) });
+        return this.#session.moderate({ action: "ban", user, until: Number(until) });
     }
     unban(user) {
-        return this.#session.order({ action: "unban", user });
+        return this.#session.moderate({ action: "unban", user });
     }
     wake() {
         this.#session.wake();
@@ -1436,4 +1436,4 @@ class Client extends Emitter {
     }
 }
 const connect = (options) => new Client(options);
-export { connect, HubbubError };
+export { HubbubError, connect };

@@ -11,7 +11,7 @@ import { Time } from "./time.js";
 import { frameText } from "./wire.js";
 
 /** @import * as api from "../sdk/hubbub.js" */
-/** @import { Channel, Client } from "./hubbub.js" */
+/** @import { Channel, Client } from "./client.js" */
 /** @import { Entry } from "./log.js" */
 /** @import { News } from "./presence.js" */
 /** @import { Defaults } from "./settings.js" */
@@ -169,14 +169,14 @@ export class Session {
     for (let from = 0; from === 0 || from < seen.length; from += MAX_SEEN) {
       const part = seen.slice(from, from + MAX_SEEN);
       wire.ask({ action: "ping", ...(part.length > 0 && { seen: Object.fromEntries(part) }) }).then(
-        (pong) => this.#fallenBehind(pong.behind ?? []),
+        (pong) => this.#rejoin(pong.rejoin ?? []),
         () => {}, // A socket that doesn't answer is given up by itself, and the next ping asks again.
       );
     }
   }
 
-  /** @param {string[]} names */
-  #fallenBehind(names) {
+  /** The server has more in these channels than was seen. @param {string[]} names */
+  #rejoin(names) {
     for (const name of names) {
       const feed = this.#feeds.get(name);
       if (!feed?.isFollowed) continue;
@@ -495,10 +495,10 @@ export class Session {
     }
   }
 
-  /** Asks for what only some may do. @param {Record<string, unknown>} fields @returns {Promise<api.Ordered>} */
-  async order(fields) {
-    const { type, ref, ...ordered } = await this.request(null, () => fields, { isRead: false });
-    return ordered;
+  /** Sends a moderation command. @param {Record<string, unknown>} fields @returns {Promise<api.CommandAccepted>} */
+  async moderate(fields) {
+    const { type, ref, ...accepted } = await this.request(null, () => fields, { isRead: false });
+    return accepted;
   }
 
   /**

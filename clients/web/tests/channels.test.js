@@ -566,7 +566,7 @@ test("orders are sent as the protocol has them", async (t) => {
     () => client.kick("bob"), () => client.ban("bob", 7_000), () => client.unban("bob"),
   ];
   for (const order of orders) await order();
-  assert.deepEqual(await room.kick("bob"), { channel: "room:lobby", user: "bob" });
+  assert.deepEqual(await room.kick("bob"), { channel: "room:lobby", command: "kick", user: "bob" });
   const sent = server.frames.map(({ frame: { ref, ...frame } }) => frame);
   assert.deepEqual(sent.slice(0, -1), [
     { action: "kick", room: "lobby", user: "bob" },

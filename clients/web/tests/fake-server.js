@@ -184,12 +184,12 @@ export class Connection {
   carryOut(frame) {
     const name = frame.room ? `room:${frame.room}` : (frame.channel ?? `user:${frame.to ?? frame.user}`);
     if (frame.action === "ping") {
-      const isBehind = ([one, { epoch, seq }]) => {
+      const hasMissed = ([one, { epoch, seq }]) => {
         const channel = this.server.channel(one);
         return !this.members.has(one) || channel.epoch !== epoch || seq < channel.head;
       };
-      const behind = Object.entries(frame.seen ?? {}).filter(isBehind).map(([one]) => one);
-      return { type: "pong", at: this.server.now(), ...(behind.length > 0 && { behind }) };
+      const rejoin = Object.entries(frame.seen ?? {}).filter(hasMissed).map(([one]) => one);
+      return { type: "pong", at: this.server.now(), ...(rejoin.length > 0 && { rejoin }) };
     }
     const channel = this.server.channel(name);
     const error = (code) => ({ type: "error", code, message: `no: ${code}` });
@@ -233,7 +233,7 @@ export class Connection {
       case "delete":
       case "close":
       case "open":
-        return { type: "ordered", channel: name, ...(frame.user && { user: frame.user }) };
+        return { type: "command_accepted", channel: name, command: frame.action, ...(frame.user && { user: frame.user }) };
       default:
         return error("unknown_action");
     }

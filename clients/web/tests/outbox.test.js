@@ -309,9 +309,9 @@ test("too_fast and unavailable are tried again for orders and reads too, until t
     connection.refuse(frame, codes[--refusals], { retry_ms: 300 });
     return true;
   };
-  const ordered = room.kick("bob");
+  const kicked = room.kick("bob");
   await turnUntil(clock, 100, () => server.sent("kick").length === 3);
-  assert.deepEqual(await ordered, { channel: "room:lobby", user: "bob" });
+  assert.deepEqual(await kicked, { channel: "room:lobby", command: "kick", user: "bob" });
   server.onFrame = (connection, frame) => frame.action === "who" && (connection.refuse(frame, "unavailable"), true);
   const failed = assert.rejects(room.who(), { code: "unavailable" });
   await turnUntil(clock, 500, () => server.sent("who").length >= 5 && clock.due - clock.now() > 60 * SECOND);
