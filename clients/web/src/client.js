@@ -1,71 +1,68 @@
-/** What an application holds; there are no rules here. */
+/** The objects of the API: `Client`, `Room`, `Channel`. They hold no rules. */
 
 import { Emitter } from "./events.js";
 import { isMessage, toMessage } from "./log.js";
 import { copy } from "./presence.js";
-import { roomOf, Session, target } from "./session.js";
+import { Session } from "./session.js";
 import { checkId, withoutUndefined } from "./settings.js";
+import { roomOf, target } from "./wire.js";
 
 /** @import * as api from "../sdk/hubbub.js" */
-/** @import { Entry } from "./log.js" */
-/** @import { Feed } from "./session.js" */
+/** @import { Subscription } from "./subscription.js" */
+/** @import { Request } from "./wire.js" */
 
-/** A channel of messages: the user's own, or everyone's. */
 export class Channel extends Emitter {
   #session;
-  #feed;
+  #subscription;
 
-  /** @param {Session} session @param {Feed} feed */
-  constructor(session, feed) {
+  /** @param {Session} session @param {Subscription} subscription */
+  constructor(session, subscription) {
     super();
     this.#session = session;
-    this.#feed = feed;
-    feed.channel = this;
+    this.#subscription = subscription;
+    subscription.channel = this;
   }
 
   get name() {
-    return this.#feed.name;
+    return this.#subscription.name;
   }
 
   get position() {
-    const { isFollowed, log } = this.#feed;
+    const { isFollowed, log } = this.#subscription;
     return isFollowed && log.position ? { ...log.position } : null;
   }
 
   /** @param {api.JoinOptions} [options] */
   join(options = {}) {
-    return this.#session.follow(this.#feed, options);
+    return this.#session.subscriptions.follow(this.#subscription, options);
   }
 
   /** @param {api.HistoryOptions} [options] @returns {Promise<api.History<any>>} */
   async history({ before, limit } = {}) {
-    const page = await this.#session.request(
-      this.name.startsWith("room:") ? this.#feed : null,
-      () => ({ action: "history", ...target(this.name), ...withoutUndefined({ before, limit }) }),
-      { isRead: true },
-    );
-    /** @type {Entry[]} */
-    const entries = page.messages;
-    const messages = entries.filter(isMessage).map((entry) => toMessage(page.channel, page.epoch, entry));
-    // Told by the page's first entry, which may be one that isn't a message.
-    return { channel: page.channel, epoch: page.epoch, messages, before: page.more && entries[0] ? entries[0].seq : null };
+    /** @returns {Request<"history">} */
+    const ask = () => ({ action: "history", ...target(this.name), ...withoutUndefined({ before, limit }) });
+    // Only rooms must be joined for it.
+    const { isRoom } = this.#subscription;
+    const page = await this.#session.requests.send(isRoom ? this.#subscription : null, ask, { isRead: true });
+    const messages = page.messages.filter(isMessage).map((entry) => toMessage(page.channel, page.epoch, entry));
+    // The page's first entry may be one that isn't a message.
+    return { channel: page.channel, epoch: page.epoch, messages, before: page.more && page.messages[0] ? page.messages[0].seq : null };
   }
 
   [Symbol.asyncIterator]() {
-    return this.#session.stream(this.#feed);
+    return this.#session.stream(this.#subscription);
   }
 }
 
-/** A room. */
 export class Room extends Channel {
   #session;
-  #feed;
+  #subscription;
 
-  /** @param {Session} session @param {Feed} feed */
-  constructor(session, feed) {
-    super(session, feed);
+  /** @param {Session} session @param {Subscription} subscription */
+  constructor(session, subscription) {
+    super(session, subscription);
     this.#session = session;
-    this.#feed = feed;
+    this.#subscription = subscription;
   }
 
   get id() {
@@ -74,61 +71,61 @@ export class Room extends Channel {
 
   /** @param {unknown} body @param {api.PublishOptions} [options] */
   publish(body, options = {}) {
-    return this.#session.publish(this.name, { action: "publish", room: this.id }, body, options);
+    return this.#session.outbox.publish(this.name, { action: "publish", room: this.id }, body, options);
   }
 
   leave() {
-    return this.#session.leave(this.#feed);
+    return this.#session.subscriptions.leave(this.#subscription);
   }
 
   get presence() {
-    const { known } = this.#feed.roster;
+    const { known } = this.#subscription.presence;
     return known && copy(known);
   }
 
   /** @param {unknown} body */
   signal(body) {
-    return this.#session.signal(this.name, this.#feed, { room: this.id }, body);
+    return this.#session.requests.signal(this.name, this.#subscription, { room: this.id }, body);
   }
 
   /** @returns {Promise<api.Members>} */
   async who() {
+    /** @returns {Request<"who">} */
     const ask = () => ({ action: "who", room: this.id });
-    const { channel, count, users } = await this.#session.request(this.#feed, ask, { isRead: true });
+    const { channel, count, users } = await this.#session.requests.send(this.#subscription, ask, { isRead: true });
     return { channel, count, users };
   }
 
   /** @param {string} user */
   kick(user) {
-    return this.#session.moderate({ action: "kick", room: this.id, user });
+    return this.#session.requests.moderate({ action: "kick", room: this.id, user });
   }
 
   /** @param {string} user @param {number | Date} until */
   ban(user, until) {
-    return this.#session.moderate({ action: "ban", room: this.id, user, until: Number(until) });
+    return this.#session.requests.moderate({ action: "ban", room: this.id, user, until: Number(until) });
   }
 
   /** @param {string} user */
   unban(user) {
-    return this.#session.moderate({ action: "unban", room: this.id, user });
+    return this.#session.requests.moderate({ action: "unban", room: this.id, user });
   }
 
   /** @param {number} seq */
   delete(seq) {
-    return this.#session.moderate({ action: "delete", room: this.id, seq });
+    return this.#session.requests.moderate({ action: "delete", room: this.id, seq });
   }
 
   /** @param {{erase?: boolean}} [options] */
   close({ erase = false } = {}) {
-    return this.#session.moderate({ action: "close", room: this.id, ...(erase && { erase }) });
+    return this.#session.requests.moderate({ action: "close", room: this.id, ...(erase && { erase }) });
   }
 
   open() {
-    return this.#session.moderate({ action: "open", room: this.id });
+    return this.#session.requests.moderate({ action: "open", room: this.id });
   }
 }
 
-/** A client. */
 export class Client extends Emitter {
   #session;
   /** @type {Map<string, Room>} */
@@ -138,8 +135,8 @@ export class Client extends Emitter {
   constructor(options) {
     super();
     this.#session = new Session(this, options);
-    this.inbox = new Channel(this.#session, this.#session.inbox);
-    this.everyone = new Channel(this.#session, this.#session.everyone);
+    this.inbox = new Channel(this.#session, this.#session.subscriptions.inbox);
+    this.everyone = new Channel(this.#session, this.#session.subscriptions.everyone);
   }
 
   get status() {
@@ -151,13 +148,13 @@ export class Client extends Emitter {
   }
 
   get state() {
-    return this.#session.state;
+    return this.#session.subscriptions.state;
   }
 
   /** @param {string} id @returns {Room} */
   room(id) {
     checkId("room", id);
-    const room = this.#rooms.get(id) ?? new Room(this.#session, this.#session.feed(`room:${id}`));
+    const room = this.#rooms.get(id) ?? new Room(this.#session, this.#session.subscriptions.of(`room:${id}`));
     this.#rooms.set(id, room);
     return room;
   }
@@ -165,28 +162,28 @@ export class Client extends Emitter {
   /** @param {string} user @param {unknown} body @param {api.PublishOptions} [options] */
   async direct(user, body, options = {}) {
     checkId("user", user);
-    return this.#session.publish(`user:${user}`, { action: "direct", to: user }, body, options);
+    return this.#session.outbox.publish(`user:${user}`, { action: "direct", to: user }, body, options);
   }
 
   /** @param {string} user @param {unknown} body */
   async signal(user, body) {
     checkId("user", user);
-    return this.#session.signal(`user:${user}`, null, { to: user }, body);
+    return this.#session.requests.signal(`user:${user}`, null, { to: user }, body);
   }
 
   /** @param {string} user */
   kick(user) {
-    return this.#session.moderate({ action: "kick", user });
+    return this.#session.requests.moderate({ action: "kick", user });
   }
 
   /** @param {string} user @param {number | Date} until */
   ban(user, until) {
-    return this.#session.moderate({ action: "ban", user, until: Number(until) });
+    return this.#session.requests.moderate({ action: "ban", user, until: Number(until) });
   }
 
   /** @param {string} user */
   unban(user) {
-    return this.#session.moderate({ action: "unban", user });
+    return this.#session.requests.moderate({ action: "unban", user });
   }
 
   wake() {

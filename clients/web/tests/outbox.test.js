@@ -263,7 +263,7 @@ test("the outbox has a bound, in all channels together, and says so", async (t) 
   await assert.rejects(room.publish(4, { id: "m" }), {
     code: "outbox_full",
     id: "m",
-    message: "3 messages wait to be accepted: publish `m` again when there are less",
+    message: "3 messages wait to be accepted: publish `m` again when there are fewer",
   });
   await clock.advance(SECOND);
   await Promise.all(waiting);

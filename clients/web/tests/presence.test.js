@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Roster } from "../src/presence.js";
+import { PresenceTracker } from "../src/presence.js";
 import { record, start, token, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
@@ -240,14 +240,14 @@ test("a server that has no presence is joined once, and nobody is there as far a
 });
 
 test("news that come when a join has failed are of no use until the next one", () => {
-  const roster = new Roster();
-  roster.asked();
-  assert.equal(roster.take({ at: 1, count: 1, users: ["ana"] }), null);
-  roster.unanswered();
-  assert.equal(roster.take({ at: 2, count: 1, users: ["ana"] }), null);
-  assert.deepEqual([roster.known, roster.isStale], [null, true]);
-  roster.asked();
-  assert.deepEqual(roster.answered({ count: 1, users: ["ben"] }), { ...present("ben"), joined: [], left: [] });
+  const tracker = new PresenceTracker();
+  tracker.joinSent();
+  assert.equal(tracker.update({ at: 1, count: 1, users: ["ana"] }), null);
+  tracker.joinFailed();
+  assert.equal(tracker.update({ at: 2, count: 1, users: ["ana"] }), null);
+  assert.deepEqual([tracker.known, tracker.isStale], [null, true]);
+  tracker.joinSent();
+  assert.deepEqual(tracker.joinAnswered({ count: 1, users: ["ben"] }), { ...present("ben"), joined: [], left: [] });
 });
 
 test("a signal goes to the others in a room, and says how many have got it", async (t) => {
