@@ -320,25 +320,25 @@ describe("the page", { concurrency: 3 }, () => {
     assert.deepEqual(await readThrough(nils), numbered(180));
   });
 
-  scene("a large room is broadcast, and the machine shows it", async (come) => {
+  scene("the dashboard shows the broadcast of a large room", async (come) => {
     const crowd = await Promise.all(Array.from({ length: 4 }, (_, index) => come(`crowd-${index}`, { hash: "#/room/large" })));
-    await crowd[0].open("#/machine");
+    await crowd[0].open("#/dashboard");
     await crowd[1].say("to all of you");
     await Promise.all(crowd.slice(1).map((person) => person.reads("to all of you")));
-    const machine = crowd[0].page;
-    const row = machine.getByRole("region", { name: "Channels" }).getByRole("row").filter({ hasText: "# large" });
+    const dashboard = crowd[0].page;
+    const row = dashboard.getByRole("region", { name: "Channels" }).getByRole("row").filter({ hasText: "# large" });
     await until(
       "the room",
       () => row.getByRole("cell").allTextContents(),
       (cells) => cells.join() === "4,2,1,0,settled",
     );
-    const broadcast = machine.getByRole("region", { name: "Broadcasts" }).getByRole("row").filter({ hasText: "# large" });
+    const broadcast = dashboard.getByRole("region", { name: "Broadcasts" }).getByRole("row").filter({ hasText: "# large" });
     await until(
       "the broadcast",
       () => broadcast.getByRole("cell").allTextContents(),
       (cells) => cells.slice(2).join() === "1,2,succeeded",
     );
-    const connections = machine.locator(".tile", { hasText: "Connections" }).locator(".tile-value");
+    const connections = dashboard.locator(".tile", { hasText: "Connections" }).locator(".tile-value");
     await until(
       "the connections",
       () => connections.textContent(),
@@ -361,7 +361,7 @@ describe("the page", { concurrency: 3 }, () => {
     assert.equal(await focused(), "message 1");
     await keyboard.press("End");
     assert.equal(await focused(), "message 30");
-    await olga.page.getByRole("link", { name: "Skip to what is open" }).focus();
+    await olga.page.getByRole("link", { name: "Skip to the open conversation" }).focus();
     await keyboard.press("Enter");
     assert.equal(await focused(), "composer");
     await keyboard.type("by keyboard");
@@ -390,13 +390,13 @@ describe("the page", { concurrency: 3 }, () => {
         await pia.page.getByRole("button", { name: "Who is here" }).click();
         await check(pia, "the people");
       }
-      await pia.open("#/machine");
+      await pia.open("#/dashboard");
       await until(
         "the channels",
         () => pia.page.locator("tbody tr").count(),
         (count) => count > 0,
       );
-      await check(pia, "the machine");
+      await check(pia, "the dashboard");
       await pia.page.evaluate(() => (location.hash = "#/"));
       await pia.page.locator(".sidebar").waitFor();
       await check(pia, "the list");
@@ -418,7 +418,7 @@ scene("the server is restarted: the page finds the new one, and says what can't 
   await quin.say("written in between");
   await stack.up();
   // The banner goes after some seconds, so it is looked for from the beginning.
-  const banner = quin.page.locator(".banner").getByText("not everything that was missed could be recovered").waitFor();
+  const banner = quin.page.locator(".banner").getByText("not all missed messages could be recovered").waitFor();
   await Promise.all([banner, quin.page.getByRole("button", { name: "Try now" }).click()]);
   await quin.sees("live");
   await quin.reads("written in between");
@@ -433,7 +433,7 @@ scene("the server is restarted: the page finds the new one, and says what can't 
 
 /** The newest sequence of a channel's log. */
 async function headOf(channel) {
-  const answer = await fetch(`${stack.address}page/machine?channel=${channel}`);
+  const answer = await fetch(`${stack.address}page/dashboard?channel=${channel}`);
   const { channels } = await answer.json();
   return channels[0].head;
 }
