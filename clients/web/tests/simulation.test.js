@@ -1,9 +1,8 @@
 /**
- * Thousands of steps of trouble, each by a seed: sockets break, handshakes fail, frames are lost, doubled and overtake each other, answers
- * among them. In the end every message has come to every client once and in order, and the log has every accepted message once.
+ * A bad network by a seed, for thousands of steps: sockets break, handshakes fail, frames (answers too) are lost, doubled and reordered. At
+ * the end every client must have every message once and in order, and the log every accepted message once.
  *
- * Nothing here is real, neither the sockets nor the time, so that a seed does the same each time: `SEED=7 node --test
- * tests/simulation.test.js` runs one.
+ * Sockets and time are simulated, so a seed gives the same run each time: `SEED=7 node --test tests/simulation.test.js`.
  */
 
 import assert from "node:assert/strict";
@@ -18,12 +17,12 @@ const STEPS = 2_000;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** A network that loses, doubles and reorders what a server posts, and now and then breaks. */
+/** A network that loses, doubles and reorders the server's frames, and sometimes cuts a socket. */
 function network(server, clock, random) {
   const weather = { isCalm: false, lost: 0, doubled: 0, cuts: 0 };
   const soon = () => 1 + Math.floor(random() * (weather.isCalm ? 5 : 400));
   const chance = (probability) => !weather.isCalm && random() < probability;
-  // Answers are lost more seldom, for each costs its client half a minute.
+  // Fewer answers are lost: each costs its client half a minute.
   server.onPost = (_, frame) => {
     if (chance(frame.ref === undefined ? 0.1 : 0.02)) {
       weather.lost += 1;
@@ -58,7 +57,7 @@ function network(server, clock, random) {
 }
 
 for (const seed of SEEDS) {
-  test(`every message comes once and in order, whatever the network does (seed ${seed})`, async (t) => {
+  test(`every message comes once and in order (seed ${seed})`, async (t) => {
     const random = randomness(seed);
     const clock = new FakeClock();
     const server = new FakeServer(clock.now);
@@ -105,7 +104,7 @@ for (const seed of SEEDS) {
     }
     weather.isCalm = true;
     for (let minutes = 0; minutes < 30 && accepted.length + failed.length < published; minutes += 1) await clock.advance(MINUTE);
-    await clock.advance(3 * MINUTE); // Pings find what was lost without a gap.
+    await clock.advance(3 * MINUTE); // Pings find lost messages that left no gap.
     await turn();
 
     assert.deepEqual(failed, []);
