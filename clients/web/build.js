@@ -1,26 +1,29 @@
 #!/usr/bin/env node
 /**
- * Writes sdk/hubbub.js, the one file that is published: the modules of src/ one behind the other, each behind those that it uses, without
- * their imports, exports and comments. `--check` writes nothing, and fails if the file isn't what would be written.
+ * Writes sdk/hubbub.js, the one file that is published: the modules of src/ as one, readable, without comments. `--check` writes nothing, and
+ * fails if the file is not what would be written.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { rollup } from "rollup";
 import ts from "typescript";
 
-const MODULES = ["errors", "settings", "events", "log", "presence", "time", "wire", "dialer", "link", "outbox", "session", "hubbub"];
-const HEAD = "// Hubbub's client for browsers and Node. build.js has written it from src/, where the reasons are: change it there.\n";
-const PUBLIC = "export { connect, HubbubError };\n";
-const OUTPUT = new URL("sdk/hubbub.js", import.meta.url);
+const INPUT = fileURLToPath(new URL("src/hubbub.js", import.meta.url));
+const OUTPUT = fileURLToPath(new URL("sdk/hubbub.js", import.meta.url));
+const BANNER = "// Hubbub's client for browsers and Node. Generated from src/ by build.js: make changes there.\n";
 
-/** @param {string} name */
-function body(name) {
-  const text = readFileSync(new URL(`src/${name}.js`, import.meta.url), "utf8");
-  return text.replace(/^(import|export \{) .*\n/gm, "").replace(/^export /gm, "");
-}
+const withoutComments = {
+  name: "without-comments",
+  renderChunk: (/** @type {string} */ code) => {
+    const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, removeComments: true };
+    return { code: ts.transpileModule(code, { compilerOptions }).outputText, map: null };
+  },
+};
 
-const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, removeComments: true };
-const { outputText } = ts.transpileModule([...MODULES.map(body), PUBLIC].join("\n"), { compilerOptions: options });
-const text = HEAD + outputText;
+const bundle = await rollup({ input: INPUT, plugins: [withoutComments] });
+const { output } = await bundle.generate({ format: "es" });
+const text = BANNER + output[0].code;
 
 if (!process.argv.includes("--check")) writeFileSync(OUTPUT, text);
 else if (readFileSync(OUTPUT, "utf8") !== text) {

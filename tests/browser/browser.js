@@ -1,4 +1,4 @@
-/** People in front of a real browser. */
+/** People who use the page in a real browser. */
 
 import { chromium } from "playwright-core";
 
@@ -13,33 +13,33 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** How long a condition is waited for. It is long, because the machine may be busy; who waits in vain fails. */
+/** How long a condition may take on a busy host. Only a test that fails waits this long. */
 export const PATIENCE = 30_000;
 
 export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 
 export async function launch() {
-  // A profile of its own comes with each launch, and goes with it.
+  // Each launch has a profile of its own.
   return await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-/** Somebody with a window of their own. */
+/** A user with a window of their own. */
 export class Person {
   constructor(name, page) {
     this.name = name;
     this.page = page;
-    /** What went wrong in the page. */
+    /** Errors in the page. */
     this.errors = [];
     page.setDefaultTimeout(PATIENCE);
     page.on("pageerror", (error) => this.errors.push(error.stack ?? error.message));
     page.on("console", (message) => {
-      // A socket that is cut or refused is told by the browser as an error; it is what the tests are about.
+      // The browser reports a cut or refused socket as an error. The tests cause these.
       if (message.type() === "error" && !/WebSocket|ERR_CONNECTION|Failed to load resource/.test(message.text())) this.errors.push(message.text());
     });
   }
 
-  /** Opens the page and signs in as a person would. `through` is a proxy before the sockets. */
+  /** Opens the page and signs in. `through` is a proxy for the sockets. */
   static async come(browser, stack, name, { isModerator = false, through, hash = "", ...options } = {}) {
     const context = await browser.newContext({ ...DESKTOP, reducedMotion: "reduce", ...options });
     const person = new Person(name, await context.newPage());
@@ -49,7 +49,7 @@ export class Person {
     return person;
   }
 
-  /** The socket goes by the proxy; all else of `stack.json` stays as it is. */
+  /** Puts the proxy into the address of `stack.json`. */
   async #goThrough(proxy) {
     await this.page.route("**/stack.json", async (route) => {
       const answer = await route.fetch();
@@ -66,9 +66,15 @@ export class Person {
     await this.page.keyboard.press("Enter");
   }
 
-  /** Waits for what the connection's state is called. */
+  /** Waits for a status of the connection. */
   async sees(status) {
     await this.page.locator(`.status[data-status="${status}"]`).waitFor({ state: "attached" });
+  }
+
+  /** Presses "Try now", unless the client connects by itself before. */
+  async tryNow() {
+    const pressed = this.page.getByRole("button", { name: "Try now" }).click();
+    await Promise.race([pressed.catch(() => {}), this.sees("live")]);
   }
 
   async open(hash) {
@@ -81,7 +87,7 @@ export class Person {
     await this.page.keyboard.press("Enter");
   }
 
-  /** The row of a message with just this text. */
+  /** The row of the message with exactly this text. */
   message(text) {
     return this.page.locator(".row", { has: this.page.locator(".text").getByText(text, { exact: true }) });
   }
@@ -90,7 +96,7 @@ export class Person {
     await this.message(text).first().waitFor();
   }
 
-  /** What is in the document of the conversation, from above. */
+  /** The texts of the conversation that are in the document, from the top. */
   async texts() {
     return await this.page.locator(".row .text").allTextContents();
   }
@@ -101,7 +107,7 @@ export class Person {
   }
 }
 
-/** Waits until something is so, and fails with what it was instead. */
+/** Waits until a condition holds, and fails with what was seen instead. */
 export async function until(what, look, isSo) {
   const deadline = Date.now() + PATIENCE;
   for (;;) {

@@ -1,4 +1,4 @@
-/** The page in Chromium, on a local stack that `scripts/up` has started. */
+/** The page in Chromium, on a local stack of its own. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { DESKTOP, launch, PATIENCE, Person, PHONE, until } from "./browser.js";
 import { Proxy } from "./proxy.js";
 import { Stack } from "./stack.js";
 
-/** What the pages looked like where a test has failed. */
+/** Pictures of the pages when a test failed. */
 const FAILURES = fileURLToPath(new URL("../../target/browser", import.meta.url));
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -27,7 +27,7 @@ after(async () => {
   await stack?.stop();
 });
 
-/** A test with people, who go home at its end. Nobody's page may have failed. */
+/** A test with people, who leave at its end. It fails if a page had an error. */
 function scene(name, act) {
   return test(name, { timeout: 4 * PATIENCE }, async (context) => {
     const people = [];
@@ -59,7 +59,7 @@ function scene(name, act) {
 const numbered = (count, from = 1) => Array.from({ length: count }, (_, index) => `message ${from + index}`);
 const asBodies = (texts) => texts.map((text) => ({ text }));
 
-scene("a newcomer opens the printed address in two windows and talks", async (come, context) => {
+scene("two windows at the printed address can talk", async (come, context) => {
   const alice = await come("alice");
   const bob = await come("bob", PHONE);
   await alice.say("hello bob");
@@ -75,9 +75,9 @@ scene("a newcomer opens the printed address in two windows and talks", async (co
   );
 });
 
-// Side by side: much of their time is waiting.
+// In parallel: most of the time is waiting.
 describe("the page", { concurrency: 3 }, () => {
-  scene("a direct message waits in the inbox, and is marked as unread", async (come) => {
+  scene("a direct message waits in the inbox and is marked unread", async (come) => {
     const alice = await come("dora", { hash: "#/direct/emil" });
     await alice.say("are you there?");
     await alice.page.getByText("In the inbox: emil is away").waitFor({ state: "attached" });
@@ -102,7 +102,7 @@ describe("the page", { concurrency: 3 }, () => {
     assert.deepEqual(await emil.texts(), ["are you there?", "now you are"]);
   });
 
-  scene("rooms are joined and left, and each has its own unread mark", async (come) => {
+  scene("each room has its own unread mark", async (come) => {
     const fay = await come("fay");
     await fay.page.getByRole("textbox", { name: "Join a room" }).fill("garden");
     await fay.page.keyboard.press("Enter");
@@ -125,9 +125,9 @@ describe("the page", { concurrency: 3 }, () => {
     );
   });
 
-  scene("who comes and goes is seen without asking, and who is typing until they have said it or thought better of it", async (come) => {
+  scene("presence and typing are shown without asking", async (come) => {
     const asked = [];
-    const noah = await come("noah", { hash: "#/room/company" });
+    const noah = await come("noah", { hash: "#/room/small" });
     noah.page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => asked.push(JSON.parse(payload).action)));
     await noah.page.reload();
     await noah.sees("live");
@@ -138,7 +138,7 @@ describe("the page", { concurrency: 3 }, () => {
       people,
       isThere("noah"),
     );
-    const otto = await come("otto", { hash: "#/room/company" });
+    const otto = await come("otto", { hash: "#/room/small" });
     await until(
       "otto has come",
       people,
@@ -152,27 +152,26 @@ describe("the page", { concurrency: 3 }, () => {
       () => otto.page.locator(".people li").count(),
       (count) => count === 2,
     );
-    await box.pressSequentially("hello");
-    await typing(noah).getByText("otto is typing …").waitFor();
+    // The line is shown for some seconds only, so the wait starts first.
+    const isTold = (person, text) => typing(person).getByText(text).waitFor();
+    await Promise.all([isTold(noah, "otto is typing …"), box.pressSequentially("hello")]);
     await otto.page.keyboard.press("Enter");
     await noah.reads("hello");
     assert.equal(await typing(noah).textContent(), "");
-    await box.fill("on second thoughts");
-    await typing(noah).getByText("otto is typing …").waitFor();
+    await Promise.all([isTold(noah, "otto is typing …"), box.fill("on second thoughts")]);
     await box.fill("");
     await until(
       "nobody is typing",
       () => typing(noah).textContent(),
       (text) => text === "",
     );
-    assert.equal(await typing(otto).textContent(), "", "one's own typing is no news");
+    assert.equal(await typing(otto).textContent(), "", "the user's own typing is not shown");
 
     const paul = await come("paul", { hash: "#/direct/otto" });
     await otto.open("#/direct/paul");
-    await paul.page.getByLabel("Message", { exact: true }).fill("psst");
-    await typing(otto).getByText("paul is typing …").waitFor();
+    await Promise.all([isTold(otto, "paul is typing …"), paul.page.getByLabel("Message", { exact: true }).fill("psst")]);
 
-    await otto.open("#/room/company");
+    await otto.open("#/room/small");
     await otto.page.getByRole("button", { name: "Leave" }).click();
     await until(
       "otto has gone",
@@ -183,7 +182,7 @@ describe("the page", { concurrency: 3 }, () => {
     assert.equal(asked.includes("who"), false, "nothing was asked");
   });
 
-  scene("in a room of more than a hundred it is asked who is here, until it is small again", async (come, context) => {
+  scene("in a large room the page asks who is here", async (come, context) => {
     const rosa = await come("rosa", { hash: "#/room/hundred" });
     const subtitle = (text) =>
       until(
@@ -204,7 +203,7 @@ describe("the page", { concurrency: 3 }, () => {
     );
   });
 
-  scene("a socket is cut, and what was missed appears in order", async (come, context) => {
+  scene("after a cut the missed messages appear in order", async (come, context) => {
     const proxy = await Proxy.before(stack.port);
     context.after(() => proxy.close());
     const gil = await come("gil", { ...PHONE, through: proxy, hash: "#/room/cut" });
@@ -221,16 +220,17 @@ describe("the page", { concurrency: 3 }, () => {
       (head) => head === 42,
     );
     await proxy.open();
-    await gil.page.getByRole("button", { name: "Try now" }).click();
+    // The banner is shown for some seconds only, so the wait starts first.
+    const banner = gil.page.locator(".banner").getByText("12 messages recovered, nothing lost").waitFor();
+    await Promise.all([banner, gil.tryNow()]);
     await gil.sees("live");
     await gil.reads("written while offline");
     await gil.page.getByText("You were away. 12 messages recovered, in order").waitFor({ state: "attached" });
-    await gil.page.locator(".banner").getByText("12 messages recovered, nothing lost").waitFor();
-    assert.ok(await gil.page.locator(".latest").isHidden(), "who was at the end is at the end");
+    assert.ok(await gil.page.locator(".latest").isHidden(), "the view stays at the end");
     assert.deepEqual(await readThrough(gil), [...numbered(42), "written while offline"]);
   });
 
-  scene("a tab sleeps and wakes, and has what came meanwhile", async (come, context) => {
+  scene("a tab that slept has what came in the meantime", async (come, context) => {
     const proxy = await Proxy.before(stack.port);
     context.after(() => proxy.close());
     const hana = await come("hana", { through: proxy, hash: "#/room/sleep" });
@@ -238,7 +238,7 @@ describe("the page", { concurrency: 3 }, () => {
     await hana.reads("message 2");
     const devtools = await hana.page.context().newCDPSession(hana.page);
     await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
-    // Who sleeps for long is cut, and doesn't hear of it.
+    // A tab that sleeps for long is cut, and doesn't notice.
     proxy.cut();
     await stack.publish("room:sleep", asBodies(numbered(5, 3)));
     await until(
@@ -251,7 +251,7 @@ describe("the page", { concurrency: 3 }, () => {
     assert.deepEqual(await readThrough(hana), numbered(7));
   });
 
-  scene("a refused token is explained, and a good one lets in", async (come) => {
+  scene("a refused token is explained, and a good one is used", async (come) => {
     const ines = await come("ines", { hash: "#/room/lobby" });
     let isForged = true;
     const forge = async (route) => {
@@ -266,11 +266,11 @@ describe("the page", { concurrency: 3 }, () => {
     await banner.getByText("The stack refused your token.").waitFor();
     assert.match(await banner.textContent(), /It says: .*token is not valid/);
     isForged = false;
-    await banner.getByRole("button", { name: "Try now" }).click();
+    await ines.tryNow();
     await ines.sees("live");
   });
 
-  scene("a deleted message is gone for those who saw it and for those who come later", async (come) => {
+  scene("a deleted message is gone for everyone", async (come) => {
     const [jo, kim] = await Promise.all([come("jo", { isModerator: true, hash: "#/room/slips" }), come("kim", { hash: "#/room/slips" })]);
     await kim.say("my password is swordfish");
     await jo.reads("my password is swordfish");
@@ -283,7 +283,7 @@ describe("the page", { concurrency: 3 }, () => {
     for (const person of [jo, kim, late]) assert.doesNotMatch(await person.page.content(), /swordfish/);
   });
 
-  scene("500 messages come while somebody reads further up, who keeps their place", async (come) => {
+  scene("a reader further up keeps their place", async (come) => {
     const mia = await come("mia", { hash: "#/room/busy" });
     await stack.publish("room:busy", asBodies(numbered(150)));
     await mia.reads("message 150");
@@ -308,7 +308,7 @@ describe("the page", { concurrency: 3 }, () => {
     assert.deepEqual(await readThrough(mia), numbered(650));
   });
 
-  scene("scrolling up brings what was said before, page by page, to the room's beginning", async (come) => {
+  scene("scrolling up loads the room's history to its beginning", async (come) => {
     await stack.publish("room:old", asBodies(numbered(180)));
     await until(
       "the log's head",
@@ -320,25 +320,25 @@ describe("the page", { concurrency: 3 }, () => {
     assert.deepEqual(await readThrough(nils), numbered(180));
   });
 
-  scene("a large room is broadcast, and the machine shows it", async (come) => {
+  scene("the dashboard shows the broadcast of a large room", async (come) => {
     const crowd = await Promise.all(Array.from({ length: 4 }, (_, index) => come(`crowd-${index}`, { hash: "#/room/large" })));
-    await crowd[0].open("#/machine");
+    await crowd[0].open("#/dashboard");
     await crowd[1].say("to all of you");
     await Promise.all(crowd.slice(1).map((person) => person.reads("to all of you")));
-    const machine = crowd[0].page;
-    const row = machine.getByRole("region", { name: "Channels" }).getByRole("row").filter({ hasText: "# large" });
+    const dashboard = crowd[0].page;
+    const row = dashboard.getByRole("region", { name: "Channels" }).getByRole("row").filter({ hasText: "# large" });
     await until(
       "the room",
       () => row.getByRole("cell").allTextContents(),
       (cells) => cells.join() === "4,2,1,0,settled",
     );
-    const broadcast = machine.getByRole("region", { name: "Broadcasts" }).getByRole("row").filter({ hasText: "# large" });
+    const broadcast = dashboard.getByRole("region", { name: "Broadcasts" }).getByRole("row").filter({ hasText: "# large" });
     await until(
       "the broadcast",
       () => broadcast.getByRole("cell").allTextContents(),
       (cells) => cells.slice(2).join() === "1,2,succeeded",
     );
-    const connections = machine.locator(".tile", { hasText: "Connections" }).locator(".tile-value");
+    const connections = dashboard.locator(".tile", { hasText: "Connections" }).locator(".tile-value");
     await until(
       "the connections",
       () => connections.textContent(),
@@ -346,7 +346,7 @@ describe("the page", { concurrency: 3 }, () => {
     );
   });
 
-  scene("everything can be done by keyboard", async (come) => {
+  scene("everything works by keyboard", async (come) => {
     const olga = await come("olga", { hash: "#/room/keys" });
     await stack.publish("room:keys", asBodies(numbered(30)));
     await olga.reads("message 30");
@@ -361,7 +361,7 @@ describe("the page", { concurrency: 3 }, () => {
     assert.equal(await focused(), "message 1");
     await keyboard.press("End");
     assert.equal(await focused(), "message 30");
-    await olga.page.getByRole("link", { name: "Skip to what is open" }).focus();
+    await olga.page.getByRole("link", { name: "Skip to the open conversation" }).focus();
     await keyboard.press("Enter");
     assert.equal(await focused(), "composer");
     await keyboard.type("by keyboard");
@@ -369,7 +369,7 @@ describe("the page", { concurrency: 3 }, () => {
     await olga.reads("by keyboard");
   });
 
-  scene("axe finds nothing to object to, on a desktop and on a phone, light and dark", async (come) => {
+  scene("axe finds no problem on desktop and phone, light and dark", async (come) => {
     await stack.publish("room:axe", [...asBodies(numbered(5)), { order: 17, lines: [1, 2] }]);
     const looks = [
       { ...DESKTOP, colorScheme: "light" },
@@ -390,13 +390,13 @@ describe("the page", { concurrency: 3 }, () => {
         await pia.page.getByRole("button", { name: "Who is here" }).click();
         await check(pia, "the people");
       }
-      await pia.open("#/machine");
+      await pia.open("#/dashboard");
       await until(
         "the channels",
         () => pia.page.locator("tbody tr").count(),
         (count) => count > 0,
       );
-      await check(pia, "the machine");
+      await check(pia, "the dashboard");
       await pia.page.evaluate(() => (location.hash = "#/"));
       await pia.page.locator(".sidebar").waitFor();
       await check(pia, "the list");
@@ -407,8 +407,8 @@ describe("the page", { concurrency: 3 }, () => {
   });
 });
 
-// Last, because it is another stack afterwards.
-scene("the server is restarted: the page finds the new one, and says what can't be recovered", async (come) => {
+// Last, because it replaces the stack.
+scene("after a restart the page finds the new stack", async (come) => {
   const quin = await come("quin", { hash: "#/room/lasting" });
   await quin.say("before the end");
   await quin.message("before the end").locator(".receipt").waitFor();
@@ -417,12 +417,13 @@ scene("the server is restarted: the page finds the new one, and says what can't 
   await quin.page.locator(".banner").getByText("does not answer").waitFor();
   await quin.say("written in between");
   await stack.up();
-  await quin.page.getByRole("button", { name: "Try now" }).click();
+  // The banner is shown for some seconds only, so the wait starts first.
+  const banner = quin.page.locator(".banner").getByText("not all missed messages could be recovered").waitFor();
+  await Promise.all([banner, quin.tryNow()]);
   await quin.sees("live");
   await quin.reads("written in between");
-  // The emulator's table went with it: this is a new log, and what was in the old one nobody can know.
+  // The emulator has lost its table, so this is a new log.
   await quin.page.getByText("Something may be missing here").waitFor();
-  await quin.page.locator(".banner").getByText("not everything that was missed could be recovered").waitFor();
   const ruth = await come("ruth", { hash: "#/room/lasting" });
   await ruth.reads("written in between");
   await ruth.say("after it");
@@ -437,12 +438,26 @@ async function headOf(channel) {
   return channels[0].head;
 }
 
-/** Two frames in which nothing moves. */
+/** Waits until the list stands still: nothing is loading, and four frames in a row show the same rows at the same place. */
 async function settle(person) {
-  await person.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 50)))));
+  const look = () =>
+    person.page.getByRole("feed").evaluate(async (feed) => {
+      const state = () => {
+        const rows = [...feed.querySelectorAll(".row")];
+        return [feed.getAttribute("aria-busy"), feed.scrollTop, feed.scrollHeight, rows.length, rows[0]?.dataset.id, rows.at(-1)?.dataset.id].join();
+      };
+      const seen = new Set();
+      for (let frame = 0; frame < 4; frame += 1) {
+        // The timer too: a message is drawn up to 50 ms after it came.
+        await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 20)));
+        seen.add(state());
+      }
+      return { isBusy: feed.getAttribute("aria-busy") === "true", states: seen.size };
+    });
+  await until("the list stands still", look, ({ isBusy, states }) => !isBusy && states === 1);
 }
 
-/** Reads the conversation from its beginning to its end as somebody who scrolls does. */
+/** Reads the conversation from its beginning to its end by scrolling. */
 async function readThrough(person) {
   const feed = person.page.getByRole("feed");
   await until(

@@ -1,4 +1,4 @@
-/** A way to the stack's sockets that can be cut. */
+/** A proxy for the stack's sockets that a test can cut. */
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -38,12 +38,12 @@ export class Proxy {
     this.port = this.#server.address().port;
   }
 
-  /** Cuts what is open. What comes next gets through. */
+  /** Cuts the open connections. New ones get through. */
   cut() {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Cuts what is open, and lets nothing through until it is opened again. */
+  /** Cuts the open connections, and lets none through until it is opened again. */
   async close() {
     if (!this.#server.listening) return;
     this.#server.close();

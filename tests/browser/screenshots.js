@@ -1,4 +1,4 @@
-/** Takes the pictures that README.md shows: people who talk on a local stack, one of whom loses the connection for a while. */
+/** Takes the pictures for README.md: people talk on a local stack, and one of them loses the connection for a while. */
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ const TALK = [
   ["nora", "A little over forty thousand, all in one room."],
   ["ada.k", "And nobody has refreshed the page yet 🎉"],
   ["emil", "Then the countdown comes by the room as well? I'd rather not have them poll."],
-  ["nora", "Yes: a service puts it on the queue, and everybody has it a moment later.\nWho was in a tunnel gets what they missed."],
+  ["nora", "Yes: a service puts it on the queue, and everybody has it a moment later.\nAfter a tunnel you get what you missed."],
   ["ada.k", "Numbers from the rehearsal: https://example.com/rehearsal"],
 ];
 const MISSED = [
@@ -71,7 +71,11 @@ try {
     () => people.nora.page.locator(".people li").count(),
     (count) => count === everyone.length,
   );
-  await new Promise((resolve) => setTimeout(resolve, 2_000)); // The receipts.
+  await until(
+    "the receipts",
+    () => people.nora.page.locator(".receipt").count(),
+    (count) => count === TALK.filter(([name]) => name === "nora").length,
+  );
   await people.nora.page.mouse.move(640, 20);
   await shoot(people.nora, "page-light");
 
@@ -82,14 +86,15 @@ try {
     everyone.filter((person) => person !== people.jun),
   );
   await proxy.open();
-  await people.jun.page.getByRole("button", { name: "Try now" }).click();
+  await people.jun.tryNow();
   await people.jun.page.getByText("3 messages recovered", { exact: false }).first().waitFor();
   await people.jun.reads(MISSED.at(-1)[1]);
   await people.jun.page.mouse.move(195, 20);
   await shoot(people.jun, "page-phone");
 
-  await people.emil.open("#/machine");
+  await people.emil.open("#/dashboard");
   const chatter = setInterval(() => stack.publish("room:lobby", [{ text: "tick" }], { from: "countdown" }).catch(() => {}), 300);
+  // The lines of the tiles show what was measured in this time.
   await new Promise((resolve) => setTimeout(resolve, 45_000));
   await shoot(people.emil, "machine-dark");
   clearInterval(chatter);

@@ -1,8 +1,8 @@
 /**
  * Measures how smooth the page is in a busy room: `npm run smooth -- [--members 2000] [--rate 100] [--seconds 30] [--json]`.
  *
- * The messages come from a source that speaks the protocol over a real socket, because the emulator can't post to thousands of sockets and
- * leave the processors to the browser. What is measured is Chromium's, on this machine: frames, long tasks, and how busy the main thread is.
+ * The messages come from a source that speaks the protocol over a real socket: the emulator can't post to thousands of sockets and leave the
+ * processors to the browser. It measures frames, long tasks and the load of the main thread in Chromium on this host.
  */
 
 import { spawn } from "node:child_process";
@@ -27,14 +27,14 @@ if (values.help) {
 const [members, rate, seconds] = ["members", "rate", "seconds"].map((name) => {
   const number = Number(values[name]);
   if (Number.isInteger(number) && number > 0) return number;
-  console.error(`error: --${name} takes a whole number above 0, and not \`${values[name]}\``);
+  console.error(`error: --${name} takes a whole number above 0, not \`${values[name]}\``);
   process.exit(2);
 });
 
 const EPOCH = "source";
 const WORDS = "a message that people write has some words and now and then a longer thought which goes on for two lines or three".split(" ");
 
-/** A room that never rests. */
+/** A server with one busy room. */
 class Source {
   #log = [];
   #sockets = new Set();
@@ -60,7 +60,7 @@ class Source {
     return entry;
   }
 
-  /** One frame for each message, as a small room has it: the hardest case, for a broadcast's rounds bring many in one. */
+  /** Sends one frame for each message, as in a small room. This is the hardest case: a broadcast brings many messages in one frame. */
   send() {
     const frame = JSON.stringify({ type: "message", channel: "room:busy", epoch: EPOCH, ...this.#append() });
     for (const socket of this.#sockets) socket.send(frame);
@@ -84,7 +84,7 @@ class Source {
   }
 }
 
-/** Frames and long tasks in the page, from now on. */
+/** Records frames and long tasks in the page. */
 function watch() {
   const seen = { frames: [], longTasks: [] };
   new PerformanceObserver((list) => seen.longTasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
@@ -103,7 +103,7 @@ async function measure(person, source, devtools, act) {
   const busyTime = async () => (await devtools.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value;
   const [begun, before, sent] = [performance.now(), await busyTime(), source.sent];
   const timer = setInterval(() => {
-    // However late a timer is, the rate is kept.
+    // A late timer doesn't lower the rate.
     for (let due = ((performance.now() - begun) / 1_000) * rate; source.sent - sent < due;) source.send();
   }, 5);
   const acting = setInterval(() => act().catch(() => {}), 500);
@@ -161,7 +161,7 @@ try {
     atTheEnd: await measure(reader, source, devtools, async () => {}),
     scrolling: await measure(reader, source, devtools, () => page.mouse.wheel(0, -700)),
   };
-  if (!result.atTheEnd.isAtEnd || result.scrolling.isAtEnd) throw new Error("the reader was not where they should have been");
+  if (!result.atTheEnd.isAtEnd || result.scrolling.isAtEnd) throw new Error("the reader was not at the expected place in the room");
   if (reader.errors.length > 0) throw new Error(reader.errors.join("\n"));
   console.log(values.json ? JSON.stringify(result) : report(result));
 } finally {

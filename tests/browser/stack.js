@@ -1,4 +1,4 @@
-/** A local stack as a newcomer starts it, by `scripts/up`, and what services send to it. */
+/** A local stack, started by `scripts/up`, and messages of services to it. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,9 +17,9 @@ export class Stack {
   #process;
   #sent = 0;
 
-  /** The page's address, as it is printed. */
+  /** The page's address, as `scripts/up` prints it. */
   address = "";
-  /** What the stack put out. */
+  /** The stack's outputs. */
   outputs = {};
 
   /** Starts a stack whose rooms go to the state machine above `inlineLimit` members. */
@@ -34,7 +34,7 @@ export class Stack {
 
   async up() {
     const where = ["--port", String(this.port), "--page-port", String(this.pagePort), "--dir", this.#folder];
-    // What it says while it starts is only of interest if it doesn't.
+    // Its messages are shown only if it doesn't start.
     this.#process = spawn(UP, [...where, ...this.arguments], { stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     this.#process.stderr.on("data", (data) => (said += data));
@@ -65,7 +65,7 @@ export class Stack {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** So many sockets of other people in a room, ten at a time; gives what lets them go. */
+  /** Joins this many other users to a room, ten at a time. Returns a function that closes their sockets. */
   async crowd(room, count) {
     const page = `${this.address}page/`;
     const { url, tokenUrl } = await fetch(`${page}stack.json`).then((answer) => answer.json());
@@ -82,7 +82,7 @@ export class Stack {
     return () => sockets.forEach((socket) => socket.close());
   }
 
-  /** Publishes bodies as a service does, ten in a request, in order. */
+  /** Publishes as a service, in order, ten messages in a request. */
   async publish(channel, bodies, { from = "news" } = {}) {
     const entries = bodies.map((body) => {
       const id = `${from}-${(this.#sent += 1)}`;
@@ -95,13 +95,13 @@ export class Stack {
         headers: {
           "Content-Type": "application/x-amz-json-1.0",
           "X-Amz-Target": "AmazonSQS.SendMessageBatch",
-          // The emulator finds the account and the service by it, and checks no signature.
+          // The emulator takes the account and the service from it, and checks no signature.
           Authorization: "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0",
         },
         body: JSON.stringify({ QueueUrl: this.outputs.publishQueueUrl, Entries: entries.slice(first, first + 10) }),
       });
       const { Failed = [] } = await answer.json();
-      if (!answer.ok || Failed.length > 0) throw new Error(`the queue has not taken all: ${answer.status} ${JSON.stringify(Failed)}`);
+      if (!answer.ok || Failed.length > 0) throw new Error(`the queue has not accepted all: ${answer.status} ${JSON.stringify(Failed)}`);
     }
   }
 }

@@ -1,8 +1,8 @@
-/** What a screen reader says by itself: short, and not for each of a hundred messages. */
+/** What a screen reader reads out by itself: short texts, and in a busy room a number instead of each message. */
 
 import { setText } from "./dom.js";
 
-/** Between two sentences. */
+/** The time between two texts, in milliseconds. */
 const PAUSE = 1_500;
 
 export class Announcer {
@@ -34,7 +34,7 @@ export class Announcer {
   #next() {
     if (this.#isBusy) return;
     const text = this.#texts.shift() ?? this.#takeCount();
-    // What was said is gone: nobody who walks through the page should come upon it.
+    // The text is removed, so that a user who reads through the page doesn't find it.
     if (text === undefined) return setText(this.#element, "");
     this.#isBusy = true;
     setText(this.#element, text);

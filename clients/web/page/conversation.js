@@ -1,31 +1,31 @@
-/** A conversation as one sees it: what was said, in order, with notices of what happened to it in between. */
+/** A conversation as the page shows it: messages in order, with notices between them. */
 
 /**
  * @typedef {object} Item
  * @property {"message" | "notice"} kind
  * @property {string} id
  * @property {number} at
- * @property {number} rank where it belongs: a sequence in a room, a time among direct messages
+ * @property {number} rank its place: the sequence in a room, the time in direct messages
  * @property {string} [from]
  * @property {any} [body]
  * @property {number} [seq]
  * @property {string} [epoch]
- * @property {"waiting" | "accepted" | "failed" | "sent" | "unknown"} [state] of one's own messages
+ * @property {"waiting" | "accepted" | "failed" | "sent" | "unknown"} [state] of the user's own messages
  * @property {any} [error] why it failed
  * @property {boolean} [isDeleted]
  * @property {string} [deletedBy]
- * @property {boolean} [isRecovered] it came late, because one was away
+ * @property {boolean} [isRecovered] it came late, because the client was away
  * @property {import("../sdk/hubbub.js").Receipt} [receipt]
- * @property {number} [sentAt] when it was sent, by the clock that never jumps
+ * @property {number} [sentAt] when it was sent, by `performance.now()`
  * @property {number} [roundTrip]
  * @property {"recovered" | "reset" | "event"} [notice]
  * @property {string} [text]
  * @property {number} [count]
  */
 
-/** So many items are kept; older ones are fetched again when they are wanted. */
+/** The most items that are kept. Older ones are fetched again on demand. */
 const MOST_ITEMS = 5_000;
-/** Trimming in steps, so that it isn't done for each message. */
+/** Items beyond that before they are trimmed, so that this isn't done for each message. */
 const TRIM_STEP = 500;
 
 let notices = 0;
@@ -33,31 +33,31 @@ let notices = 0;
 export class Conversation {
   /** In order, without those that wait. @type {Item[]} */
   log = [];
-  /** One's own that have no place in the log yet. @type {Item[]} */
+  /** The user's own messages that have no place in the log yet. @type {Item[]} */
   waiting = [];
   unread = 0;
-  /** The first that was not read when the conversation was opened. @type {Item | null} */
+  /** The first unread message when the conversation was opened. @type {Item | null} */
   newFrom = null;
   draft = "";
-  /** Whether there may be more before the first. */
+  /** Whether the server may have older messages. */
   hasEarlier = true;
   isLoading = false;
-  /** Where the log of this epoch begins in `log`: what is before it is of an older one. */
+  /** Where the current epoch begins in `log`. Items before it are of older epochs. */
   begin = 0;
-  /** The notice of what is being recovered. @type {Item | null} */
+  /** The notice that counts what is being recovered. @type {Item | null} */
   recovery = null;
-  /** Who is here. Where the server tells by itself, all users; otherwise the first hundred, and about how many connections.
+  /** The people in the room. With presence events: all users. Otherwise: the first hundred, and the approximate number of connections.
    * @type {{users: string[], connections: number | null} | null} */
   people = null;
-  /** The room is joined, and so it is known whether the server tells by itself. */
+  /** The room is joined. */
   isEntered = false;
-  /** Who is typing, and until when that is believed. @type {Map<string, number>} */
+  /** Who is typing, each with the time until which that is believed. @type {Map<string, number>} */
   typists = new Map();
-  /** When it was told last that one is typing oneself. */
-  toldTypingAt = -Infinity;
-  /** Until then nothing is told of it. */
+  /** When the last typing signal was sent; -Infinity if the others know of none. */
+  typingSentAt = -Infinity;
+  /** No typing signal is sent before this time. */
   typingRestsUntil = 0;
-  /** Why one isn't in the room. @type {any} */
+  /** Why the user is not in the room. @type {any} */
   gone = null;
 
   /** @param {"room" | "direct" | "everyone"} kind @param {string} id */
@@ -71,7 +71,7 @@ export class Conversation {
     return this.kind === "everyone" ? "Everyone" : this.id;
   }
 
-  /** Everything, in the order in which it is shown. */
+  /** All items, in the order in which they are shown. */
   get items() {
     return this.waiting.length > 0 ? [...this.log, ...this.waiting] : this.log;
   }
@@ -115,14 +115,14 @@ export class Conversation {
     return fresh.length;
   }
 
-  /** What was accepted and hasn't come back takes its place in the log: nobody will tell what became of it. */
+  /** Accepted messages that have not come back go into the log as `unknown`: nothing will tell what became of them. */
   giveUpAccepted() {
     const given = this.waiting.filter(({ state }) => state === "accepted");
     this.waiting = this.waiting.filter((item) => !given.includes(item));
     for (const item of given) this.log.push(Object.assign(item, { state: "unknown", rank: this.log.at(-1)?.rank ?? 0 }));
   }
 
-  /** What nobody knew of is there after all. @param {string} id */
+  /** Removes an `unknown` message that is in the log after all. @param {string} id */
   #forgetUnknown(id) {
     const place = this.log.findIndex((item) => item.state === "unknown" && item.id === id);
     if (place < 0) return;
@@ -139,13 +139,13 @@ export class Conversation {
     return item;
   }
 
-  /** What comes from here on is of another life of the log. */
+  /** The log has a new epoch. */
   beginAnew() {
     this.begin = this.log.length;
     this.hasEarlier = true;
   }
 
-  /** Lets go of the oldest, when there are very many. */
+  /** Drops the oldest items if there are too many. Returns whether it did. */
   trim() {
     if (this.log.length < MOST_ITEMS + TRIM_STEP) return false;
     const gone = this.log.length - MOST_ITEMS;
@@ -154,4 +154,11 @@ export class Conversation {
     if (this.begin === 0) this.hasEarlier = true;
     return true;
   }
+}
+
+/** @param {import("../sdk/hubbub.js").Message<any>} message @param {Conversation} conversation @returns {Item} */
+export function itemOf(message, conversation) {
+  const { id, at, from, seq, epoch, body } = message;
+  const rank = conversation.kind === "direct" ? at : seq;
+  return { kind: "message", id, at, rank, from, seq, epoch, body, ...(message.deleted && { isDeleted: true }) };
 }

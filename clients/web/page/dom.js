@@ -1,4 +1,4 @@
-/** Elements, in short. Text is only ever set as text: what people write is never markup here. */
+/** Short ways to make elements. Text is always set as text, so a message can't add markup. */
 
 /**
  * An element with properties and children. `class`, `data-*`, `aria-*`, `role` and the like are attributes; `on*` are listeners; the rest are
@@ -18,7 +18,7 @@ export function h(tag, given = {}, ...children) {
   return element;
 }
 
-/** An icon of index.html's sprite; it says nothing to a screen reader. @param {string} name */
+/** An icon of index.html's sprite, hidden from screen readers. @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "icon");
@@ -29,7 +29,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A coloured disc with a name's first letters. @param {string} name */
+/** A coloured disc with the first letters of a name. @param {string} name */
 export function avatar(name) {
   const disc = h("span", { class: "avatar", "aria-hidden": "true" }, initials(name));
   let hue = 7;
@@ -45,7 +45,7 @@ function initials(name) {
   return letters.toUpperCase();
 }
 
-/** Sets the text only where it differs, so that nothing is laid out or read out again for nothing. @param {Element} element @param {string} text */
+/** Sets the text only if it differs, so that nothing is laid out or read out twice. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,15 +1,16 @@
 /**
- * A list of any length of which only what is seen is in the document.
+ * A list of any length. Only the rows near the view are in the document.
  *
- * Rows have the heights that they have: a row is measured when it is first drawn, and before that an average is taken for it. Whoever reads
- * something keeps it under their eyes, whatever is put in above or below; whoever is at the end stays at the end.
- * The scroller has no padding: where a row is, is the sum of the heights above it.
+ * Rows may have any height. A row is measured when it is first drawn; before that, the average height stands for it. Rows in view keep their
+ * place when others are added above or below, and a view at the end stays at the end. The scroller has no padding: a row's place is the sum
+ * of the heights above it.
  */
 
-/** Pixels above and below what is seen that are drawn too. */
+/** Rows this many pixels above and below the view are drawn too. */
 const MARGIN = 600;
-/** So near to the end one is at the end. */
+/** A view this near to the end, in pixels, is at the end. */
 const NEAR = 32;
+/** The height of a row while no row was measured. */
 const FIRST_GUESS = 44;
 
 /** @template {object} Item */
@@ -31,7 +32,7 @@ export class VirtualList {
   #last = 0;
   #width = 0;
   #isScheduled = false;
-  /** Where it was scrolled to when that was last looked at or set. */
+  /** The last known `scrollTop`. */
   #lastTop = 0;
   isAtEnd = true;
 
@@ -54,8 +55,8 @@ export class VirtualList {
   }
 
   /**
-   * @param {readonly Item[]} items other or more items; those that were there before are known again
-   * @param {Iterable<Item>} changed those that have to be drawn again
+   * @param {readonly Item[]} items the new items; rows of known ones are kept
+   * @param {Iterable<Item>} changed items to draw again
    */
   show(items, changed) {
     this.#anchor = this.#findAnchor();
@@ -64,7 +65,7 @@ export class VirtualList {
     this.#render();
   }
 
-  /** Begins anew, at the end. @param {readonly Item[]} items */
+  /** Starts again with these items, at the end. @param {readonly Item[]} items */
   reset(items) {
     for (const row of this.#rows.values()) row.remove();
     this.#rows.clear();
@@ -92,7 +93,7 @@ export class VirtualList {
     this.#render();
   }
 
-  /** Brings an item to the upper third of what is seen. @param {number} index */
+  /** Scrolls an item to the upper third of the view. @param {number} index */
   scrollTo(index) {
     const item = this.#items[index];
     if (!item) return;
@@ -102,7 +103,7 @@ export class VirtualList {
     this.#update();
   }
 
-  /** The row of an item, which is brought into the document and into view. @param {number} index @returns {HTMLElement | undefined} */
+  /** Brings an item into view. Returns its row. @param {number} index @returns {HTMLElement | undefined} */
   reveal(index) {
     const item = this.#items[index];
     if (!item) return undefined;
@@ -118,10 +119,10 @@ export class VirtualList {
     return -1;
   }
 
-  /** What stays where it is while the rest moves. @type {{item: Item, top: number} | null} */
+  /** The item that keeps its place on the screen. @type {{item: Item, top: number} | null} */
   #anchor = null;
 
-  /** The first row that is wholly in view. @returns {{item: Item, top: number} | null} */
+  /** The first row that is completely in view. @returns {{item: Item, top: number} | null} */
   #findAnchor() {
     if (this.isAtEnd) return null;
     const edge = this.#scroller.getBoundingClientRect().top;
@@ -146,8 +147,8 @@ export class VirtualList {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     if (Math.abs(scrollTop - this.#lastTop) >= 1) {
-      // The least movement upwards is somebody who wants to read there: in a busy room they would never get away otherwise. Where the view
-      // has grown, the browser moves it up by itself, but no further than to the end.
+      // The smallest scroll upwards leaves the end: in a busy room, nobody could leave it otherwise. If the view has grown, the browser
+      // scrolls up by itself, but no further than to the end.
       const rest = scrollHeight - scrollTop - clientHeight;
       this.isAtEnd = rest < (scrollTop > this.#lastTop ? NEAR : 1);
       this.#lastTop = scrollTop;
@@ -183,7 +184,7 @@ export class VirtualList {
     const scroller = this.#scroller;
     const view = scroller.clientHeight;
     if (view === 0) return;
-    // Rows that are drawn for the first time may be taller or smaller than was thought, so that others are in view then.
+    // A row that is drawn for the first time may have another height than the average, and then others are in view.
     for (let turn = 0; turn < 3; turn++) {
       const { tops, total } = this.#layOut();
       const top = this.#top(tops, total, view);
@@ -210,7 +211,7 @@ export class VirtualList {
     return { tops, total };
   }
 
-  /** Where the view begins. @param {Float64Array} tops @param {number} total @param {number} view */
+  /** The `scrollTop` that is wanted. @param {Float64Array} tops @param {number} total @param {number} view */
   #top(tops, total, view) {
     if (this.isAtEnd) return Math.max(0, total - view);
     if (!this.#anchor) return this.#scroller.scrollTop;
@@ -218,7 +219,7 @@ export class VirtualList {
     return index < 0 ? this.#scroller.scrollTop : Math.max(0, tops[index] - this.#anchor.top);
   }
 
-  /** Has these rows in the document and no others; says whether all their heights were known. @param {number} first @param {number} last */
+  /** Puts exactly these rows into the document. Returns whether all their heights were known. @param {number} first @param {number} last */
   #place(first, last) {
     const wanted = new Set(this.#items.slice(first, last));
     for (const [item, row] of this.#rows) {

@@ -1,16 +1,17 @@
-/** Starts the page: who one is, and what is shown at which address. */
+/** Starts the page: signs in, and shows the view of the address. */
 
 import { Announcer } from "./announcer.js";
-import { Chat, readJson } from "./chat.js";
+import { Chat } from "./chat.js";
+import { Dashboard } from "./dashboard.js";
 import { h } from "./dom.js";
-import { MachineView } from "./machine.js";
 import { Sidebar } from "./sidebar.js";
 import { signIn } from "./signin.js";
 import { fetchStack } from "./stack.js";
+import { readJson } from "./storage.js";
 import { comebackText, Talk } from "./talk.js";
 import { complainAboutId } from "./text.js";
 
-/** What this tab remembers over a reload: who one is, and how far one had come. */
+/** Where the tab keeps the user and the client's state over a reload. */
 const REMEMBERED = "hubbub.session";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
@@ -38,7 +39,7 @@ async function start(who, state) {
   try {
     stack = await fetchStack();
   } catch (error) {
-    return showSignIn(`The page can’t begin: ${/** @type {Error} */ (error).message}.`);
+    return showSignIn(`The page can’t start: ${/** @type {Error} */ (error).message}.`);
   }
   const chat = new Chat(stack, who, state);
   const remember = () => sessionStorage.setItem(REMEMBERED, JSON.stringify({ who, state: chat.state }));
@@ -48,14 +49,14 @@ async function start(who, state) {
     removeEventListener("pagehide", remember);
     sessionStorage.removeItem(REMEMBERED);
     chat.close();
-    // A fresh page knows nothing of who was here.
+    // A fresh page keeps nothing of the user before.
     location.hash = "#/";
     location.reload();
   };
   new Window(chat, stack, leave);
 }
 
-/** What is on the screen. */
+/** The sidebar and the open view. */
 class Window {
   #chat;
   #stack;
@@ -64,39 +65,41 @@ class Window {
   /** @type {{element: HTMLElement, focus: () => void, end: () => void} | null} */
   #view = null;
   #isFirst = true;
+  /** The list is shown again in the next frame. */
+  #isDue = false;
 
   /** @param {Chat} chat @param {import("./stack.js").Stack} stack @param {() => void} leave */
   constructor(chat, stack, leave) {
     this.#chat = chat;
     this.#stack = stack;
     this.#sidebar = new Sidebar(chat, leave);
-    root.replaceChildren(h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to what is open"), this.#sidebar.element, this.#stage);
+    root.replaceChildren(h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to the open conversation"), this.#sidebar.element, this.#stage);
     chat.addEventListener("status", () => this.#statusChanged());
     chat.addEventListener("list", () => this.#listChanged());
     chat.addEventListener("conversation", () => this.#listChanged());
     addEventListener("hashchange", () => this.#route());
     document.addEventListener("visibilitychange", () => this.#seen());
-    // A tab that was asleep looks at once whether its socket is still there.
+    // A tab that was asleep checks its socket at once.
     document.addEventListener("resume", () => chat.wake());
     addEventListener("pageshow", ({ persisted }) => persisted && chat.wake());
     this.#route();
   }
 
   #route() {
-    const [, kind, id = ""] = decodeURIComponent(location.hash).match(/^#\/(room|direct|everyone|machine)(?:\/(.*))?$/) ?? [];
+    const [, kind, id = ""] = decodeURIComponent(location.hash).match(/^#\/(room|direct|everyone|dashboard)(?:\/(.*))?$/) ?? [];
     this.#view?.end();
     this.#view = this.#makeView(kind, id);
     this.#stage.replaceChildren(this.#view.element);
     document.body.dataset.pane = kind ? "stage" : "list";
     this.#listChanged();
-    if (!this.#isFirst || kind !== "machine") this.#view.focus();
+    if (!this.#isFirst || kind !== "dashboard") this.#view.focus();
     this.#isFirst = false;
   }
 
   /** @param {string | undefined} kind @param {string} id */
   #makeView(kind, id) {
     this.#chat.blur();
-    if (kind === "machine") return new MachineView(this.#chat, this.#stack);
+    if (kind === "dashboard") return new Dashboard(this.#chat, this.#stack);
     if (kind === "everyone") return new Talk(this.#chat, this.#chat.open("everyone", "everyone"), announcer);
     if ((kind === "room" || kind === "direct") && complainAboutId(id) === "") return new Talk(this.#chat, this.#chat.open(kind, id), announcer);
     return welcome();
@@ -117,13 +120,11 @@ class Window {
       this.#isDue = false;
       this.#sidebar.update();
       const { unread, current } = this.#chat;
-      const place = current ? `${current.kind === "room" ? "# " : ""}${current.title}` : location.hash === "#/machine" ? "The machine" : "";
+      const place = current ? `${current.kind === "room" ? "# " : ""}${current.title}` : location.hash === "#/dashboard" ? "Dashboard" : "";
       const title = `${unread > 0 ? `(${unread}) ` : ""}${place ? `${place} · ` : ""}Hubbub`;
       if (document.title !== title) document.title = title;
     });
   }
-
-  #isDue = false;
 
   #seen() {
     if (document.hidden) return;
@@ -132,10 +133,10 @@ class Window {
   }
 }
 
-/** Where nothing is open. On a phone, the list of conversations is all that is seen then. */
+/** The view without a conversation. A phone shows only the list of conversations then. */
 function welcome() {
   const title = h("h1", { tabIndex: -1 }, "Nothing is open");
-  const element = h("main", { id: "main", class: "welcome" }, title, h("p", { class: "hint" }, "Choose a room or somebody to write to."));
+  const element = h("main", { id: "main", class: "welcome" }, title, h("p", { class: "hint" }, "Choose a room or a person."));
   return { element, focus: () => title.focus(), end: () => {} };
 }
 

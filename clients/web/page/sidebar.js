@@ -1,4 +1,4 @@
-/** Where one can go: rooms, people, and the machine; how the connection stands; and who one is. */
+/** Navigation: rooms, people and the dashboard; also the status of the connection, and the user. */
 
 import { avatar, h, icon, setText } from "./dom.js";
 import { complainAboutId, formatNumber } from "./text.js";
@@ -13,7 +13,7 @@ export class Sidebar {
   #rooms = h("ul", { class: "conversations" });
   #directs = h("ul", { class: "conversations" });
   #status = h("span", { class: "status" });
-  #machine = h("a", { class: "nav-link", href: "#/machine" }, icon("machine"), h("span", {}, "The machine at work"));
+  #dashboard = h("a", { class: "nav-link", href: "#/dashboard" }, icon("dashboard"), h("span", {}, "Dashboard"));
   /** @type {Map<Conversation, {row: HTMLElement, badge: HTMLElement, link: HTMLElement, hint: HTMLElement}>} */
   #rows = new Map();
 
@@ -33,13 +33,13 @@ export class Sidebar {
           {},
           h("h2", { id: "directs-title" }, "Direct messages"),
           this.#directs,
-          opener("direct", "Write to somebody", "somebody's name"),
+          opener("direct", "Write to a person", "a person's name"),
         ),
       ),
       h(
         "footer",
         {},
-        this.#machine,
+        this.#dashboard,
         h(
           "div",
           { class: "me" },
@@ -55,7 +55,7 @@ export class Sidebar {
   }
 
   update() {
-    const { chat } = { chat: this.#chat };
+    const chat = this.#chat;
     setText(this.#status, STATUS[chat.status]);
     this.#status.dataset.status = chat.status;
     const all = [...chat.conversations.values()];
@@ -69,8 +69,8 @@ export class Sidebar {
       all.filter(({ kind }) => kind === "direct").map((conversation) => this.#row(conversation)),
     );
     for (const conversation of this.#rows.keys()) if (!all.includes(conversation)) this.#rows.delete(conversation);
-    if (location.hash === "#/machine") this.#machine.setAttribute("aria-current", "page");
-    else this.#machine.removeAttribute("aria-current");
+    if (location.hash === "#/dashboard") this.#dashboard.setAttribute("aria-current", "page");
+    else this.#dashboard.removeAttribute("aria-current");
   }
 
   /** @param {Conversation} conversation */
@@ -99,7 +99,7 @@ export class Sidebar {
 /** @param {Conversation} conversation */
 const rank = ({ kind }) => (kind === "everyone" ? 1 : 0);
 
-/** Has these children, and touches nothing if it has them already. @param {Element} list @param {Element[]} children */
+/** Gives the list these children, and changes nothing if it has them already. @param {Element} list @param {Element[]} children */
 function place(list, children) {
   const isSame = list.children.length === children.length && children.every((child, index) => list.children[index] === child);
   if (!isSame) list.replaceChildren(...children);

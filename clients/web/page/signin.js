@@ -1,4 +1,4 @@
-/** The first view: choose a name. */
+/** The first view: the user chooses a name. */
 
 import { h, icon } from "./dom.js";
 import { complainAboutId } from "./text.js";
@@ -43,7 +43,7 @@ export function signIn({ user, isModerator, hint, enter }) {
       h(
         "p",
         { class: "lead" },
-        "Rooms, direct messages, and nothing lost on the way. Open this page in a second window under another name, and talk to yourself.",
+        "Rooms and direct messages, and nothing gets lost. Open this page in a second window with another name, and talk to yourself.",
       ),
       h(
         "form",

@@ -1,15 +1,15 @@
 /**
- * The stack that this page belongs to. `stack.json` beside the page says where it is and what is there; the local stack's server makes it,
- * and whoever serves the page elsewhere writes it (README.md).
+ * The stack that this page belongs to. `stack.json` beside the page holds its addresses. The local stack's server makes that file; elsewhere,
+ * it is written by hand (README.md).
  */
 
 /**
  * @typedef {object} Stack
  * @property {string} url the WebSocket's address
  * @property {"query" | "subprotocol"} [auth]
- * @property {string} tokenUrl where a token is to be had, by POST of `{"user": …}`
- * @property {string} [refusalsUrl] where it says why a socket was refused, `?since=` when
- * @property {string} [dashboardUrl] where the data of the dashboard is
+ * @property {string} tokenUrl gives a token for a POST of `{"user": …}`
+ * @property {string} [refusalsUrl] gives the reasons for refused sockets since `?since=`
+ * @property {string} [dashboardUrl] gives the dashboard's numbers
  */
 
 /** @returns {Promise<Stack>} */
@@ -30,8 +30,8 @@ export async function fetchToken(stack, { user, isModerator }) {
 }
 
 /**
- * Why no socket opens. A browser doesn't tell a refusal from a server that isn't there, so both are asked about: the stack for what it has
- * refused lately, where it says that, and the server whether it answers at all.
+ * Finds out why no socket opens. A browser reports a refusal and a missing server alike, so this asks the server whether it answers at all,
+ * and the stack why it has refused sockets lately, where it tells.
  * @param {Stack} stack @param {number} since
  * @returns {Promise<{isThere: boolean, reason: string | undefined}>}
  */
@@ -59,7 +59,7 @@ export async function fetchJson(url, init = {}) {
   return value;
 }
 
-/** The verbs of a token, for what is offered; the stack decides what is allowed. @param {string} token @returns {Record<string, string[]>} */
+/** Reads a token's grant, to decide what the page offers. The stack decides what is allowed. @param {string} token @returns {Record<string, string[]>} */
 export function readGrant(token) {
   try {
     const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));

@@ -1,25 +1,26 @@
-/** A conversation: what was said, who is here, and what to say. */
+/** The view of a conversation: messages, people, and the field to write in. */
 
-import { preview } from "./chat.js";
-import { avatar, h, icon, setText } from "./dom.js";
+import { h, icon, setText } from "./dom.js";
 import { VirtualList } from "./list.js";
-import { explain, formatDay, formatDuration, formatFullTime, formatNumber, formatTime, plural, readBody, startOfDay } from "./text.js";
+import { drawMessage, drawNotice } from "./message.js";
+import { People } from "./people.js";
+import { explain, formatDay, formatDuration, formatNumber, plural, preview, startOfDay } from "./text.js";
 
 /** @import { Announcer } from "./announcer.js" */
 /** @import { Chat } from "./chat.js" */
 /** @import { Conversation, Item } from "./conversation.js" */
 
-/** Messages of one author within this time stand together. */
+/** Messages of one author stand together if they are this close, in milliseconds. */
 const TOGETHER = 5 * 60_000;
-/** How often it is asked who is here, where the server doesn't tell by itself. */
+/** How often the page asks who is here, if the server sends no presence events. */
 const LOOK_EVERY = 10_000;
-/** So many names the server gives at most. */
-const MOST_NAMES = 100;
-/** Between two times that new messages are drawn. Nobody reads faster, and it leaves the processor to others. */
+/** The least time between two redraws. Nobody reads faster, and it leaves the processor to others. */
 const REST = 50;
+/** Earlier messages are loaded when the scroller is this near to the first, in pixels. */
 const NEAR_BEGIN = 800;
-/** What the server takes as a body, less what JSON adds. */
-const MOST_BYTES = 24_000;
+/** The server's limit of a body, less what JSON adds. */
+const MAX_BYTES = 24_000;
+/** How long the result of a time away is shown, in milliseconds. */
 const COMEBACK_SHOWN = 8_000;
 
 export class Talk {
@@ -35,7 +36,7 @@ export class Talk {
   #newFrom = null;
   #hadEarlier = true;
   #refreshedAt = 0;
-  /** The last that was new. @type {Item | undefined} */
+  /** The newest message that was handled. @type {Item | undefined} */
   #newest;
   #missed = 0;
   #isDirty = false;
@@ -55,13 +56,7 @@ export class Talk {
   #hint = h("p", { id: "composer-hint", class: "hint" });
   #composer = h("form", { class: "composer", "aria-label": "Write" });
   #shut = h("div", { class: "shut" });
-  #people = h("aside", { class: "people", "aria-label": "People here" });
-  #peopleButton = h(
-    "button",
-    { class: "icon-button", type: "button", "aria-expanded": "false" },
-    icon("people"),
-    h("span", { class: "unseen" }, "Who is here"),
-  );
+  #people;
   #leaveButton = h("button", { class: "icon-button", type: "button" }, icon("leave"), h("span", { class: "unseen" }, "Leave"));
   #list;
 
@@ -70,6 +65,7 @@ export class Talk {
     this.#chat = chat;
     this.#conversation = conversation;
     this.#announcer = announcer;
+    this.#people = new People(chat.user);
     const send = h("button", { class: "send", type: "submit" }, icon("send"), h("span", { class: "unseen" }, "Send"));
     this.#composer.append(this.#typing, h("div", { class: "composer-box" }, this.#box, send), this.#hint);
     this.element = h(
@@ -83,7 +79,7 @@ export class Talk {
           { class: "talk-head" },
           h("a", { class: "icon-button back", href: "#/" }, icon("back"), h("span", { class: "unseen" }, "All conversations")),
           h("div", { class: "talk-title" }, this.#title, this.#subtitle),
-          this.#peopleButton,
+          this.#people.button,
           this.#leaveButton,
         ),
         this.#banner,
@@ -91,7 +87,7 @@ export class Talk {
         this.#shut,
         this.#composer,
       ),
-      this.#people,
+      this.#people.element,
     );
     this.#list = new VirtualList(/** @type {HTMLElement} */ (this.#scroller), {
       draw: (/** @type {Item} */ item, index) => this.#draw(item, index),
@@ -106,13 +102,12 @@ export class Talk {
     this.#scroller.setAttribute("aria-label", `Messages in ${title}`);
     this.#box.placeholder = kind === "room" ? `Write to # ${title}` : `Write to ${title}`;
     this.#box.value = draft;
-    this.#peopleButton.hidden = this.#people.hidden = kind !== "room";
+    this.#people.button.hidden = this.#people.element.hidden = kind !== "room";
     this.#leaveButton.hidden = kind === "everyone";
     this.#leaveButton.addEventListener("click", () => {
       this.#chat.leave(this.#conversation);
       location.hash = "#/";
     });
-    this.#peopleButton.addEventListener("click", () => this.#togglePeople());
     this.#latest.addEventListener("click", () => {
       this.#list.scrollToEnd();
       this.#box.focus();
@@ -132,7 +127,7 @@ export class Talk {
     });
     this.#scroller.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#move(event));
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "Escape" && this.#people.classList.contains("is-open")) this.#togglePeople();
+      if (event.key === "Escape" && this.#people.isOpen) this.#people.toggle();
     });
     this.#listen("conversation", ({ conversation, item }) => {
       if (conversation === this.#conversation) this.#changedItem(item);
@@ -149,7 +144,7 @@ export class Talk {
     this.#showStatus();
     this.#showPeople();
     this.#showTyping();
-    // It has no size before it is in the document.
+    // The view has no size before it is in the document.
     queueMicrotask(() => this.#open());
   }
 
@@ -184,14 +179,14 @@ export class Talk {
     }
     this.#showEdges();
     this.#typed();
-    this.#seeWhetherMoreIsWanted();
+    this.#loadEarlierIfNear();
   }
 
   /** @param {Item | undefined} item */
   #changedItem(item) {
     if (item) {
       this.#changed.add(item);
-      // Only what is new at the end is read out, and missed by those who read further up.
+      // Only a new message at the end is read out, or counted for a user who reads further up.
       const isNew = this.#conversation.log.at(-1) === item && item !== this.#newest && item.kind === "message";
       if (isNew) this.#newest = item;
       if (isNew && item.from !== this.#chat.user) {
@@ -201,7 +196,7 @@ export class Talk {
     }
     if (this.#isDirty) return;
     this.#isDirty = true;
-    // All that comes within a frame is drawn at once, and in a busy room all that comes within some frames.
+    // Everything that comes within one frame is drawn at once; in a busy room, within some frames.
     const rest = this.#refreshedAt + REST - performance.now();
     if (rest <= 0) requestAnimationFrame(() => this.#refresh());
     else setTimeout(() => requestAnimationFrame(() => this.#refresh()), rest);
@@ -221,7 +216,7 @@ export class Talk {
     if (conversation.recovery) changed.add(conversation.recovery);
     if (this.#newFrom && this.#newFrom !== conversation.newFrom) changed.add(this.#newFrom);
     this.#newFrom = conversation.newFrom;
-    // What was the first has others before it now, and may stand together with them.
+    // The item that was first has others before it now, and may stand together with them.
     if (before && this.#items[0] !== before) changed.add(before);
     if (this.#hadEarlier !== conversation.hasEarlier && this.#items[0]) changed.add(this.#items[0]);
     this.#hadEarlier = conversation.hasEarlier;
@@ -232,23 +227,23 @@ export class Talk {
     }
     this.#list.show(this.#items, changed);
     this.#showEdges();
-    this.#seeWhetherMoreIsWanted();
+    this.#loadEarlierIfNear();
   }
 
   #scrolled() {
     if (this.#list.isAtEnd) this.#missed = 0;
     this.#showEdges();
-    this.#seeWhetherMoreIsWanted();
+    this.#loadEarlierIfNear();
   }
 
-  #seeWhetherMoreIsWanted() {
+  #loadEarlierIfNear() {
     if (this.#scroller.scrollTop < NEAR_BEGIN && this.#conversation.begin === 0) this.#chat.loadEarlier(this.#conversation);
   }
 
   #showEdges() {
     const { isLoading, log, gone } = this.#conversation;
     this.#scroller.setAttribute("aria-busy", String(isLoading));
-    const text = isLoading ? "Loading what was said before …" : log.length === 0 && !gone ? this.#emptyText() : "";
+    const text = isLoading ? "Loading earlier messages …" : log.length === 0 && !gone ? this.#emptyText() : "";
     setText(this.#top, text);
     this.#top.hidden = text === "";
     this.#top.classList.toggle("is-empty", log.length === 0 && !isLoading);
@@ -259,8 +254,8 @@ export class Talk {
 
   #emptyText() {
     const { kind, title } = this.#conversation;
-    if (kind === "everyone") return "What services say to everyone appears here.";
-    if (kind === "direct") return `Nothing between you and ${title} yet. If ${title} is away, it waits in the inbox.`;
+    if (kind === "everyone") return "Messages from services to everyone appear here.";
+    if (kind === "direct") return `No messages between you and ${title} yet. If ${title} is away, yours wait in the inbox.`;
     return this.#chat.status === "live" ? "Nobody has said anything here yet." : "";
   }
 
@@ -288,7 +283,9 @@ export class Talk {
       isNewDay && h("div", { class: "day" }, h("span", {}, formatDay(item.at))),
       item === this.#conversation.newFrom && h("div", { class: "new" }, h("span", {}, "New")),
     ];
-    const content = item.kind === "notice" ? this.#drawNotice(item) : this.#drawMessage(item, !isNewDay && !marks[2] && belongTo(before, item));
+    const place = { chat: this.#chat, conversation: this.#conversation, announcer: this.#announcer };
+    const isTogether = !isNewDay && !marks[2] && belongTo(before, item);
+    const content = item.kind === "notice" ? drawNotice(item, place) : drawMessage(item, isTogether, place);
     return h(
       "article",
       { class: "row", tabIndex: -1, "aria-posinset": item.seq ?? index + 1, "aria-setsize": -1, "data-id": item.id },
@@ -297,93 +294,18 @@ export class Talk {
     );
   }
 
-  /** @param {Item} item */
-  #drawNotice(item) {
-    const isReset = item.notice === "reset";
-    const { begin, hasEarlier } = this.#conversation;
-    const mayLoad = isReset && this.#conversation.log[begin - 1] === item && hasEarlier;
-    const more =
-      mayLoad && h("button", { type: "button", class: "quiet", onclick: () => this.#chat.loadEarlier(this.#conversation) }, "Load what is before");
-    return h("p", { class: `notice ${item.notice}` }, item.text ?? "", more);
-  }
-
-  /** @param {Item} item @param {boolean} isTogether */
-  #drawMessage(item, isTogether) {
-    const { from = "", at, state } = item;
-    const isMine = from === this.#chat.user;
-    const time = h("time", { dateTime: new Date(at).toISOString(), title: formatFullTime(at) }, formatTime(at));
-    const head = h(
-      "p",
-      { class: isTogether ? "unseen" : "head" },
-      h("span", { class: isMine ? "name is-mine" : "name" }, from),
-      " ",
-      isTogether ? "" : time,
-    );
-    const classes = ["message", isTogether && "is-together", state === "waiting" && "is-waiting", item.isRecovered && "is-recovered"];
-    return h(
-      "div",
-      { class: classes.filter(Boolean).join(" ") },
-      isTogether ? h("span", { class: "gutter", "aria-hidden": "true" }, formatTime(at)) : avatar(from),
-      h("div", { class: "said" }, head, drawBody(item), this.#drawState(item)),
-      this.#drawReceipt(item),
-      this.#drawActions(item),
-    );
-  }
-
-  /** What became of one's own message. @param {Item} item */
-  #drawState(item) {
-    const { state } = item;
-    if (state === "failed") {
-      const retry = h("button", { type: "button", class: "quiet", onclick: () => this.#chat.retry(this.#conversation, item) }, "Send again");
-      const discard = h("button", { type: "button", class: "quiet", onclick: () => this.#chat.discard(this.#conversation, item) }, "Discard");
-      return h("p", { class: "state failed" }, `Not sent: ${explain(item.error)}. `, retry, discard);
-    }
-    if (state === "waiting") return h("p", { class: "state" }, this.#chat.status === "live" ? "Sending …" : "Waits for the connection");
-    if (state === "accepted") return h("p", { class: "state" }, "Accepted");
-    if (state === "unknown") return h("p", { class: "state" }, "Accepted, but it isn’t known whether anybody got it");
-    return null;
-  }
-
-  /** Whom it has reached. @param {Item} item */
-  #drawReceipt({ receipt, isDeleted }) {
-    if (!receipt || isDeleted) return null;
-    const { delivered, members, failed, ms } = receipt;
-    if (this.#conversation.kind === "direct" && delivered === 0) return drawReceipt("in the inbox", `In the inbox: ${this.#conversation.id} is away`);
-    const time = formatDuration(ms);
-    const text = `Delivered to ${formatNumber(delivered)} of ${formatNumber(members)} in ${time}`;
-    return drawReceipt(`✓ ${formatNumber(delivered)} · ${time}`, failed > 0 ? `${text}; ${formatNumber(failed)} will recover it` : text);
-  }
-
-  /** @param {Item} item */
-  #drawActions(item) {
-    if (item.isDeleted || item.seq === undefined || !this.#chat.mayModerate(this.#conversation)) return null;
-    const erase = async () => {
-      button.disabled = true;
-      await this.#chat.delete(this.#conversation, item).catch((error) => {
-        button.disabled = false;
-        this.#announcer.say(`Not deleted: ${explain(error)}`);
-      });
-    };
-    const button = h(
-      "button",
-      { type: "button", class: "icon-button delete", "aria-label": `Delete the message of ${item.from}`, title: "Delete", onclick: erase },
-      icon("delete"),
-    );
-    return button;
-  }
-
-  // What is around it.
+  // Status.
 
   #showStatus() {
     const { status, trouble, isRefused, comeback } = this.#chat;
     const again = h("button", { type: "button", class: "quiet", onclick: () => this.#chat.wake() }, "Try now");
     let parts = /** @type {any[]} */ ([]);
     let tone = "warn";
-    if (status === "closed") parts = [trouble ? `The stack has closed the door: ${trouble}.` : "Closed."];
+    if (status === "closed") parts = [trouble ? `The stack closed the connection for good: ${trouble}.` : "Closed."];
     else if (isRefused) parts = [h("strong", {}, "The stack refused your token. "), `It says: ${trouble}. `, again];
     else if (status === "offline")
       parts = [h("strong", {}, "Offline. "), `${capital(trouble)}. What you write waits, and is sent once the connection is back. `, again];
-    else if (status === "recovering") parts = ["Catching up on what was missed …"];
+    else if (status === "recovering") parts = ["Catching up …"];
     else if (status === "connecting") parts = ["Connecting …"];
     else if (comeback) {
       tone = comeback.isComplete ? "good" : "warn";
@@ -419,21 +341,9 @@ export class Talk {
     this.#showGone();
     const { people, kind, id } = this.#conversation;
     if (kind === "direct") return setText(this.#subtitle, "Direct messages");
-    if (kind === "everyone") return setText(this.#subtitle, "Announcements to all who are connected");
+    if (kind === "everyone") return setText(this.#subtitle, "Messages to everyone");
     if (!people) return;
-    const { users, connections } = people;
-    const isAll = connections === null || users.length < MOST_NAMES;
-    const persons = isAll ? plural(users.length, "person", "people") : "a hundred people or more";
-    setText(this.#subtitle, connections === null ? persons : `${plural(connections, "connection")} · ${persons}`);
-    const me = this.#chat.user;
-    const sorted = [...users].sort((one, other) => Number(other === me) - Number(one === me) || one.localeCompare(other));
-    const focused = document.activeElement?.closest(".people li")?.getAttribute("data-user");
-    this.#people.replaceChildren(
-      h("h2", {}, "Here now ", h("span", { class: "count" }, formatNumber(connections ?? users.length))),
-      h("ul", { "aria-label": `People in ${id}` }, ...sorted.map((user) => this.#drawPerson(user))),
-      h("p", { class: "hint", hidden: isAll }, "The first hundred are shown."),
-    );
-    if (focused) this.#people.querySelector(`[data-user="${CSS.escape(focused)}"] a`)?.focus();
+    setText(this.#subtitle, this.#people.show(people, id));
   }
 
   #showTyping() {
@@ -442,30 +352,13 @@ export class Talk {
     setText(this.#typing, more.length > 0 ? "Several people are typing …" : names ? `${names} ${second ? "are" : "is"} typing …` : "");
   }
 
-  /** @param {string} user */
-  #drawPerson(user) {
-    const name = [avatar(user), h("span", { class: "nav-title" }, user)];
-    const isMe = user === this.#chat.user;
-    const content = isMe
-      ? h("span", { class: "nav-link" }, ...name, h("small", {}, "you"))
-      : h("a", { class: "nav-link", href: `#/direct/${user}` }, ...name);
-    return h("li", { "data-user": user }, content);
-  }
-
-  #togglePeople() {
-    const isOpen = this.#people.classList.toggle("is-open");
-    this.#peopleButton.setAttribute("aria-expanded", String(isOpen));
-    if (isOpen) this.#people.querySelector("a")?.focus();
-    else this.#peopleButton.focus();
-  }
-
   // Writing.
 
   #typed() {
     const size = new TextEncoder().encode(this.#box.value).length;
-    const isTooLong = size > MOST_BYTES;
+    const isTooLong = size > MAX_BYTES;
     this.#box.setAttribute("aria-invalid", String(isTooLong));
-    setText(this.#hint, isTooLong ? `Too long by ${formatNumber(size - MOST_BYTES)} bytes` : "Enter sends, Shift + Enter begins a line");
+    setText(this.#hint, isTooLong ? `Too long by ${formatNumber(size - MAX_BYTES)} bytes` : "Enter sends, Shift + Enter begins a line");
     this.#hint.classList.toggle("error", isTooLong);
     this.#box.style.height = "auto";
     this.#box.style.height = `${Math.min(this.#box.scrollHeight, 200)}px`;
@@ -485,29 +378,10 @@ function belongTo(before, item) {
   return before?.kind === "message" && before.from === item.from && item.at - before.at < TOGETHER;
 }
 
-/** @param {Item} item */
-function drawBody(item) {
-  if (item.isDeleted) return h("p", { class: "text deleted" }, item.deletedBy ? `Deleted by ${item.deletedBy}` : "This message was deleted");
-  const { text, isJson } = readBody(item.body);
-  return isJson ? h("pre", { class: "text", tabIndex: 0 }, text) : h("p", { class: "text" }, ...linked(text));
-}
-
-/** @param {string} short @param {string} full */
-function drawReceipt(short, full) {
-  return h("p", { class: "receipt", title: full }, h("span", { "aria-hidden": "true" }, short), h("span", { class: "unseen" }, full));
-}
-
-/** Text with its web addresses as links. @param {string} text */
-function linked(text) {
-  return text
-    .split(/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]])/)
-    .map((part, index) => (index % 2 === 1 ? h("a", { href: part, target: "_blank", rel: "noreferrer noopener" }, part) : part));
-}
-
 /** @param {{awayFor: number, recovered: number, isComplete: boolean}} comeback */
 export function comebackText({ awayFor, recovered, isComplete }) {
   const away = `Back after ${formatDuration(awayFor)}: `;
-  if (!isComplete) return `${away}not everything that was missed could be recovered.`;
+  if (!isComplete) return `${away}not all missed messages could be recovered.`;
   return recovered > 0 ? `${away}${plural(recovered, "message")} recovered, nothing lost.` : `${away}nothing was missed.`;
 }
 

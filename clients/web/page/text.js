@@ -1,4 +1,6 @@
-/** How things are said: numbers, times, names, and why something didn't work. */
+/** Words for the page: numbers, times, errors, and what a message says. */
+
+/** @import { Item } from "./conversation.js" */
 
 const numbers = new Intl.NumberFormat();
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -33,41 +35,48 @@ export function formatDuration(ms) {
 /** @param {number} count @param {string} one @param {string} [many] */
 export const plural = (count, one, many = `${one}s`) => `${formatNumber(count)} ${count === 1 ? one : many}`;
 
-/** What to tell somebody of an error. @param {any} error */
+/** An error in words for the user. @param {any} error */
 export function explain(error) {
   switch (error?.code) {
     case "banned":
       return error.retryMs ? `you are banned here for ${formatDuration(error.retryMs)} more` : "you are banned";
     case "kicked":
-      return "you were asked to leave; you may come back";
+      return "a moderator removed you; you may come back";
     case "room_closed":
       return "the room is closed until a moderator opens it again";
     case "not_allowed":
       return "your token does not allow it";
     case "too_many_rooms":
-      return "you are in as many rooms as one may be: leave one first";
+      return "you are in as many rooms as allowed: leave one first";
     case "body_too_large":
       return "it is too long: send less, or a link to it";
     case "outbox_full":
       return "too many messages are waiting already";
     case "in_doubt":
-      return "the connection was lost at the wrong moment: it may have arrived, or not";
+      return "the connection was lost before the answer: it may have arrived, or not";
     default:
       return error?.message ?? String(error);
   }
 }
 
-/** What a body says: the text of a chat message, or JSON as it came. @param {any} body @returns {{text: string, isJson: boolean}} */
+/** The text of a chat message's body; another body as JSON. @param {any} body @returns {{text: string, isJson: boolean}} */
 export function readBody(body) {
   const text = typeof body === "string" ? body : body?.text;
   return typeof text === "string" ? { text, isJson: false } : { text: JSON.stringify(body, null, 1), isJson: true };
 }
 
+/** One line for an item. @param {Item | undefined} item */
+export function preview(item) {
+  if (!item) return "";
+  if (item.kind === "notice") return item.text ?? "";
+  return item.isDeleted ? "message deleted" : readBody(item.body).text;
+}
+
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;
 
-/** What is wrong with an id, if anything is. @param {string} id */
+/** Why a name can't be used; empty if it can. @param {string} id */
 export function complainAboutId(id) {
   if (ID.test(id)) return "";
   if (id === "") return "A name is missing.";
-  return id.length > 64 ? "At most 64 characters, please." : "Only letters without accents, digits and . _ : - can be used.";
+  return id.length > 64 ? "At most 64 characters, please." : "Use letters without accents, digits and . _ : - only.";
 }

@@ -1,28 +1,30 @@
-/** Where the connection stands. */
+import type { ServerFrame } from "./wire.js";
+
+/** The state of the connection. */
 export type Status =
-  /** The first socket is on its way, or what is followed is being joined for the first time. */
+  /** The first socket is being opened, or the channels are being joined for the first time. */
   | "connecting"
-  /** All that is followed is joined and complete. */
+  /** All followed channels are joined and complete. */
   | "live"
-  /** There is a socket again, and what was missed is on its way. */
+  /** There is a socket again, and the client fetches what was missed. */
   | "recovering"
-  /** There is no socket; the next try comes by itself. What is published waits. */
+  /** There is no socket. The client tries again by itself, and messages that you publish wait. */
   | "offline"
-  /** It is over, by `close()` or because the server closed the door. */
+  /** The client has ended: by `close()`, by an error of the token, or because the server said not to come back. */
   | "closed";
 
-/** How far one has come in a channel's log. */
+/** A position in a channel's log. */
 export interface Position {
-  /** The life of the log that the sequence belongs to. */
+  /** The epoch of the log that the sequence belongs to. */
   epoch: string;
-  /** The last sequence that was handed out. */
+  /** The sequence of the last message that was handed out. */
   seq: number;
 }
 
-/** How far a client has come in each of its channels, by name. Keep it as JSON, and give it to the next client as `state`. */
+/** A client's position in each of its channels, by name. Keep it as JSON, and give it to the next client as `state`. */
 export type State = Record<string, Position>;
 
-/** From where a channel is joined: a sequence with the epoch that it was seen in, or `{ since: 0 }` for all that is kept. */
+/** Where a join starts: after a sequence of an epoch, or with `{ since: 0 }` at the oldest message that is kept. */
 export interface Since {
   since?: number;
   epoch?: string;
@@ -31,26 +33,26 @@ export interface Since {
 export interface Options {
   /** The stack's WebSocket address, `wss://…`. */
   url: string;
-  /** Fetches a JSON Web Token; called for each socket, so that it may live as short as you like. */
+  /** Fetches a JSON Web Token. It is called for each socket, so a token may be short-lived. */
   getToken?: () => string | PromiseLike<string>;
-  /** A token, where one is enough: when it expires, the client is closed. */
+  /** A token, if one is enough: the client is closed when it expires. */
   token?: string;
-  /** How the token is sent. The local emulator answers no subprotocol: use `query` there, and nowhere else, for addresses end up in logs. */
+  /** How the token is sent; `subprotocol` by default. Only the local emulator needs `query`. Don't use that elsewhere: addresses end up in logs. */
   auth?: "subprotocol" | "query";
-  /** Where an earlier client had come: its `state`. Its rooms are joined again. */
+  /** The `state` of an earlier client. Its rooms are joined again. */
   state?: State;
-  /** Whether the user's own channel is followed; true unless you say otherwise. */
+  /** Whether the client follows the user's own channel; true by default. */
   inbox?: boolean;
-  /** Whether everyone's channel is followed; true unless you say otherwise. */
+  /** Whether the client follows everyone's channel; true by default. */
   everyone?: boolean;
-  /** For Node before 22, which has no `WebSocket`: that of the npm package `ws`. */
+  /** A `WebSocket` class for Node before 22: the one of the npm package `ws`. */
   WebSocket?: new (url: string, protocols?: string[]) => unknown;
 
-  /** Messages that may wait to be accepted, in all channels together; 1,000. */
+  /** The most messages that may wait to be accepted, in all channels together; 1,000. */
   maxOutbox?: number;
-  /** Messages of a channel that are held back while one before them is missing; 1,000. */
+  /** The most messages of a channel that are held back while one before them is missing; 1,000. */
   maxHeld?: number;
-  /** Messages that may wait in one `for await` loop; 10,000. */
+  /** The most messages that may wait in one `for await` loop; 10,000. */
   maxUnread?: number;
   /** The pause before try n is random, up to `min(backoffCap, backoffBase × 2ⁿ)`; 1,000 ms. */
   backoffBase?: number;
@@ -58,15 +60,15 @@ export interface Options {
   backoffCap?: number;
   /** How long an answer may take; 30,000 ms. */
   requestTimeout?: number;
-  /** How long a token or a socket may take; 30,000 ms each. */
+  /** How long fetching a token or opening a socket may take; 30,000 ms each. */
   connectTimeout?: number;
-  /** How often the socket is kept from being idle; 8 minutes. */
+  /** The time between two pings; 8 minutes, in milliseconds. */
   pingEvery?: number;
-  /** Between these two ages, in milliseconds, a socket is left for a fresh one; 90 and 115 minutes. */
+  /** The client moves to a fresh socket at a random age between these two; 90 and 115 minutes, in milliseconds. */
   moveAfter?: readonly [number, number];
   /** The clock, for tests. */
   clock?: Clock;
-  /** Gives numbers from 0 to 1 (exclusive), for tests. */
+  /** Returns random numbers from 0 to 1 (exclusive), for tests. */
   random?: () => number;
 }
 
@@ -76,7 +78,7 @@ export interface Clock {
   clearTimeout(timer: any): void;
 }
 
-/** A message, or what is left of one that was deleted: it has no body then. */
+/** A message, or a deleted one, which has no body. */
 export type Message<Body = unknown> = WholeMessage<Body> | DeletedMessage;
 
 interface MessageBase {
@@ -86,7 +88,7 @@ interface MessageBase {
   id: string;
   /** A user, or a service's name. */
   from: string;
-  /** When the server took it, in milliseconds since 1970. */
+  /** When the server accepted it, in milliseconds since 1970. */
   at: number;
 }
 
@@ -101,9 +103,9 @@ export interface DeletedMessage extends MessageBase {
 }
 
 export interface PublishOptions {
-  /** The message's id; a random one if it isn't given. The same id within five minutes is the same message. */
+  /** The message's id; a random one by default. The same id within five minutes is the same message. */
   id?: string;
-  /** Asks for a `receipt` event. It comes on the socket that published: a cut loses it. */
+  /** Asks for a `receipt` event. It comes on the socket that published, so a cut loses it. */
   receipt?: boolean;
 }
 
@@ -113,9 +115,10 @@ export interface Accepted {
   channel: string;
 }
 
-/** The order is durable: it takes its place among the channel's messages. */
-export interface Ordered {
+/** The moderation command is durable. It takes its place among the channel's messages. */
+export interface CommandAccepted {
   channel: string;
+  command: Extract<ServerFrame, { type: "command_accepted" }>["command"];
   user?: string;
 }
 
@@ -124,64 +127,64 @@ export interface Joined {
   epoch: string;
   /** The newest sequence at the time of joining. */
   head: number;
-  /** Whether what was missed could be given; undefined if it wasn't asked for. */
+  /** Whether the server could give all that was missed; undefined if the join asked for nothing. */
   recovered: boolean | undefined;
-  /** Who is there, in a room that was joined with `presence: true`. */
+  /** The users in a room that was joined with `presence: true`. */
   presence?: Presence;
 }
 
 export interface JoinOptions extends Since {
-  /** True asks to be told who comes and goes, also after each reconnect, until the room is left; false ends it. Without it, it stays as it is. */
+  /** True turns presence events on, also after each reconnect, until the room is left. False turns them off. Undefined changes nothing. */
   presence?: boolean;
 }
 
-/** Who is in a room. */
+/** The users in a room. */
 export interface Presence {
-  /** How many users are there; while `paused`, about how many connections. */
+  /** The number of users. While `paused`, the approximate number of connections. */
   count: number;
-  /** In the order of their ids; none while `paused`. */
+  /** Sorted by id; none while `paused`. */
   users: string[];
-  /** The room has more than 100 members, and nobody is told who comes and goes until it has fewer. */
+  /** The room has more than 100 members. There are no presence events until it has fewer. */
   paused: boolean;
 }
 
-/** Who is there has changed, or is known for the first time. */
+/** The users in a room have changed, or are known for the first time. */
 export interface PresenceChange extends Presence {
   channel: string;
-  /** Who has come since the event before; nobody where there is none to compare with: in the first, and where it is or was paused. */
+  /** Users that have come since the last event; empty in the first event and after a pause. */
   joined: string[];
-  /** Who has gone since then. */
+  /** Users that have gone since the last event; empty in the first event and after a pause. */
   left: string[];
 }
 
-/** Something for those who are there now. It has no place among the messages, is not kept, and may get lost. */
+/** A signal is not a message: it has no sequence, is not kept, and may get lost. */
 export interface Signal {
-  /** The room's, or one's own. */
+  /** A room's channel, or the user's own. */
   channel: string;
   from: string;
-  /** When the server took it, in milliseconds since 1970. */
+  /** When the server accepted it, in milliseconds since 1970. */
   at: number;
   body: any;
 }
 
 export interface Signalled {
   channel: string;
-  /** How many connections are known to have got it; 0 where it was dropped. */
+  /** The number of connections that are known to have got it; 0 if it was dropped. */
   delivered: number;
 }
 
 export interface Members {
   channel: string;
-  /** About how many connections are members. */
+  /** The approximate number of connections that are members. */
   count: number;
   /** The first hundred users. */
   users: string[];
 }
 
 export interface HistoryOptions {
-  /** Only messages before this sequence; the newest ones without it. */
+  /** Only messages before this sequence; the newest ones by default. */
   before?: number;
-  /** From 1 to 200; 50 without it. */
+  /** From 1 to 200; 50 by default. */
   limit?: number;
 }
 
@@ -190,7 +193,7 @@ export interface History<Body = unknown> {
   epoch: string;
   /** Oldest first. */
   messages: Message<Body>[];
-  /** What to give as `before` for the page before this one; null if this is the first. */
+  /** The `before` that gives the page before this one; null if this is the first page. */
   before: number | null;
 }
 
@@ -198,7 +201,7 @@ export interface History<Body = unknown> {
 export interface Deleted {
   channel: string;
   epoch: string;
-  /** The deleted message's. */
+  /** The sequence of the deleted message. */
   seq: number;
   by: string;
   at: number;
@@ -211,30 +214,30 @@ export interface Closed {
   seq: number;
   by: string;
   at: number;
-  /** The bodies of its log are gone too. */
+  /** The bodies of all its messages were deleted too. */
   isErased: boolean;
-  /** This happened while you were away, and it is open again: you are still a member. Otherwise the room is no longer followed. */
+  /** The room was closed while the client was away and is open again: the client is still a member. Otherwise the room is no longer followed. */
   isReopened: boolean;
 }
 
-/** What was missed can't be given. The channel's messages go on from `head`, or from a little before it. */
+/** The server can no longer give what was missed. The channel's messages go on from `head`, or from a little before it. */
 export interface Reset {
   channel: string;
   epoch: string;
   head: number;
 }
 
-/** The channel is no longer followed, and not because you left it. */
+/** The channel is no longer followed, and the application did not leave it. */
 export interface Left {
   channel: string;
-  /** `kicked`, `banned`, or the code of the error for which it could not be joined again: `banned`, `room_closed`, `not_allowed`, … */
+  /** `kicked`, `banned`, or the code of the error that a join got: `banned`, `room_closed`, `not_allowed`, … */
   reason: string;
-  /** Where it stood. */
+  /** The last position before that. */
   position: Position | null;
   error?: HubbubError;
 }
 
-/** What became of a message when it was posted to all members. */
+/** The result of posting a message to all members. */
 export interface Receipt {
   channel: string;
   id: string;
@@ -246,11 +249,11 @@ export interface Receipt {
   ms: number;
 }
 
-/** The status has changed; `offline` comes again with each try that fails. */
+/** The status has changed. `offline` comes again with each try that fails. */
 export interface StatusChange {
   status: Status;
   previous: Status;
-  /** Why, where something went wrong. */
+  /** The reason, if something went wrong. */
   error: HubbubError | undefined;
 }
 
@@ -265,126 +268,130 @@ export interface ChannelEvents<Body = unknown> {
   signal: Signal;
 }
 
-/** A client has the events of all its channels. */
+/** A client has the events of all its channels too. */
 export interface ClientEvents extends ChannelEvents {
   status: StatusChange;
 }
 
 interface Listenable<Events> {
-  /** Calls `listener` for each event of this name; gives a function that ends it. */
+  /** Calls `listener` for each event of this name. Returns a function that ends it. */
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void;
 }
 
 /**
- * A channel. Its messages come once each and in order, as `message` events and to each `for await` loop from the moment that it begins.
- * A loop ends when the channel is left or closed or the client is closed, and throws if the server closed the client.
+ * A channel. Its messages come once each and in order, as `message` events and in each `for await` loop from its start. A loop ends when the
+ * channel is left, the room is closed or the client is closed. It throws if the server closed the client.
  */
 export interface Channel<Body = unknown> extends Listenable<ChannelEvents<Body>>, AsyncIterable<Message<Body>> {
-  /** `room:<id>`, `user:<id>` or `everyone`. The inbox has its user's id once the first token was there. */
+  /** `room:<id>`, `user:<id>` or `everyone`. The inbox is `user:` until the first token is there. */
   readonly name: string;
-  /** How far one has come; null while the channel isn't followed. */
+  /** The current position; null while the channel isn't followed. */
   readonly position: Position | null;
-  /** Follows the channel, from where it was left or from its newest message; kept when all of what was missed was handed out. */
+  /** Follows the channel from its last position, or from its newest message. Resolves when all that was missed is handed out. */
   join(since?: Since): Promise<Joined>;
-  /** A page of the log, backwards. */
+  /** Reads a page of the log, backwards. */
   history(options?: HistoryOptions): Promise<History<Body>>;
 }
 
 export interface Room<Body = unknown> extends Channel<Body> {
   readonly id: string;
-  /** Who is there, as last known; null unless the room was joined with `presence: true`. */
+  /** The users in the room, as last known; null unless it was joined with `presence: true`. */
   readonly presence: Presence | null;
   join(options?: JoinOptions): Promise<Joined>;
   /**
-   * Sends a signal to the other members' connections, at once or never: that somebody types, where a cursor is. At most 1,024 bytes, and
-   * `too_many_members` in a room of more than 100. It isn't sent again: with no connection, or if it breaks, nobody is known to have got it and
-   * `delivered` is 0. What the server refuses is thrown; `too_fast` says after how many `retryMs` there may be another.
+   * Sends a signal to the other members' connections, at once or never: a user types, a cursor moves. It may have 1,024 bytes, in a room of at
+   * most 100 members (`too_many_members`). It is never sent again: without a connection, or if the connection breaks, `delivered` is 0. An error
+   * of the server is thrown; with `too_fast`, the next signal may be sent after `retryMs`.
    */
   signal(body: unknown): Promise<Signalled>;
   /**
-   * Publishes, when the client is there again if it is offline. Messages to one room keep the order of the calls. Kept when the message is
-   * durable; a body is taken as it is at the time of the call.
+   * Publishes a message; while offline, it waits. Messages to one room keep the order of the calls. Resolves when the message is durable. Later
+   * changes of `body` have no effect.
    */
   publish(body: Body, options?: PublishOptions): Promise<Accepted>;
-  /** Its messages end at once, and its position is forgotten; kept when the connection is not a member any more. */
+  /** Stops following the room at once, and forgets the position. Resolves when the connection is no longer a member. */
   leave(): Promise<void>;
+  /** Reads the members. */
   who(): Promise<Members>;
-  /** Makes a user leave; they may come back. */
-  kick(user: string): Promise<Ordered>;
+  /** Removes a user, who may come back. */
+  kick(user: string): Promise<CommandAccepted>;
   /** Keeps a user out until a time (milliseconds since 1970). */
-  ban(user: string, until: number | Date): Promise<Ordered>;
-  unban(user: string): Promise<Ordered>;
+  ban(user: string, until: number | Date): Promise<CommandAccepted>;
+  unban(user: string): Promise<CommandAccepted>;
   /** Deletes the body of a message. */
-  delete(seq: number): Promise<Ordered>;
-  /** Makes everybody leave, and nobody may join; with `erase` the bodies of all its messages are deleted too. */
-  close(options?: { erase?: boolean }): Promise<Ordered>;
+  delete(seq: number): Promise<CommandAccepted>;
+  /** Removes everybody, and nobody may join. With `erase`, the bodies of all its messages are deleted too. */
+  close(options?: { erase?: boolean }): Promise<CommandAccepted>;
   /** Opens a closed room again. */
-  open(): Promise<Ordered>;
+  open(): Promise<CommandAccepted>;
 }
 
 export interface Client extends Listenable<ClientEvents> {
   readonly status: Status;
-  /** The token's `sub`, once there was a token. */
+  /** The `sub` of the first token. */
   readonly user: string | undefined;
-  /** How far the client has come in each channel that it follows. In a listener, the message at hand counts as seen. */
+  /** The position in each followed channel. In a listener, the current message counts as seen. */
   readonly state: State;
   /** The user's own channel, with their direct messages. */
   readonly inbox: Channel<any>;
-  /** What services say to everyone. */
+  /** Messages of services to everyone. */
   readonly everyone: Channel<any>;
-  /** The room of this id, always the same object. */
+  /** The room with this id, always the same object. */
   room<Body = any>(id: string): Room<Body>;
-  /** Sends a direct message; otherwise as `room.publish`. */
+  /** Sends a direct message, with the same guarantees as `room.publish`. */
   direct(user: string, body: unknown, options?: PublishOptions): Promise<Accepted>;
-  /** Sends a signal to all of a user's connections; otherwise as `room.signal`. */
+  /** Sends a signal to all connections of a user, with the same limits as `room.signal`. */
   signal(user: string, body: unknown): Promise<Signalled>;
   /** Closes a user's sockets, everywhere. */
-  kick(user: string): Promise<Ordered>;
+  kick(user: string): Promise<CommandAccepted>;
   /** Keeps a user out of the stack until a time (milliseconds since 1970). */
-  ban(user: string, until: number | Date): Promise<Ordered>;
-  unban(user: string): Promise<Ordered>;
-  /** Tries at once to connect, or asks an open socket if it is alive. Browsers that come online do it by themselves. */
+  ban(user: string, until: number | Date): Promise<CommandAccepted>;
+  unban(user: string): Promise<CommandAccepted>;
+  /** Connects at once, or checks that an open socket is alive. The client does it by itself when a browser comes online. */
   wake(): void;
-  /** Ends it for good; what waits is rejected with the code `closed`. */
+  /** Closes the client for good. Calls that wait are rejected with the code `closed`. */
   close(): void;
 }
 
-/** The codes of errors that the server doesn't send. Its own are in PROTOCOL.md. */
+/** The codes of the server's errors. */
+export type ServerErrorCode = Extract<ServerFrame, { type: "error" }>["code"];
+
+/** The codes of the library's own errors. */
 export type ClientErrorCode =
   /** The client was closed. */
   | "closed"
-  /** The socket was lost before the answer came: it may have been carried out, or not. */
+  /** The socket was lost before the answer came: the server may have carried it out, or not. */
   | "connection_lost"
-  /** No answer came in time: it may have been carried out, or not. */
+  /** No answer came in time: the server may have carried it out, or not. */
   | "timeout"
-  /** There was no connection in time: nothing was done. */
+  /** There was no connection in time, so nothing was done. */
   | "offline"
-  /** Too many messages wait to be accepted: nothing was done. */
+  /** Too many messages wait to be accepted, so nothing was done. */
   | "outbox_full"
-  /** A message's answer was lost too long ago to send it again: it may be in the log, or not. */
+  /** The answer to a message was lost, too long ago to send it again: it may be in the log, or not. */
   | "in_doubt"
-  /** A `for await` loop doesn't keep up. */
+  /** A `for await` loop is too slow. */
   | "too_slow"
   /** An option is missing or wrong. */
   | "invalid_options"
-  /** `getToken` failed; it is called again. */
+  /** `getToken` failed. It is called again. */
   | "token_unavailable"
   /** The user was kicked from the room: join it again. */
   | "kicked"
   /** The token can't be read. */
   | "invalid_token"
-  /** A later token is for another user. */
+  /** A later token is another user's. */
   | "wrong_user";
 
 export class HubbubError extends Error {
-  /** What to do about it. */
-  readonly code: ClientErrorCode | (string & {});
-  /** In how many milliseconds it may be tried again, where the server knows. */
+  /** Decide by this, not by the message. */
+  readonly code: ServerErrorCode | ClientErrorCode | (string & {});
+  /** The milliseconds until another try may succeed, if the server knows. */
   readonly retryMs: number | undefined;
-  /** The message's id, where it is about one. */
+  /** The id of the message that the error is about. */
   readonly id: string | undefined;
   constructor(code: string, message: string, details?: { retryMs?: number; id?: string; cause?: unknown });
 }
 
-/** Connects, and stays connected until it is closed. Listeners and joins that are there in the same turn miss nothing. */
+/** Connects, and stays connected until the client is closed. Listeners that are added and channels that are joined in the same turn miss nothing. */
 export function connect(options: Options): Client;

@@ -1,8 +1,8 @@
-/** What can go wrong. */
+/** Errors: the one class that applications see, and the errors that this library makes itself. */
 
-/**
- * Whatever goes wrong. `code` is the server's (PROTOCOL.md has them) or one of this library's own, which hubbub.d.ts lists.
- */
+/** @import { Frames } from "./wire.js" */
+
+/** Every error of this library. `code` is one of the server's (sdk/wire.d.ts) or one of the library's own (sdk/hubbub.d.ts). */
 export class HubbubError extends Error {
   /**
    * @param {string} code
@@ -26,15 +26,15 @@ export function asHubbubError(error) {
   });
 }
 
-/** @param {any} frame */
+/** @param {Frames["error"]} frame */
 export function serverError({ code, message, retry_ms, id }) {
   return new HubbubError(code, message, { retryMs: retry_ms, id });
 }
 
-/** @param {Record<string, unknown>} fields @param {unknown} [why] */
-export function connectionLost(fields, why = "the socket is closed") {
+/** @param {string} action @param {unknown} [why] */
+export function connectionLost(action, why = "the socket is closed") {
   if (why instanceof HubbubError) return why;
-  return new HubbubError("connection_lost", `the connection was lost before \`${fields.action}\` was answered: ${why}`);
+  return new HubbubError("connection_lost", `the connection was lost before \`${action}\` was answered: ${why}`);
 }
 
 /** @param {string} channel */

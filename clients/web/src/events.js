@@ -1,9 +1,9 @@
-/** What happens, told to listeners and to loops. */
+/** How an application hears of events: by listeners and by `for await` loops. */
 
 import { HubbubError } from "./errors.js";
 
 /** @import * as api from "../sdk/hubbub.js" */
-/** @import { Feed } from "./session.js" */
+/** @import { Subscription } from "./subscription.js" */
 
 /** @template T @returns {{promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void}} */
 export function defer() {
@@ -16,7 +16,6 @@ export function defer() {
 /** Calls the listeners of an event. @type {(emitter: Emitter, name: string, event: unknown) => void} */
 export let emit;
 
-/** Somebody to listen to. */
 export class Emitter {
   /** @type {Map<string, Set<(event: any) => void>>} */
   #listeners = new Map();
@@ -27,7 +26,7 @@ export class Emitter {
         try {
           listener(event);
         } catch (error) {
-          // A listener that fails must not keep the next message from the others: it fails where the host reports it.
+          // An error in one listener must not keep the event from the others. The host reports it.
           queueMicrotask(() => {
             throw error;
           });
@@ -39,7 +38,7 @@ export class Emitter {
   /** @param {string} name @param {(event: any) => void} listener */
   on(name, listener) {
     const listeners = this.#listeners.get(name) ?? new Set();
-    // An entry of its own, so that the same function may listen twice and each stop by itself.
+    // A function of its own, so that the same listener can be added twice and removed one by one.
     const entry = (/** @type {any} */ event) => listener(event);
     this.#listeners.set(name, listeners.add(entry));
     return () => {
@@ -48,7 +47,7 @@ export class Emitter {
   }
 }
 
-/** The messages of a channel for one `for await` loop, from the moment that the loop begins. @implements {AsyncIterator<api.Message>} */
+/** The messages of a channel for one `for await` loop, from the start of the loop. @implements {AsyncIterator<api.Message>} */
 export class Stream {
   /** @type {api.Message[]} */
   #unread = [];
@@ -56,14 +55,14 @@ export class Stream {
   #readers = [];
   /** @type {{error: unknown} | null} */
   #ended = null;
-  #feed;
+  #subscription;
   #maxUnread;
 
-  /** @param {Feed} feed @param {number} maxUnread */
-  constructor(feed, maxUnread) {
-    this.#feed = feed;
+  /** @param {Subscription} subscription @param {number} maxUnread */
+  constructor(subscription, maxUnread) {
+    this.#subscription = subscription;
     this.#maxUnread = maxUnread;
-    feed.streams.add(this);
+    subscription.streams.add(this);
   }
 
   /** @param {api.Message} message */
@@ -72,14 +71,14 @@ export class Stream {
     if (reader) reader.resolve({ value: message, done: false });
     else if (this.#unread.length < this.#maxUnread) this.#unread.push(message);
     else {
-      this.end(new HubbubError("too_slow", `${this.#maxUnread} messages of \`${this.#feed.name}\` waited unread: read faster, or use \`on\``));
+      this.end(new HubbubError("too_slow", `${this.#maxUnread} messages of \`${this.#subscription.name}\` waited unread: read faster, or use \`on\``));
     }
   }
 
-  /** What has come is still read; then the loop ends, with the error if there is one. @param {unknown} [error] */
+  /** Ends the loop after the messages that wait, with the error if there is one. @param {unknown} [error] */
   end(error) {
     this.#ended ??= { error };
-    this.#feed.streams.delete(this);
+    this.#subscription.streams.delete(this);
     for (const reader of this.#readers.splice(0)) this.#finish(reader);
   }
 
@@ -103,6 +102,6 @@ export class Stream {
     const { error } = this.#ended ?? {};
     if (error === undefined) reader.resolve({ value: undefined, done: true });
     else reader.reject(error);
-    this.#ended = { error: undefined }; // An error is told once.
+    this.#ended = { error: undefined }; // The error is thrown once.
   }
 }

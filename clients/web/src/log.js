@@ -1,41 +1,37 @@
-/**
- * The rules by which frames become messages. There are no sockets here and no clock.
- */
+/** The rules by which frames become messages. No sockets and no clock here. */
 
 /** @import * as api from "../sdk/hubbub.js" */
 
-/** After so many joins in a row that brought nothing new, the log is taken at its word and the channel starts anew. */
-const PATIENCE = 5;
+/** @import { Entry, Frames } from "./wire.js" */
 
-/** An entry of a log, as on the wire: it has one of `body`, `deleted` and `closed`, or something that this version doesn't know.
- * @typedef {{seq: number, id: string, from: string, at: number, body?: unknown, deleted?: number, closed?: "kept" | "erased"}} Entry */
-/** @typedef {{channel: string, epoch: string, head: number, recovered?: boolean, messages?: Entry[], more?: boolean}} JoinedFrame */
+/** After this many joins in a row that brought nothing new, the missing entries are given up and the channel starts again from the head. */
+const MAX_IDLE_JOINS = 5;
 
 /** @param {string} epoch @param {number} seq */
 const key = (epoch, seq) => `${seq} ${epoch}`;
 
 /**
- * What is remembered of one channel. Deliveries are at least once and may overtake each other, so a frame is only a hint of what the log
- * holds: each entry is taken out once, the next one always being the one that follows the last, and what came too early is held back
- * until a `join` has fetched what lies between. Joins must not overlap.
+ * What is known of one channel's log. Frames come at least once and may overtake each other, so a frame is only a hint of what the log holds.
+ * Each entry is taken out once, and always the one that follows the last. An entry that comes too early is held back until a `join` has
+ * fetched the entries before it. Joins must not overlap.
  */
 export class Log {
-  /** The last entry that was taken out, or where the log stood at the join. @type {api.Position | null} */
+  /** The position of the last entry that was taken out, or of the head at the join. @type {api.Position | null} */
   position = null;
-  /** Where the log stood when the last join was answered. @type {api.Position | null} */
+  /** The head of the log when the last join was answered. @type {api.Position | null} */
   head = null;
   /** How many joins in a row have brought nothing new. */
   idleJoins = 0;
 
-  /** A join was answered, and no other is under way. */
+  /** A join was answered, and no other is being sent. */
   #isOpen = false;
-  /** The `since` of the join under way. @type {number | undefined} */
+  /** The `since` of the join that is being sent. @type {number | undefined} */
   #since;
-  /** How many joins were asked for. */
+  /** The number of joins so far. */
   #generation = 0;
   /** @type {Map<string, {epoch: string, entry: Entry, generation: number}>} */
   #held = new Map();
-  /** The newest entry that found no room. @type {{epoch: string, seq: number, generation: number} | null} */
+  /** The newest entry that was dropped because too many are held. @type {{epoch: string, seq: number, generation: number} | null} */
   #dropped = null;
   #maxHeld;
 
@@ -45,7 +41,7 @@ export class Log {
     this.position = position;
   }
 
-  /** No join has been answered, or something is missing that only a join can bring. */
+  /** Whether something is missing that only a join can bring. */
   get needsJoin() {
     const { position, head } = this;
     if (!this.#isOpen || !position) return true;
@@ -56,15 +52,15 @@ export class Log {
   }
 
   /**
-   * A join is about to be sent; gives what it must ask for. Until its answer everything is held back.
-   * @param {api.Since} [start] goes on from the position if it isn't given
+   * A join is about to be sent. Returns the `since` and `epoch` that it asks for. Until its answer, every entry is held back.
+   * @param {api.Since} [start] the known position without it
    * @returns {api.Since}
    */
   join(start) {
     this.#generation += 1;
     this.#isOpen = false;
     if (start?.since !== undefined) {
-      // What is asked for by name is handed out again, even if it had been before.
+      // Entries after an explicit `since` are handed out again, even if they have been before.
       this.position = start.epoch === undefined ? null : { epoch: start.epoch, seq: start.since };
     }
     const asked = start ?? (this.position ? { since: this.position.seq, epoch: this.position.epoch } : {});
@@ -73,15 +69,15 @@ export class Log {
   }
 
   /**
-   * The answer to a join. True if what was asked for can't be given: the log goes on from elsewhere.
-   * @param {JoinedFrame} answer
+   * Takes the answer to a join. Returns true if the server couldn't give what was asked for: the channel goes on from the head.
+   * @param {Omit<Frames["joined"], "type">} answer
    */
   joined(answer) {
     const before = this.position;
     const since = this.#since;
     this.#isOpen = true;
     this.head = { epoch: answer.epoch, seq: answer.head };
-    // What came before the question and isn't of this epoch is of an older one. What came after it may be of a newer one.
+    // An entry of another epoch is of an older one if it came before this join was sent, and perhaps of a newer one if it came after.
     const isStale = (/** @type {{epoch: string, generation: number}} */ it) =>
       it.epoch !== answer.epoch && it.generation !== this.#generation;
     this.#forget(isStale);
@@ -99,7 +95,7 @@ export class Log {
     this.#forget(({ epoch, entry }) => this.#isOld(epoch, entry.seq));
     const brought = before?.epoch !== position.epoch || this.#reach() !== before.seq;
     this.idleJoins = brought || !this.needsJoin ? 0 : this.idleJoins + 1;
-    if (this.idleJoins >= PATIENCE) {
+    if (this.idleJoins >= MAX_IDLE_JOINS) {
       this.#dropped = null;
       this.idleJoins = 0;
       this.#startAnew(answer);
@@ -109,13 +105,13 @@ export class Log {
     return isReset;
   }
 
-  /** Entries have come by themselves. @param {string} epoch @param {Entry[]} entries */
+  /** Takes entries that came without a join. @param {string} epoch @param {Entry[]} entries */
   receive(epoch, entries) {
     for (const entry of entries) this.#hold(epoch, entry, this.#maxHeld);
   }
 
-  /** The entry whose turn it is, if it is here. @returns {{epoch: string, entry: Entry} | undefined} */
-  take() {
+  /** Takes out the next entry, if it is here. @returns {{epoch: string, entry: Entry} | undefined} */
+  next() {
     if (!this.#isOpen || !this.position) return undefined;
     const { epoch, seq } = this.position;
     const held = this.#held.get(key(epoch, seq + 1));
@@ -131,13 +127,13 @@ export class Log {
     return this.position?.epoch === epoch && seq <= this.position.seq;
   }
 
-  /** @param {string} epoch @param {Entry} entry @param {number} room */
-  #hold(epoch, entry, room) {
+  /** @param {string} epoch @param {Entry} entry @param {number} most */
+  #hold(epoch, entry, most) {
     const name = key(epoch, entry.seq);
     if (this.#isOld(epoch, entry.seq) || this.#held.has(name)) return;
     const generation = this.#generation;
     const isNext = this.position?.epoch === epoch && entry.seq === this.position.seq + 1;
-    if (isNext || this.#held.size < room) {
+    if (isNext || this.#held.size < most) {
       this.#held.set(name, { epoch, entry, generation });
     } else if (this.#dropped?.epoch !== epoch || this.#dropped.seq < entry.seq) {
       this.#dropped = { epoch, seq: entry.seq, generation };
@@ -151,7 +147,7 @@ export class Log {
     return seq;
   }
 
-  /** Goes on from the head of the log, or from before it if the entries up to it have come by themselves. @param {JoinedFrame} answer */
+  /** Goes on from the head of the log, or from before it where the entries up to it are held. @param {Omit<Frames["joined"], "type">} answer */
   #startAnew({ epoch, head }) {
     let seq = head;
     while (this.#held.has(key(epoch, seq))) seq -= 1;
@@ -165,7 +161,7 @@ export class Log {
   }
 }
 
-/** A message, or what is left of one. @param {Entry} entry */
+/** Whether an entry is a message, or what is left of a deleted one. @param {Entry} entry */
 export function isMessage(entry) {
   return "body" in entry || entry.deleted === entry.seq;
 }

@@ -1,49 +1,48 @@
-/** The rules by which news of who comes and goes become a list of who is there. There are no sockets here and no clock. */
+/** The rules by which presence frames become a list of users. No sockets and no clock here. */
 
 /** @import * as api from "../sdk/hubbub.js" */
 
-/** @typedef {{at: number, count: number, users?: string[], paused?: boolean}} News */
+/** @typedef {{at: number, count: number, users?: string[], paused?: boolean}} Update */
 
-/** Who is in a room. A join says who is there, and so do all news: what was lost, the next ones make good. */
-export class Roster {
-  /** As last known; null before the first answer. @type {api.Presence | null} */
+/** The users in a room. Each update is a whole list, so a lost one is made good by the next. */
+export class PresenceTracker {
+  /** The list as last known; null before the first answer. @type {api.Presence | null} */
   known = null;
-  /** A join must ask who is there; until then news are of no use. */
+  /** The next join must ask for the list. Until then, updates are of no use. */
   isStale = true;
 
-  /** The newest that was taken. They come from two sockets during a move. */
+  /** The time of the newest update. During a move, two sockets bring them. */
   #newest = -Infinity;
-  /** What comes while the answer is on its way may be newer than the answer, and waits for it. @type {News[] | null} */
+  /** Updates that came before the answer to the join: they may be newer than it, and wait. @type {Update[] | null} */
   #early = null;
 
-  /** A join that asks is about to be sent. */
-  asked() {
+  /** A join that asks for the list is about to be sent. */
+  joinSent() {
     this.#early = [];
   }
 
-  /** The join was answered; gives what is different now. @param {Partial<api.Presence>} [answer] nothing from a server that has no presence */
-  answered(answer) {
+  /** The join was answered. Returns the change. @param {Partial<api.Presence>} [answer] undefined from a server without presence */
+  joinAnswered(answer) {
     const early = this.#early ?? [];
     const before = this.known;
     this.#early = null;
     this.isStale = false;
     const { count = 0, users = [], paused = false } = answer ?? {};
     this.known = answer ? { count, users: [...users].sort(), paused } : null;
-    for (const news of early) this.take(news);
+    for (const update of early) this.update(update);
     return difference(before, this.known);
   }
 
-  /** There will be no answer. */
-  unanswered() {
+  joinFailed() {
     this.#early = null;
     this.isStale = true;
   }
 
-  /** News have come; gives what is different now. @param {News} news */
-  take(news) {
-    const { at, count, users = [], paused = false } = news;
+  /** Takes an update. Returns the change, null if there is none. @param {Update} update */
+  update(update) {
+    const { at, count, users = [], paused = false } = update;
     const before = this.known;
-    if (this.#early) this.#early.push(news);
+    if (this.#early) this.#early.push(update);
     if (this.#early || this.isStale || !before || at <= this.#newest) return null;
     this.#newest = at;
     this.known = { count, users: [...users].sort(), paused };
@@ -54,7 +53,7 @@ export class Roster {
 /** @param {api.Presence | null} before @param {api.Presence | null} now */
 function difference(before, now) {
   if (!now) return null;
-  // Who was there while nobody told has neither come nor gone.
+  // While the list is paused, nobody is known to have come or gone.
   const isComparable = before !== null && !before.paused && !now.paused;
   const without = (/** @type {string[]} */ users, /** @type {string[]} */ others) => {
     const known = new Set(others);

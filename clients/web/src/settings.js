@@ -1,4 +1,4 @@
-/** What may be set, and what is wrong with what was set. */
+/** The options of a client: defaults and checks. */
 
 import { HubbubError } from "./errors.js";
 
@@ -8,25 +8,25 @@ export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 
 /**
- * What may be set for a test or for an unusual stack, with the reasons for the values.
+ * Defaults of options that only a test or an unusual stack sets, each with its reason.
  * @typedef {Record<"backoffBase" | "backoffCap" | "requestTimeout" | "connectTimeout" | "pingEvery" | "maxOutbox" | "maxHeld" |
  *   "maxUnread", number> & {moveAfter: readonly [number, number]}} Defaults
  * @type {Readonly<Defaults>}
  */
 export const DEFAULTS = {
-  /** Full jitter: the pause before try n is anything up to `min(cap, base × 2ⁿ)`, so that those who were cut together come back apart. */
+  /** The pause before try n is random, up to `min(cap, base × 2ⁿ)`, so that clients which were cut together don't come back together. */
   backoffBase: SECOND,
   backoffCap: 30 * SECOND,
-  /** API Gateway gives a function 29 s for its answer. */
+  /** API Gateway waits 29 s for a function's answer. */
   requestTimeout: 30 * SECOND,
   connectTimeout: 30 * SECOND,
-  /** API Gateway cuts a socket that was idle for 10 minutes; PROTOCOL.md asks for a ping every 9 at least. */
+  /** API Gateway cuts a socket that was idle for 10 minutes. PROTOCOL.md asks for a ping every 9 minutes. */
   pingEvery: 8 * MINUTE,
-  /** API Gateway cuts every socket after 2 hours. Between these two ages the socket is left for a fresh one, before that happens. */
+  /** API Gateway cuts every socket after 2 hours. The client moves to a fresh one before that, at a random age between these two. */
   moveAfter: [90 * MINUTE, 115 * MINUTE],
   /** Messages that wait to be accepted, in all channels together. */
   maxOutbox: 1_000,
-  /** Messages of one channel that wait for one before them. What is dropped beyond it is fetched by the join that is due anyway. */
+  /** Messages of one channel that wait for one before them. The join that is due anyway fetches what is dropped beyond this. */
   maxHeld: 1_000,
   /** Messages that wait in one `for await` loop. */
   maxUnread: 10_000,
@@ -74,16 +74,16 @@ export function checkState(state) {
   return { ...state };
 }
 
-/** What a JSON Web Token says; nobody but the server can say if it's true. @param {string} token @returns {{sub: string, exp: number}} */
+/** Reads a JSON Web Token. Only the server can check its signature. @param {string} token @returns {{sub: string, exp: number}} */
 export function readToken(token) {
   try {
-    // Nothing else may be in a subprotocol, and the browser's complaint would have the token in it.
+    // A subprotocol may have no other characters, and the browser's error would show the token.
     if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) throw new Error("not three parts");
     const bytes = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
     const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))));
     if (typeof claims.sub === "string") return claims;
   } catch {
-    // Told below. What was given is not repeated: it may be a secret all the same.
+    // The error below does not repeat the text: it may be a secret all the same.
   }
   throw new HubbubError("invalid_token", "the token is not a JSON Web Token with a `sub`");
 }

@@ -2,24 +2,24 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { atClient, atServer, record, seqs, start, turn, turnUntil, until } from "./support.js";
+import { record, seqs, start, turn, turnUntil, until } from "./support.js";
 
 /** A member of `lobby` whose log has `before` messages already. */
 async function member(t, before = 0, options = {}) {
-  const world = await start(t, options);
-  for (let n = 0; n < before; n += 1) world.server.append("room:lobby", { body: n });
-  const room = world.client.room("lobby");
+  const env = await start(t, options);
+  for (let n = 0; n < before; n += 1) env.server.append("room:lobby", { body: n });
+  const room = env.client.room("lobby");
   const messages = record(room, "message");
   await room.join();
-  const [connection] = world.server.connections;
-  const frame = (entry) => ({ type: "message", channel: "room:lobby", epoch: world.server.channel("room:lobby").epoch, ...entry });
-  return { ...world, room, messages, connection, frame, channel: world.server.channel("room:lobby") };
+  const [connection] = env.server.connections;
+  const frame = (entry) => ({ type: "message", channel: "room:lobby", epoch: env.server.channel("room:lobby").epoch, ...entry });
+  return { ...env, room, messages, connection, frame, channel: env.server.channel("room:lobby") };
 }
 
 const DROP = () => [];
 const isPost = ({ type }) => type === "message" || type === "messages";
 
-test("a member gets the messages that come after the join, whole", async (t) => {
+test("a member gets whole messages after the join", async (t) => {
   const { server, room, messages, client } = await member(t, 2);
   const all = record(client, "message");
   server.append("room:lobby", { body: { text: "hello" } }, { from: "bob", id: "m" });
@@ -31,7 +31,7 @@ test("a member gets the messages that come after the join, whole", async (t) => 
   assert.deepEqual(room.position, { epoch: "e1", seq: 3 });
 });
 
-test("a join says the epoch, the head and whether what was missed could be given", async (t) => {
+test("a join returns epoch, head and `recovered`", async (t) => {
   const { client, server } = await start(t);
   server.append("room:lobby", { body: 1 });
   assert.deepEqual(await client.room("lobby").join(), { channel: "room:lobby", epoch: "e1", head: 1, recovered: undefined });
@@ -39,16 +39,16 @@ test("a join says the epoch, the head and whether what was missed could be given
 });
 
 test("a duplicate frame is dropped", async (t) => {
-  const { server, client, room, messages } = await member(t);
+  const { server, room, messages, quiet } = await member(t);
   server.onPost = (_, frame) => (isPost(frame) ? [frame, frame] : [frame]);
   server.append("room:lobby", { body: "a" });
   server.append("room:lobby", { body: "b" });
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(messages.map(({ body }) => body), ["a", "b"]);
   assert.equal(server.sent("join").length, 1, "and nobody takes it for a gap");
 });
 
-test("messages frames are handed out one by one", async (t) => {
+test("the entries of a messages frame are handed out one by one", async (t) => {
   const { connection, channel, messages } = await member(t);
   const entries = [1, 2, 3].map((seq) => ({ seq, id: `m${seq}`, from: "svc", body: null, at: 5 }));
   channel.entries.push(...entries);
@@ -58,7 +58,7 @@ test("messages frames are handed out one by one", async (t) => {
   assert.equal(messages[0].body, null);
 });
 
-test("a gap is fetched by a join with since, and what came after it is held back", async (t) => {
+test("a gap is fetched, and later messages wait for it", async (t) => {
   const { server, messages } = await member(t, 1);
   server.onPost = DROP;
   server.append("room:lobby", { body: "lost" });
@@ -70,7 +70,7 @@ test("a gap is fetched by a join with since, and what came after it is held back
   assert.deepEqual(join, { action: "join", room: "lobby", since: 1, epoch: "e1" });
 });
 
-test("messages that overtook each other come in order", async (t) => {
+test("overtaking messages come in order", async (t) => {
   const { server, connection, frame, channel, messages } = await member(t);
   for (let n = 0; n < 4; n += 1) {
     server.onPost = DROP;
@@ -85,7 +85,7 @@ test("messages that overtook each other come in order", async (t) => {
   assert.deepEqual(seqs(messages), [1, 2, 3, 4]);
 });
 
-test("frames that come before joined are held until it is there", async (t) => {
+test("frames before the joined frame wait for it", async (t) => {
   const { client, server } = await start(t);
   server.append("room:lobby", { body: "old" });
   server.append("room:lobby", { body: "missed" });
@@ -93,7 +93,7 @@ test("frames that come before joined are held until it is there", async (t) => {
   const messages = record(room, "message");
   server.onFrame = (connection, frame) => {
     if (frame.action !== "join") return false;
-    // The member is there, and the next message overtakes the answer, which has the log as it was before.
+    // The next message overtakes the answer, which has the log as it was before.
     const answer = connection.carryOut(frame);
     server.append("room:lobby", { body: "new" });
     connection.send({ ...answer, ref: frame.ref });
@@ -103,7 +103,7 @@ test("frames that come before joined are held until it is there", async (t) => {
   assert.deepEqual(messages.map(({ body }) => body), ["missed", "new"]);
 });
 
-test("a fresh join begins after the head, with what overtook the answer", async (t) => {
+test("a fresh join starts at the head, with frames before the answer", async (t) => {
   const { client, server } = await start(t);
   server.append("room:lobby", { body: "old" });
   const room = client.room("lobby");
@@ -120,7 +120,7 @@ test("a fresh join begins after the head, with what overtook the answer", async 
   assert.deepEqual(messages.map(({ body }) => body), ["new"]);
 });
 
-test("more: true is asked for until nothing is missing", async (t) => {
+test("after `more: true` the client joins until it has everything", async (t) => {
   const { client, server } = await start(t);
   for (let n = 1; n <= 10; n += 1) server.append("room:lobby", { body: n });
   server.pageSize = 3;
@@ -131,7 +131,7 @@ test("more: true is asked for until nothing is missing", async (t) => {
   assert.deepEqual(server.sent("join").map(({ since, epoch }) => [since, epoch]), [[0, undefined], [3, "e1"], [6, "e1"], [9, "e1"]]);
 });
 
-test("recovered: false is handed to the application, and the channel goes on from the head", async (t) => {
+test("`recovered: false` is a reset, and goes on from the head", async (t) => {
   const { client, server, room, messages, channel } = await member(t, 3);
   const told = record(client, "reset", "message");
   channel.reset();
@@ -143,8 +143,8 @@ test("recovered: false is handed to the application, and the channel goes on fro
   assert.deepEqual(room.position, { epoch: "e2", seq: 2 });
 });
 
-test("a late frame of an older life of the log costs one join, and changes nothing", async (t) => {
-  const { client, server, room, messages, connection, channel, frame } = await member(t, 1);
+test("a late frame of an older epoch costs one join", async (t) => {
+  const { client, server, room, messages, connection, channel, frame, quiet } = await member(t, 1);
   const late = frame({ seq: 2, id: "late", from: "svc", body: "late", at: 5 });
   channel.reset();
   server.append("room:lobby", { body: "new life" });
@@ -155,13 +155,13 @@ test("a late frame of an older life of the log costs one join, and changes nothi
   await until(() => server.sent("join").length > joins);
   server.append("room:lobby", { body: "next" });
   await until(() => messages.at(-1)?.body === "next");
-  await atClient(client, room);
+  await quiet();
   assert.equal(server.sent("join").length, joins + 1);
   assert.deepEqual(resets, []);
   assert.ok(messages.every(({ body }) => body !== "late"));
 });
 
-test("a join whose first answer could not give what was asked for says so, though a later one closes a gap", async (t) => {
+test("an unrecovered join stays so, though a later one fills a gap", async (t) => {
   const { client, server } = await start(t);
   for (let n = 0; n < 5; n += 1) server.append("room:lobby", { body: n });
   const room = client.room("lobby");
@@ -180,7 +180,7 @@ test("a join whose first answer could not give what was asked for says so, thoug
   assert.deepEqual(seqs(messages), [4, 5]);
 });
 
-test("a join of what has expired says so", async (t) => {
+test("a join after expired messages is not recovered", async (t) => {
   const { client, server } = await start(t);
   for (let n = 0; n < 5; n += 1) server.append("room:lobby", { body: n });
   server.channel("room:lobby").expired = 3;
@@ -190,7 +190,7 @@ test("a join of what has expired says so", async (t) => {
   assert.deepEqual(resets, [{ channel: "room:lobby", epoch: "e1", head: 5 }]);
 });
 
-test("a join that failed is tried again with the same since, and holds back until then", async (t) => {
+test("a failed join is tried again with the same since", async (t) => {
   const { client, server, clock } = await start(t);
   server.append("room:lobby", { body: "first" });
   const room = client.room("lobby");
@@ -199,7 +199,7 @@ test("a join that failed is tried again with the same since, and holds back unti
   server.onFrame = (connection, frame) => {
     if (frame.action !== "join" || refusals === 0) return false;
     refusals -= 1;
-    connection.carryOut(frame); // It may have been done all the same.
+    connection.carryOut(frame); // The server may have carried it out all the same.
     connection.refuse(frame, "unavailable");
     server.append("room:lobby", { body: "while joining" });
     return true;
@@ -216,13 +216,13 @@ test("a join that failed is tried again with the same since, and holds back unti
   assert.deepEqual(server.sent("join").map(({ since }) => since), [0, 0, 0]);
 });
 
-/** Joins whose first try is done, and whose answer is lost, with the socket or without it; messages come on it before. */
+/** The server carries out a join, and messages come, but its answer is lost: with the socket or alone. */
 for (const [how, lose] of [
   ["its socket", (connection) => connection.cut()],
   ["an error", (connection, frame) => connection.refuse(frame, "unavailable")],
 ]) {
   for (const since of [undefined, 0]) {
-    test(`a join (since: ${since}) whose answer is lost to ${how} hands out each message once, without a gap`, async (t) => {
+    test(`a join (since: ${since}) that lost its answer to ${how} has no gap`, async (t) => {
       const { client, server, clock } = await start(t);
       for (let n = 1; n <= 2; n += 1) server.append("room:lobby", { body: n });
       await until(() => client.status === "live");
@@ -243,7 +243,7 @@ for (const [how, lose] of [
       server.append("room:lobby", { body: 4 });
       server.onPost = (_, it) => [it];
       server.append("room:lobby", { body: 5 });
-      await client.inbox.history(); // What was sent before has come.
+      await client.inbox.history(); // With this answer, everything that was sent before it has come.
       lose(connection, frame);
       server.append("room:lobby", { body: 6 });
       await turnUntil(clock, 100, () => server.sent("join").length === 2);
@@ -251,13 +251,13 @@ for (const [how, lose] of [
       server.append("room:lobby", { body: 7 });
       await until(() => told.at(-1)?.body === 7);
       const first = since === undefined ? told[0].seq : 1;
-      assert.ok(since === 0 || first <= head + 1, "whatever came after the join's answer is there");
+      assert.ok(since === 0 || first <= head + 1, "everything after the join's answer is there");
       assert.deepEqual(seqs(told), Array.from({ length: 8 - first }, (_, n) => first + n));
     });
   }
 }
 
-test("a log that can't be completed is taken at its word in the end, and the application is told", async (t) => {
+test("a gap that never fills ends in a reset", async (t) => {
   const { client, server, clock, messages } = await member(t, 1);
   const resets = record(client, "reset");
   server.onPost = DROP;
@@ -269,8 +269,8 @@ test("a log that can't be completed is taken at its word in the end, and the app
   assert.ok(server.sent("join").length >= 5);
 });
 
-test("what is held back has a bound, and what is dropped beyond it is fetched", async (t) => {
-  const { server, clock, messages, room } = await member(t, 0, { maxHeld: 3 });
+test("messages beyond maxHeld are dropped and fetched later", async (t) => {
+  const { server, clock, messages, room, quiet } = await member(t, 0, { maxHeld: 3 });
   server.onPost = DROP;
   server.append("room:lobby", { body: 0 });
   server.onPost = (_, frame) => [frame];
@@ -278,27 +278,27 @@ test("what is held back has a bound, and what is dropped beyond it is fetched", 
   server.onFrame = (connection, frame) => frame.action === "join" && joins.push([connection, frame]) === 1;
   for (let n = 1; n < 20; n += 1) server.append("room:lobby", { body: n });
   const [connection, first] = await until(() => joins[0]);
-  await atClient(null, room);
+  await quiet();
   assert.deepEqual(messages, []);
-  // The answer holds the first message only, as if it had been asked when there was but one.
+  // The answer holds the first message only, as if the log had no more at that time.
   const { epoch, entries } = server.channel("room:lobby");
   connection.send({ type: "joined", channel: "room:lobby", epoch, head: 1, recovered: true, messages: [entries[0]], ref: first.ref });
   await until(() => messages.length === 20);
   assert.deepEqual(seqs(messages), Array.from({ length: 20 }, (_, n) => n + 1));
-  assert.equal(joins[1][1].since, 4, "three were held behind the first");
+  assert.equal(joins[1][1].since, 4, "three were held after the first");
   assert.equal(clock.due > clock.now(), true);
 });
 
-test("a channel that isn't followed hands out nothing", async (t) => {
-  const { client, server, room } = await member(t);
+test("an unfollowed channel hands out nothing", async (t) => {
+  const { client, server, quiet } = await member(t);
   const told = record(client, "message");
   server.append("everyone", { body: "psst" });
   server.append("user:alice", { body: "psst" });
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(told, []);
 });
 
-test("the inbox and everyone are followed from the first moment, unless told otherwise", async (t) => {
+test("the inbox and everyone are followed by default", async (t) => {
   const { client, server } = await start(t, { inbox: true, everyone: true });
   const inbox = record(client.inbox, "message");
   const everyone = record(client.everyone, "message");
@@ -320,7 +320,7 @@ test("the inbox can be read from its beginning", async (t) => {
   assert.equal(server.sent("join").length, 1);
 });
 
-test("leaving ends the messages at once, and forgets the position", async (t) => {
+test("leaving ends the messages and forgets the position", async (t) => {
   const { client, server, room, messages } = await member(t, 2);
   const left = room.leave();
   server.append("room:lobby", { body: "too late" });
@@ -333,8 +333,8 @@ test("leaving ends the messages at once, and forgets the position", async (t) =>
   assert.deepEqual(await room.join(), { channel: "room:lobby", epoch: "e1", head: 4, recovered: undefined });
 });
 
-test("leaving while a join is under way leaves when the join is answered", async (t) => {
-  const { client, server } = await start(t);
+test("leave() during a join leaves after its answer", async (t) => {
+  const { client, server, quiet } = await start(t);
   const room = client.room("lobby");
   let answer;
   server.onFrame = (connection, frame) => frame.action === "join" && ((answer = () => connection.answer(frame)), true);
@@ -342,7 +342,7 @@ test("leaving while a join is under way leaves when the join is answered", async
   await until(() => answer);
   const left = room.leave();
   await joined;
-  await atServer(client, server);
+  await quiet();
   assert.deepEqual(server.sent("leave"), [], "the two could overtake each other");
   answer();
   await until(() => server.sent("leave").length === 1);
@@ -350,7 +350,7 @@ test("leaving while a join is under way leaves when the join is answered", async
   await until(() => !server.connections[0].members.has("room:lobby"));
 });
 
-test("leaving while it is not known if a join was done leaves all the same", async (t) => {
+test("leave() after an uncertain join leaves all the same", async (t) => {
   const { client, server, clock } = await start(t);
   const room = client.room("lobby");
   let isRefused = false;
@@ -370,7 +370,7 @@ test("leaving while it is not known if a join was done leaves all the same", asy
   assert.equal(server.sent("join").length, 1);
 });
 
-test("who leaves and joins at once starts anew", async (t) => {
+test("leave() and join() at once start again", async (t) => {
   const { client, server } = await start(t);
   for (let n = 0; n < 3; n += 1) server.append("room:lobby", { body: n });
   const room = client.room("lobby");
@@ -382,7 +382,7 @@ test("who leaves and joins at once starts anew", async (t) => {
   assert.ok(server.connections[0].members.has("room:lobby"));
 });
 
-test("a join from elsewhere counts, though another one is under way", async (t) => {
+test("a join from elsewhere counts during another join", async (t) => {
   const { client, server } = await start(t);
   for (let n = 0; n < 3; n += 1) server.append("room:lobby", { body: n });
   const room = client.room("lobby");
@@ -399,7 +399,7 @@ test("a join from elsewhere counts, though another one is under way", async (t) 
   assert.deepEqual(server.sent("join").map(({ since }) => since), [undefined, 1]);
 });
 
-test("a kicked user's channel is no longer followed, and the application is told where it stood", async (t) => {
+test("a kick ends the room and reports its position", async (t) => {
   const { client, server, room, connection, messages } = await member(t, 2);
   const left = record(client, "left");
   connection.members.delete("room:lobby");
@@ -413,17 +413,17 @@ test("a kicked user's channel is no longer followed, and the application is told
   assert.deepEqual(messages.map(({ body }) => body), ["missed"]);
 });
 
-test("a banned user's join is an error at once, whatever retry_ms says", async (t) => {
+test("a banned join fails at once, whatever its retry_ms", async (t) => {
   const { client, server, clock } = await start(t);
   server.onFrame = (connection, frame) => frame.action === "join" && (connection.refuse(frame, "banned", { retry_ms: 7_200_000 }), true);
   const left = record(client, "left");
   await assert.rejects(client.room("lobby").join(), { name: "HubbubError", code: "banned", retryMs: 7_200_000 });
   await clock.advance(10_000);
   assert.equal(server.sent("join").length, 1);
-  assert.deepEqual(left, [], "it never was a member");
+  assert.deepEqual(left, [], "it was never a member");
 });
 
-test("a channel that may not be joined again after a cut is no longer followed", async (t) => {
+test("a channel that refuses the rejoin is no longer followed", async (t) => {
   const { client, server, clock, room, connection } = await member(t, 1);
   const left = record(room, "left");
   server.channel("room:lobby").isClosed = true;
@@ -437,7 +437,7 @@ test("a channel that may not be joined again after a cut is no longer followed",
   await until(() => client.status === "live", "other channels don't wait for it");
 });
 
-test("a deletion is an event in its turn, and takes part in the order", async (t) => {
+test("a deletion is an event in its place in the order", async (t) => {
   const { server, room } = await member(t, 2);
   const told = record(room, "message", "deleted");
   server.onPost = DROP;
@@ -451,7 +451,7 @@ test("a deletion is an event in its turn, and takes part in the order", async (t
   assert.deepEqual(room.position, { epoch: "e1", seq: 4 });
 });
 
-test("what was deleted meanwhile is recovered as a message without a body", async (t) => {
+test("a deleted message is recovered without its body", async (t) => {
   const { client, server } = await start(t);
   server.append("room:lobby", { body: "rude" }, { from: "bob", id: "m" });
   server.channel("room:lobby").erase(1);
@@ -464,7 +464,7 @@ test("what was deleted meanwhile is recovered as a message without a body", asyn
   ]);
 });
 
-test("a closed room is no longer followed, after what came before", async (t) => {
+test("a closed room hands out earlier messages, then ends", async (t) => {
   const { client, server, room, clock } = await member(t);
   const told = record(client, "message", "closed", "left");
   const loop = collect(room);
@@ -485,8 +485,8 @@ test("a closed room is no longer followed, after what came before", async (t) =>
   assert.equal(server.sent("join").length, 2, "it isn't joined by itself");
 });
 
-test("a room that was closed and opened again while one was away is still followed", async (t) => {
-  const { client, server, room } = await start(t).then((world) => ({ ...world, room: world.client.room("lobby") }));
+test("a room closed and opened while away is still followed", async (t) => {
+  const { client, server, room } = await start(t).then((env) => ({ ...env, room: env.client.room("lobby") }));
   server.append("room:lobby", { body: 1 });
   server.append("room:lobby", { closed: "kept" }, { from: "mod" });
   server.append("room:lobby", { body: 3 });
@@ -499,7 +499,7 @@ test("a room that was closed and opened again while one was away is still follow
   await until(() => told.length === 4);
 });
 
-test("a room that was closed and opened again while a join was under way is still followed", async (t) => {
+test("a room closed and opened during a join is still followed", async (t) => {
   const { client, server, room } = await member(t);
   const told = record(client, "message", "closed");
   server.onFrame = (connection, frame) => {
@@ -514,7 +514,7 @@ test("a room that was closed and opened again while a join was under way is stil
   assert.deepEqual(told.map(({ name, isReopened }) => [name, isReopened]), [["closed", true], ["message", undefined]]);
 });
 
-test("an entry of a kind that this version doesn't know takes its place in the order", async (t) => {
+test("an entry of an unknown kind takes its place in the order", async (t) => {
   const { server, messages } = await member(t);
   server.append("room:lobby", { reaction: "+1" });
   server.append("room:lobby", { body: "next" });
@@ -523,7 +523,7 @@ test("an entry of a kind that this version doesn't know takes its place in the o
   assert.equal(server.sent("join").length, 1);
 });
 
-test("frames that can't be understood are ignored", async (t) => {
+test("unreadable frames are ignored", async (t) => {
   const { server, connection, messages } = await member(t);
   connection.transport.send("{not json");
   connection.transport.send("null");
@@ -533,7 +533,7 @@ test("frames that can't be understood are ignored", async (t) => {
   await until(() => messages.length === 1);
 });
 
-test("history pages backwards, tombstones and all", async (t) => {
+test("history pages backwards, deleted messages included", async (t) => {
   const { room, server } = await member(t, 5);
   server.channel("room:lobby").erase(2);
   server.append("room:lobby", { deleted: 2 }, { from: "mod" });
@@ -552,12 +552,12 @@ test("history of the inbox needs no join", async (t) => {
   assert.deepEqual(server.sent("join"), []);
 });
 
-test("who names the members", async (t) => {
+test("who() names the members", async (t) => {
   const { room } = await member(t);
   assert.deepEqual(await room.who(), { channel: "room:lobby", count: 1, users: ["alice"] });
 });
 
-test("orders are sent as the protocol has them", async (t) => {
+test("moderation commands are sent as the protocol says", async (t) => {
   const { client, server } = await start(t);
   const room = client.room("lobby");
   const orders = [
@@ -566,7 +566,7 @@ test("orders are sent as the protocol has them", async (t) => {
     () => client.kick("bob"), () => client.ban("bob", 7_000), () => client.unban("bob"),
   ];
   for (const order of orders) await order();
-  assert.deepEqual(await room.kick("bob"), { channel: "room:lobby", user: "bob" });
+  assert.deepEqual(await room.kick("bob"), { channel: "room:lobby", command: "kick", user: "bob" });
   const sent = server.frames.map(({ frame: { ref, ...frame } }) => frame);
   assert.deepEqual(sent.slice(0, -1), [
     { action: "kick", room: "lobby", user: "bob" },
@@ -583,8 +583,8 @@ test("orders are sent as the protocol has them", async (t) => {
   ]);
 });
 
-test("a listener that throws doesn't keep the messages from the others, and stops when it is told to", async (t) => {
-  const { server, client, room, messages } = await member(t);
+test("a throwing listener doesn't stop the others", async (t) => {
+  const { server, room, messages, quiet } = await member(t);
   const stop = room.on("message", () => {
     throw new Error("a listener's own fault");
   });
@@ -598,32 +598,32 @@ test("a listener that throws doesn't keep the messages from the others, and stop
   stop();
   server.append("room:lobby", { body: 2 });
   await until(() => messages.length === 2);
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(faults, ["a listener's own fault"]);
 });
 
-test("a loop gets the messages from its beginning on, and ends when the room is left", async (t) => {
-  const { server, room } = await member(t);
+test("a loop gets messages from its start until the room is left", async (t) => {
+  const { server, room, quiet } = await member(t);
   const loop = collect(room);
   server.append("room:lobby", { body: 1 });
   server.append("room:lobby", { body: 2 });
-  await atClient(null, room);
+  await quiet();
   await room.leave();
   assert.deepEqual((await loop).map(({ body }) => body), [1, 2]);
 });
 
-test("a loop that is broken off gets nothing more", async (t) => {
-  const { server, room } = await member(t, 0, { maxUnread: 2 });
+test("a loop that ends early gets nothing more", async (t) => {
+  const { server, room, quiet } = await member(t, 0, { maxUnread: 2 });
   setImmediate(() => server.append("room:lobby", { body: 1 }));
   const iterator = room[Symbol.asyncIterator]();
   assert.equal((await iterator.next()).value.body, 1);
   server.append("room:lobby", { body: 2 });
-  await atClient(null, room);
+  await quiet();
   assert.deepEqual(await iterator.return(), { value: undefined, done: true });
   assert.deepEqual(await iterator.next(), { value: undefined, done: true });
 });
 
-test("a loop ends when the client is closed, and throws if the server closed it", async (t) => {
+test("a loop ends with the client, and throws the server's error", async (t) => {
   const { client, room, open, server } = await member(t);
   const loop = collect(room);
   await turn();
@@ -638,11 +638,11 @@ test("a loop ends when the client is closed, and throws if the server closed it"
   await refused;
 });
 
-test("a loop that doesn't keep up ends with an error after what it could hold", async (t) => {
-  const { server, room } = await member(t, 0, { maxUnread: 2 });
+test("a slow loop ends with an error after what it holds", async (t) => {
+  const { server, room, quiet } = await member(t, 0, { maxUnread: 2 });
   const iterator = room[Symbol.asyncIterator]();
   for (let n = 0; n < 5; n += 1) server.append("room:lobby", { body: n });
-  await atClient(null, room);
+  await quiet();
   assert.equal((await iterator.next()).value.body, 0);
   assert.equal((await iterator.next()).value.body, 1);
   await assert.rejects(iterator.next(), { code: "too_slow" });
@@ -655,16 +655,15 @@ async function collect(room) {
   return messages;
 }
 
-test("a join whose answer makes no sense is tried again after a pause, and not at once", async (t) => {
-  const { client, server, clock } = await start(t);
+test("a join with a senseless answer is tried again after a pause", async (t) => {
+  const { client, server, clock, quiet } = await start(t);
   server.append("room:lobby", { body: "one" });
   let isBroken = true;
   server.onPost = (_, frame) => [frame.type === "joined" && isBroken ? { ...frame, messages: 5 } : frame];
   const room = client.room("lobby");
   const joined = room.join({ since: 0 });
   await until(() => server.sent("join").length > 0);
-  // Each takes a way there and back, in which the next join would come.
-  for (let times = 0; times < 5; times += 1) await atServer(client, server);
+  await quiet(); // The next join would have come by now.
   assert.equal(server.sent("join").length, 1);
   isBroken = false;
   await turnUntil(clock, 500, () => room.position?.seq === 1);

@@ -1,37 +1,22 @@
-/** The connection: tokens, cuts, moves, pings, the end; and the state that outlives it. */
+/** The connection: tokens, cuts, moves, pings, closing; and the state that the next client takes over. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { connect } from "hubbub-client";
-import { atClient, atServer, FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
+import { FakeClock, record, seqs, start, token, turn, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const statuses = (changes) => changes.map(({ status }) => status);
 
 /** Joins `lobby` and records what comes. */
-async function member(world) {
-  const room = world.client.room("lobby");
+async function member(env) {
+  const room = env.client.room("lobby");
   const messages = record(room, "message");
   await room.join();
-  return { ...world, room, messages };
+  return { ...env, room, messages };
 }
-
-test("the token goes as a subprotocol, beside the one that is answered", async (t) => {
-  const { client, server } = await start(t);
-  await until(() => client.status === "live");
-  const [connection] = server.connections;
-  assert.deepEqual([connection.token, connection.protocol, connection.url], [token(), "hubbub.v1", "/"]);
-  assert.equal(client.user, "alice");
-});
-
-test("the token goes in the address where subprotocols aren't answered", async (t) => {
-  const { client, server } = await start(t, { auth: "query" });
-  await until(() => client.status === "live");
-  const [connection] = server.connections;
-  assert.deepEqual([connection.token, connection.protocol, connection.url], [token(), "", `/?token=${token()}`]);
-});
 
 test("a token is fetched for each socket", async (t) => {
   let fetched = 0;
@@ -44,7 +29,7 @@ test("a token is fetched for each socket", async (t) => {
   assert.equal(server.connections[0].token, token("alice", 4e9 + 2));
 });
 
-test("a token that can't be fetched is asked for again", async (t) => {
+test("a failed token fetch is tried again", async (t) => {
   let tries = 0;
   const { client, clock } = await start(t, {
     getToken: () => {
@@ -58,14 +43,14 @@ test("a token that can't be fetched is asked for again", async (t) => {
   assert.deepEqual([changes[0].error.code, changes[0].error.message], ["token_unavailable", "the token could not be fetched: no network"]);
 });
 
-test("a token that never comes, and a socket that never opens, are given up in time", async (t) => {
+test("a silent token fetch and a silent socket time out", async (t) => {
   let tries = 0;
   class Silent {
     close() {}
   }
   const { client, clock } = await start(t, {
     getToken: () => (++tries === 1 ? new Promise(() => {}) : token()),
-    WebSocket: new Proxy(WebSocket, { construct: (target, args) => (tries === 2 ? new Silent() : new target(...args)) }),
+    wrap: (WebSocket) => new Proxy(WebSocket, { construct: (target, args) => (tries === 2 ? new Silent() : new target(...args)) }),
   });
   const changes = record(client, "status");
   await turn();
@@ -79,7 +64,7 @@ test("a token that never comes, and a socket that never opens, are given up in t
   await turnUntil(clock, SECOND, () => client.status === "live");
 });
 
-test("a token of another user ends the client", async (t) => {
+test("another user's token ends the client", async (t) => {
   let user = "alice";
   const { client, server, clock } = await start(t, { getToken: () => token(user) });
   await until(() => client.status === "live");
@@ -92,7 +77,7 @@ test("a token of another user ends the client", async (t) => {
   assert.equal(changes.at(-1).error.code, "wrong_user");
 });
 
-test("a token that is none ends the client, and isn't repeated", async (t) => {
+test("a bad token ends the client, and is not in the error", async (t) => {
   const { client } = await start(t, { getToken: () => "secret" });
   const changes = record(client, "status");
   await until(() => client.status === "closed");
@@ -100,7 +85,7 @@ test("a token that is none ends the client, and isn't repeated", async (t) => {
   assert.doesNotMatch(changes[0].error.message, /secret/);
 });
 
-test("options that can't work are refused at once, and say what to give", () => {
+test("bad options are refused with what to give instead", () => {
   const options = { url: "wss://example.test", token: token(), WebSocket, clock: new FakeClock() };
   const check = (more, message) => assert.throws(() => connect({ ...options, ...more }), { code: "invalid_options", message });
   check({ url: "https://example.test" }, "`https://example.test` is not a WebSocket address: give the stack's, `wss://…`");
@@ -119,7 +104,7 @@ test("ids are checked before anything is sent", async (t) => {
   assert.equal(client.room("a"), client.room("a"));
 });
 
-test("the status goes from connecting to live, and by offline and recovering to live again", async (t) => {
+test("the status goes connecting, live, offline, recovering, live", async (t) => {
   const { client, server, clock } = await start(t);
   const changes = record(client, "status");
   assert.equal(client.status, "connecting");
@@ -140,7 +125,7 @@ test("the status goes from connecting to live, and by offline and recovering to 
   assert.deepEqual(changes.at(-1), { status: "closed", previous: "live", error: undefined });
 });
 
-test("a client that was never a member has nothing to recover: it is connecting until it is live", async (t) => {
+test("a client that was never a member is never recovering", async (t) => {
   let tries = 0;
   const { client, clock } = await start(t, {
     getToken: () => {
@@ -154,7 +139,7 @@ test("a client that was never a member has nothing to recover: it is connecting 
   assert.deepEqual(statuses(changes), ["offline", "connecting", "live"]);
 });
 
-test("after a cut each channel is resumed from its epoch and sequence, and nothing is missed or doubled", async (t) => {
+test("after a cut each channel resumes at its position", async (t) => {
   const { client, server, clock, messages } = await member(await start(t, { inbox: true, everyone: true }));
   await until(() => client.status === "live");
   server.append("room:lobby", { body: 1 });
@@ -173,7 +158,7 @@ test("after a cut each channel is resumed from its epoch and sequence, and nothi
   assert.deepEqual(resumed.sort(), [["everyone", 0, "e1"], ["lobby", 1, "e1"], ["user:alice", 0, "e1"]]);
 });
 
-test("the pauses between tries have full jitter under a doubling bound, with a cap", async (t) => {
+test("pauses are random under a bound that doubles to a cap", async (t) => {
   for (const [jitter, expected] of [
     [0.999_999, [1, 2, 4, 8, 16, 30, 30]],
     [0.5, [0.5, 1, 2, 4, 8, 15, 15]],
@@ -194,7 +179,7 @@ test("the pauses between tries have full jitter under a doubling bound, with a c
   }
 });
 
-test("a socket that lived starts the pauses at their shortest again, and one that didn't live does not", async (t) => {
+test("only a socket that lived resets the pauses", async (t) => {
   const { client, server, clock } = await start(t);
   const pause = async (life) => {
     await until(() => client.status === "live");
@@ -208,7 +193,7 @@ test("a socket that lived starts the pauses at their shortest again, and one tha
   assert.deepEqual([await pause(0), await pause(0), await pause(0), await pause(10 * SECOND), await pause(0)], [500, 1000, 2000, 500, 1000]);
 });
 
-test("a client that is woken while it waits tries at once", async (t) => {
+test("wake() ends the pause", async (t) => {
   const { client, server } = await start(t, { backoffBase: 1e9, backoffCap: 1e9 });
   await until(() => client.status === "live");
   server.connections[0].cut();
@@ -217,7 +202,7 @@ test("a client that is woken while it waits tries at once", async (t) => {
   await until(() => client.status === "live");
 });
 
-test("a page that comes online wakes its client, until it is closed", async (t) => {
+test("coming online wakes the client until it is closed", async (t) => {
   const listeners = new Set();
   globalThis.addEventListener = (name, run) => name === "online" && listeners.add(run);
   globalThis.removeEventListener = (_, run) => listeners.delete(run);
@@ -232,12 +217,11 @@ test("a page that comes online wakes its client, until it is closed", async (t) 
   assert.equal(listeners.size, 0);
 });
 
-test("a socket is left for a fresh one between 90 and 115 minutes of age, at a random moment", async (t) => {
+test("a socket is replaced at a random age of 90 to 115 minutes", async (t) => {
   for (const [random, age] of [[0, 90], [0.5, 102.5], [0.999_999, 115]]) {
     const { client, server, clock } = await start(t, { random: () => random });
     await until(() => client.status === "live");
-    for (const connection of server.connections) connection.server.onFrame = (one, frame) => (one.answer(frame), true);
-    await quietly(clock, server, age * MINUTE - SECOND);
+    await clock.advance(age * MINUTE - SECOND);
     assert.equal(server.connected, 1, `not before ${age} minutes`);
     await clock.advance(SECOND);
     await until(() => server.connected === 2);
@@ -247,20 +231,8 @@ test("a socket is left for a fresh one between 90 and 115 minutes of age, at a r
   }
 });
 
-/** Turns the clock in steps that leave real sockets the time to answer pings. */
-async function quietly(clock, server, ms) {
-  const end = clock.now() + ms;
-  while (clock.now() < end) {
-    const pings = server.sent("ping").length;
-    const step = Math.min(8 * MINUTE, end - clock.now());
-    await clock.advance(step);
-    if (step === 8 * MINUTE) await until(() => server.sent("ping").length > pings);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-test("a move joins on the new socket with since before the old one is closed, and loses and doubles nothing", async (t) => {
-  const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+test("a move loses and doubles nothing", async (t) => {
+  const { client, server, clock, messages, room, quiet } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const changes = record(client, "status");
   server.append("room:lobby", { body: "before" });
   await until(() => messages.length === 1);
@@ -277,13 +249,13 @@ test("a move joins on the new socket with since before the old one is closed, an
   await until(() => !old.isOpen);
   server.append("room:lobby", { body: "by the new socket" });
   await until(() => messages.length === 3);
-  await atClient(client, room);
+  await quiet();
   assert.deepEqual(messages.map(({ body }) => body), ["before", "by the old socket", "by the new socket"]);
   assert.deepEqual(changes, [], "the application sees nothing of it");
 });
 
-test("what the old socket is still to answer is waited for in a move", async (t) => {
-  const { server, clock, room } = await member(await start(t, { moveAfter: [10 * SECOND, 10 * SECOND] }));
+test("a move waits for the old socket's answers", async (t) => {
+  const { server, clock, room, quiet } = await member(await start(t, { moveAfter: [10 * SECOND, 10 * SECOND] }));
   const [old] = server.connections;
   let answer;
   server.onFrame = (connection, frame) => frame.action === "publish" && ((answer = () => connection.answer(frame)), true);
@@ -291,7 +263,7 @@ test("what the old socket is still to answer is waited for in a move", async (t)
   await until(() => answer);
   await clock.advance(10 * SECOND);
   await until(() => server.connections[1]?.members.has("room:lobby"));
-  await atClient(null, room);
+  await quiet();
   assert.equal(old.isOpen, true);
   answer();
   assert.deepEqual(await published, { id: "m", channel: "room:lobby" });
@@ -299,15 +271,15 @@ test("what the old socket is still to answer is waited for in a move", async (t)
   assert.equal(server.sent("publish").length, 1);
 });
 
-test("a receipt that is still to come keeps the old socket for a moment", async (t) => {
-  const { client, server, clock, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+test("a move waits for the old socket's receipts", async (t) => {
+  const { client, server, clock, room, quiet } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const [old] = server.connections;
   const receipts = record(client, "receipt");
   await room.publish("x", { id: "m", receipt: true });
   assert.equal(server.sent("publish")[0].receipt, true);
   await clock.advance(MINUTE);
   await until(() => server.connections[1]?.members.has("room:lobby"));
-  await atClient(client, room);
+  await quiet();
   assert.equal(old.isOpen, true);
   const receipt = { channel: "room:lobby", id: "m", seq: 1, members: 1, delivered: 1, gone: 0, failed: 0, ms: 9 };
   old.send({ type: "receipt", ...receipt });
@@ -315,15 +287,15 @@ test("a receipt that is still to come keeps the old socket for a moment", async 
   assert.deepEqual(receipts, [receipt]);
 });
 
-test("the old socket's news of being kicked are old where the new one has been joined, and count where not", async (t) => {
-  const { client, server, clock, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+test("a kick on the old socket counts until the new one has joined", async (t) => {
+  const { client, server, clock, room, quiet } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const left = record(client, "left");
   const kicked = { type: "left", channel: "room:lobby", reason: "kicked" };
-  await room.publish("x", { receipt: true }); // The receipt that doesn't come keeps the old socket.
+  await room.publish("x", { receipt: true }); // Its receipt doesn't come, so the old socket stays.
   const [old] = server.connections;
   await clock.advance(MINUTE);
   await until(() => server.connections[1]?.members.has("room:lobby"));
-  await atClient(client, room);
+  await quiet();
   old.send(kicked);
   old.send({ type: "receipt", channel: "room:lobby", id: server.sent("publish")[0].id });
   await until(() => !old.isOpen);
@@ -337,10 +309,10 @@ test("the old socket's news of being kicked are old where the new one has been j
   second.send(kicked);
   await until(() => left.length === 1);
   answer();
-  await until(() => server.sent("leave").length === 1, "the new socket is not to be a member either");
+  await until(() => server.sent("leave").length === 1, "the new socket must leave too");
 });
 
-test("a move that fails leaves the old socket in use, and is tried again", async (t) => {
+test("a failed move keeps the old socket and is tried again", async (t) => {
   const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const changes = record(client, "status");
   server.refusal = 503;
@@ -355,7 +327,7 @@ test("a move that fails leaves the old socket in use, and is tried again", async
   assert.deepEqual(changes, []);
 });
 
-test("a new socket that breaks during a move gives the work back to the old one", async (t) => {
+test("if the new socket breaks, the old one is used again", async (t) => {
   const { client, server, clock, messages, room } = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
   const changes = record(client, "status");
   const [old] = server.connections;
@@ -373,23 +345,23 @@ test("a new socket that breaks during a move gives the work back to the old one"
 
 /** A client whose fresh socket has joined `lobby`, while the move waits for the join of `other` there. `finish` answers it. */
 async function moving(t) {
-  const world = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
-  const other = world.client.room("other");
+  const env = await member(await start(t, { moveAfter: [MINUTE, MINUTE] }));
+  const other = env.client.room("other");
   await other.join();
-  const [old] = world.server.connections;
+  const [old] = env.server.connections;
   let finish;
-  world.server.onFrame = (connection, frame) => connection !== old && frame.room === "other" && ((finish ??= () => connection.answer(frame)), true);
-  await world.clock.advance(MINUTE);
-  const fresh = await until(() => world.server.connections.find((one) => one !== old && finish && one.members.has("room:lobby")));
+  env.server.onFrame = (connection, frame) => connection !== old && frame.room === "other" && ((finish ??= () => connection.answer(frame)), true);
+  await env.clock.advance(MINUTE);
+  const fresh = await until(() => env.server.connections.find((one) => one !== old && finish && one.members.has("room:lobby")));
   const isMoved = async () => {
-    world.server.onFrame = () => false;
+    env.server.onFrame = () => false;
     finish();
     await until(() => !old.isOpen);
   };
-  return { ...world, other, old, fresh, isMoved };
+  return { ...env, other, old, fresh, isMoved };
 }
 
-test("a room that is joined during a move is joined on the socket that stays", async (t) => {
+test("join() during a move joins on the new socket", async (t) => {
   const { client, server, old, fresh, isMoved } = await moving(t);
   const room = client.room("new");
   const messages = record(room, "message");
@@ -400,18 +372,18 @@ test("a room that is joined during a move is joined on the socket that stays", a
   await until(() => messages.length === 1);
 });
 
-test("a room that is left during a move is left on the socket that stays", async (t) => {
+test("leave() during a move leaves on the new socket", async (t) => {
   const { client, room, other, old, fresh, isMoved } = await moving(t);
   await room.leave();
   assert.deepEqual([old.isOpen, fresh.members.has("room:lobby")], [true, false]);
-  const left = other.leave(); // Its join is still to be answered.
+  const left = other.leave(); // Its join has no answer yet.
   await isMoved();
   await left;
   assert.equal(fresh.members.has("room:other"), false);
   assert.equal(client.status, "live");
 });
 
-test("a room that is left during a move is left on the old socket too, if the work goes back to it", async (t) => {
+test("leave() during a failed move leaves on the old socket too", async (t) => {
   const { server, room, old, fresh } = await moving(t);
   await room.leave();
   server.onFrame = () => false;
@@ -419,9 +391,9 @@ test("a room that is left during a move is left on the old socket too, if the wo
   await until(() => !old.members.has("room:lobby"));
 });
 
-test("a socket is left before its token ends, where a fresh one can be fetched", async (t) => {
-  const world = await start(t, { getToken: () => token("alice", 1_000 + 400) });
-  const { client, server, clock } = world;
+test("a socket is replaced before its token expires", async (t) => {
+  const env = await start(t, { getToken: () => token("alice", 1_000 + 400) });
+  const { client, server, clock } = env;
   await until(() => client.status === "live");
   await clock.advance(349 * SECOND);
   assert.equal(server.connected, 1);
@@ -430,7 +402,7 @@ test("a socket is left before its token ends, where a fresh one can be fetched",
   await until(() => server.connections.length === 1);
 });
 
-test("a ping goes every 8 minutes, with all that was seen", async (t) => {
+test("a ping goes every 8 minutes with all positions", async (t) => {
   const { server, clock, messages } = await member(await start(t));
   server.append("room:lobby", { body: 1 });
   await until(() => messages.length === 1);
@@ -443,7 +415,7 @@ test("a ping goes every 8 minutes, with all that was seen", async (t) => {
   await until(() => server.sent("ping").length === 2);
 });
 
-test("a ping names 100 channels at most; there are as many pings as it takes", async (t) => {
+test("a ping names at most 100 channels", async (t) => {
   const { client, server } = await start(t);
   await Promise.all(Array.from({ length: 101 }, (_, n) => client.room(`r${n}`).join()));
   client.wake();
@@ -451,7 +423,7 @@ test("a ping names 100 channels at most; there are as many pings as it takes", a
   assert.deepEqual(server.sent("ping").map(({ seen }) => Object.keys(seen).length), [100, 1]);
 });
 
-test("a channel that behind names is joined again with since, and the lost newest message comes", async (t) => {
+test("a channel in `rejoin` is joined again and gets what was lost", async (t) => {
   const { client, server, clock, messages } = await member(await start(t));
   await client.room("other").join();
   server.onPost = (_, frame) => (frame.type === "message" ? [] : [frame]);
@@ -464,7 +436,7 @@ test("a channel that behind names is joined again with since, and the lost newes
   ]);
 });
 
-test("a ping that isn't answered gives the socket up", async (t) => {
+test("an unanswered ping gives up the socket", async (t) => {
   const { client, server, clock } = await start(t);
   await until(() => client.status === "live");
   const changes = record(client, "status");
@@ -479,7 +451,7 @@ test("a ping that isn't answered gives the socket up", async (t) => {
   await until(() => client.status === "live");
 });
 
-test("an answer that was lost alone doesn't give the socket up", async (t) => {
+test("one lost answer doesn't give up the socket", async (t) => {
   const { client, server, clock, messages, room } = await member(await start(t));
   server.onFrame = (_, { action }) => action === "history";
   const history = assert.rejects(room.history(), { code: "timeout" });
@@ -492,7 +464,7 @@ test("an answer that was lost alone doesn't give the socket up", async (t) => {
   assert.equal(client.status, "live");
 });
 
-test("closing with reconnect: false ends it for good", async (t) => {
+test("closing with `reconnect: false` ends the client", async (t) => {
   const { client, server, clock, room } = await member(await start(t));
   const changes = record(client, "status");
   server.onFrame = (_, { action }) => action === "publish";
@@ -511,7 +483,7 @@ test("closing with reconnect: false ends it for good", async (t) => {
   }
 });
 
-test("closing with reconnect: true comes back with a fresh token after a pause", async (t) => {
+test("closing with `reconnect: true` reconnects with a fresh token", async (t) => {
   let fetched = 0;
   const { client, server, clock } = await start(t, { getToken: () => token("alice", 4e9 + ++fetched) });
   await until(() => client.status === "live");
@@ -523,7 +495,7 @@ test("closing with reconnect: true comes back with a fresh token after a pause",
   assert.equal(fetched, 2);
 });
 
-test("an expired token that can't be fetched anew ends the client, and says what to give", async (t) => {
+test("an expired fixed token ends the client", async (t) => {
   const { client, server } = await start(t, { getToken: undefined, token: token() });
   await until(() => client.status === "live");
   const changes = record(client, "status");
@@ -532,7 +504,7 @@ test("an expired token that can't be fetched anew ends the client, and says what
   assert.match(changes[0].error.message, /give `getToken`/);
 });
 
-test("a connection that the server doesn't know any more is left for a new one", async (t) => {
+test("an unknown connection is replaced", async (t) => {
   const { client, server, clock, room } = await member(await start(t));
   const [old] = server.connections;
   server.onFrame = (connection, frame) => connection === old && (connection.refuse(frame, "not_connected"), true);
@@ -542,7 +514,7 @@ test("a connection that the server doesn't know any more is left for a new one",
   assert.deepEqual(await published, { id: "m", channel: "room:lobby" });
 });
 
-test("close closes the socket, leaves no timer, and what waits is rejected", async (t) => {
+test("close() leaves no socket and no timer, and rejects what waits", async (t) => {
   const { client, server, clock, room } = await member(await start(t));
   server.onFrame = () => true;
   const waiting = [room.publish(1), room.publish(2), room.history(), client.room("other").join(), client.direct("bob", 1)];
@@ -558,20 +530,20 @@ test("close closes the socket, leaves no timer, and what waits is rejected", asy
   assert.equal(server.connected, 1);
 });
 
-test("close ends a read and an order that wait before they are asked again", async (t) => {
-  const { client, server, room } = await member(await start(t));
+test("close() rejects requests that wait for another try", async (t) => {
+  const { client, server, room, quiet } = await member(await start(t));
   server.onFrame = (connection, frame) => {
     connection.refuse(frame, "too_fast", { retry_ms: 5_000 });
     return true;
   };
   const waiting = [room.who(), room.kick("bob")];
-  await atServer(client, server);
+  await quiet();
   await turn();
   client.close();
   for (const one of waiting) await assert.rejects(one, { code: "closed" });
 });
 
-test("a client that is closed while its socket opens leaves no connection behind", async (t) => {
+test("close() during a handshake leaves no connection", async (t) => {
   const { client, server } = await start(t);
   await turn();
   client.close();
@@ -579,7 +551,7 @@ test("a client that is closed while its socket opens leaves no connection behind
   assert.equal(client.status, "closed");
 });
 
-test("the state can be kept as JSON, and the next client goes on from it", async (t) => {
+test("the next client goes on from a state kept as JSON", async (t) => {
   const { client, server, open, messages } = await member(await start(t, { inbox: true, everyone: true }));
   await until(() => client.status === "live");
   server.append("room:lobby", { body: 1 });
@@ -605,7 +577,7 @@ test("the state can be kept as JSON, and the next client goes on from it", async
   assert.deepEqual(Object.keys(next.state).sort(), ["everyone", "room:lobby", "user:alice"]);
 });
 
-test("in a listener, the state has come as far as the message at hand", async (t) => {
+test("in a listener the state includes the current message", async (t) => {
   const { client, server } = await start(t);
   for (let n = 0; n < 3; n += 1) server.append("room:lobby", { body: n });
   const positions = [];
@@ -614,7 +586,7 @@ test("in a listener, the state has come as far as the message at hand", async (t
   assert.deepEqual(positions, [1, 2, 3]);
 });
 
-test("a request waits for a connection, but not forever", async (t) => {
+test("a request waits for a connection until its timeout", async (t) => {
   const { client, server, clock } = await start(t);
   server.refusal = 503;
   const history = assert.rejects(client.inbox.history(), { code: "offline" });
@@ -622,7 +594,7 @@ test("a request waits for a connection, but not forever", async (t) => {
   await history;
 });
 
-test("a read is repeated after a cut, an order is not", async (t) => {
+test("a read is repeated after a cut, a command is not", async (t) => {
   const { client, server, clock, room } = await member(await start(t));
   server.onFrame = (connection, { action }) => action === "who" && (connection.cut(), true);
   const who = room.who();

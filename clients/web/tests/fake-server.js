@@ -1,27 +1,27 @@
 /**
- * A server that keeps PROTOCOL.md's side of the contract in memory, and breaks it where a test asks for that: `onFrame` may take a
- * client's frame away from it, and `onPost` says what becomes of a frame on its way to a client.
+ * A server in memory that follows PROTOCOL.md. A test can make it fail: `onFrame` may take a client's frame away from it, and `onPost`
+ * replaces a frame to a client.
  */
 
 import { once } from "node:events";
 import { WebSocketServer } from "ws";
 
 export class FakeServer {
-  /** Whatever clients have sent. @type {{connection: Connection, frame: any}[]} */
+  /** All frames of clients. @type {{connection: Connection, frame: any}[]} */
   frames = [];
   /** Open connections, oldest first. @type {Connection[]} */
   connections = [];
-  /** How many connections there ever were. */
+  /** The number of connections so far. */
   connected = 0;
   /** The most entries in an answer to a join. */
   pageSize = Infinity;
-  /** Connections are refused with this HTTP status. @type {number | null} */
+  /** If set, connections are refused with this HTTP status. @type {number | null} */
   refusal = null;
   /** @type {Map<string, Channel>} */
   channels = new Map();
-  /** Gets each frame first; true if it need not be carried out. @type {(connection: Connection, frame: any) => boolean | void} */
+  /** Gets each frame first. Returns true if the server must not carry it out. @type {(connection: Connection, frame: any) => boolean | void} */
   onFrame = () => false;
-  /** What really goes to a client in a frame's place; by default the frame. @type {(connection: Connection, frame: any) => any[]} */
+  /** The frames that go to a client in place of this one. @type {(connection: Connection, frame: any) => any[]} */
   onPost = (_, frame) => [frame];
 
   constructor(now = () => 1_000) {
@@ -50,19 +50,19 @@ export class FakeServer {
     return entry;
   }
 
-  /** Who is in a channel, each user once. @param {string} name */
+  /** The users in a channel, each once. @param {string} name */
   users(name) {
     return [...new Set(this.connections.filter(({ members }) => members.has(name)).map(({ user }) => user))];
   }
 
-  /** Posts news of who is there to those who watch. @param {string} name */
-  announce(name, news) {
+  /** Posts a presence update to the connections that watch. Returns their number. @param {string} name */
+  announce(name, update) {
     const watchers = this.connections.filter(({ watched }) => watched.has(name));
-    for (const connection of watchers) connection.post({ type: "presence", channel: name, at: this.now(), ...news });
+    for (const connection of watchers) connection.post({ type: "presence", channel: name, at: this.now(), ...update });
     return watchers.length;
   }
 
-  /** A connection has come. @param {string} user @param {{send: (text: string) => void, close: (code: number) => void}} transport */
+  /** Adds a connection. @param {string} user @param {{send: (text: string) => void, close: (code: number) => void}} transport */
   accept(user, transport, details = {}) {
     const connection = new Connection(this, user, transport, details);
     this.connections.push(connection);
@@ -121,7 +121,7 @@ export class Channel {
     return this.entries.length;
   }
 
-  /** The log begins a new life. */
+  /** The log gets a new epoch. */
   reset() {
     this.lives += 1;
     this.entries = [];
@@ -143,7 +143,7 @@ export class Connection {
     this.isOpen = true;
   }
 
-  /** Sends a frame, unless the test's faults have other plans. */
+  /** Sends a frame, or what `onPost` makes of it. */
   post(frame) {
     for (const one of this.server.onPost(this, frame)) this.send(one);
   }
@@ -184,12 +184,12 @@ export class Connection {
   carryOut(frame) {
     const name = frame.room ? `room:${frame.room}` : (frame.channel ?? `user:${frame.to ?? frame.user}`);
     if (frame.action === "ping") {
-      const isBehind = ([one, { epoch, seq }]) => {
+      const hasMissed = ([one, { epoch, seq }]) => {
         const channel = this.server.channel(one);
         return !this.members.has(one) || channel.epoch !== epoch || seq < channel.head;
       };
-      const behind = Object.entries(frame.seen ?? {}).filter(isBehind).map(([one]) => one);
-      return { type: "pong", at: this.server.now(), ...(behind.length > 0 && { behind }) };
+      const rejoin = Object.entries(frame.seen ?? {}).filter(hasMissed).map(([one]) => one);
+      return { type: "pong", at: this.server.now(), ...(rejoin.length > 0 && { rejoin }) };
     }
     const channel = this.server.channel(name);
     const error = (code) => ({ type: "error", code, message: `no: ${code}` });
@@ -233,13 +233,13 @@ export class Connection {
       case "delete":
       case "close":
       case "open":
-        return { type: "ordered", channel: name, ...(frame.user && { user: frame.user }) };
+        return { type: "command_accepted", channel: name, command: frame.action, ...(frame.user && { user: frame.user }) };
       default:
         return error("unknown_action");
     }
   }
 
-  /** The first message of an id counts. */
+  /** Accepts a message; one with a known id is dropped. */
   accept(name, { id, body }) {
     const isKnown = this.server.channel(name).entries.some((entry) => entry.id === id && entry.from === this.user);
     if (!isKnown) this.server.append(name, { body }, { from: this.user, id });
@@ -263,9 +263,13 @@ export class Connection {
   }
 }
 
-/** The token of a handshake, in any of the three ways. */
 function bearer({ headers, url }) {
-  const protocol = headers["sec-websocket-protocol"]?.split(/, */).find((one) => one.startsWith("bearer."));
+  return tokenOf(url, headers["sec-websocket-protocol"]?.split(/, */));
+}
+
+/** The token of a handshake: a subprotocol or a query parameter. @param {string} url @param {string[]} [protocols] */
+export function tokenOf(url, protocols = []) {
+  const protocol = protocols.find((one) => one.startsWith("bearer."));
   return protocol?.slice("bearer.".length) ?? new URL(url, "ws://x").searchParams.get("token");
 }
 

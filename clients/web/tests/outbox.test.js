@@ -1,21 +1,21 @@
-/** Publishing: one at a time, in order, once, whatever becomes of the answers. */
+/** Publishing: one message at a time, in order, and once, even if answers are lost. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { atServer, record, start, turn, turnUntil, until } from "./support.js";
+import { record, start, turn, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const bodies = (server, name = "room:lobby") => server.channel(name).entries.map(({ body }) => body);
 
 async function member(t, options) {
-  const world = await start(t, options);
-  const room = world.client.room("lobby");
+  const env = await start(t, options);
+  const room = env.client.room("lobby");
   await room.join();
-  return { ...world, room };
+  return { ...env, room };
 }
 
-/** Takes publishes away from the server; `answer()` carries the oldest of them out. */
+/** Takes messages away from the server. `answer()` of each carries it out. */
 function withhold(server) {
   const withheld = [];
   server.onFrame = (connection, frame) => {
@@ -26,14 +26,14 @@ function withhold(server) {
   return withheld;
 }
 
-test("a publish is kept when it is accepted, and has the id that was given", async (t) => {
+test("publish() resolves when accepted, with the given id", async (t) => {
   const { server, room } = await member(t);
   assert.deepEqual(await room.publish({ text: "hi" }, { id: "m-1" }), { id: "m-1", channel: "room:lobby" });
   const [{ ref, ...frame }] = server.sent("publish");
   assert.deepEqual(frame, { action: "publish", room: "lobby", id: "m-1", body: { text: "hi" } });
 });
 
-test("a message without an id gets one of its own", async (t) => {
+test("a message without an id gets a random one", async (t) => {
   const { server, room } = await member(t);
   await room.publish(1);
   await room.publish(2);
@@ -42,18 +42,18 @@ test("a message without an id gets one of its own", async (t) => {
   assert.notEqual(ids[0], ids[1]);
 });
 
-test("a direct message goes to the user, with no join", async (t) => {
+test("a direct message needs no join", async (t) => {
   const { client, server } = await start(t);
   assert.deepEqual(await client.direct("bob", "psst", { id: "m" }), { id: "m", channel: "user:bob" });
   const [{ ref, ...frame }] = server.sent("direct");
   assert.deepEqual(frame, { action: "direct", to: "bob", id: "m", body: "psst" });
 });
 
-test("one publish at a time is on its way for each channel, and channels don't wait for each other", async (t) => {
-  const { client, server, room } = await member(t);
+test("a channel sends one message at a time, and waits for no other", async (t) => {
+  const { client, server, room, quiet } = await member(t);
   const withheld = withhold(server);
   const all = [room.publish("a1"), room.publish("a2"), client.direct("bob", "b1"), client.direct("bob", "b2")];
-  await atServer(client, server);
+  await quiet();
   assert.deepEqual(withheld.map(({ frame }) => frame.body), ["a1", "b1"]);
   withheld[1].answer();
   await until(() => withheld.length === 3);
@@ -65,7 +65,7 @@ test("one publish at a time is on its way for each channel, and channels don't w
   assert.deepEqual(bodies(server), ["a1", "a2"]);
 });
 
-test("a body is taken as it is at the time of the call", async (t) => {
+test("later changes of a body have no effect", async (t) => {
   const { server, room } = await member(t);
   const body = { text: "as it was" };
   const published = room.publish(body);
@@ -74,7 +74,7 @@ test("a body is taken as it is at the time of the call", async (t) => {
   assert.deepEqual(bodies(server), [{ text: "as it was" }]);
 });
 
-test("what is published while offline is sent in its order after the reconnect", async (t) => {
+test("messages published offline are sent in order afterwards", async (t) => {
   const { client, server, clock, room } = await member(t);
   server.connections[0].cut();
   await until(() => client.status === "offline");
@@ -88,7 +88,7 @@ test("what is published while offline is sent in its order after the reconnect",
   assert.deepEqual(bodies(server, "user:bob"), ["psst"]);
 });
 
-test("what is published before the first socket is there waits for the join", async (t) => {
+test("messages published before the first socket wait for the join", async (t) => {
   const { client, server } = await start(t);
   const room = client.room("lobby");
   const joined = room.join();
@@ -97,9 +97,9 @@ test("what is published before the first socket is there waits for the join", as
   assert.deepEqual(server.frames.map(({ frame }) => frame.action), ["join", "publish"]);
 });
 
-test("a publish whose answer was lost with the socket is sent again with the same id, before the next one", async (t) => {
+test("a publish cut from its answer is sent again before the next", async (t) => {
   const { client, server, clock, room } = await member(t);
-  // It is on the queue, and not in the log yet.
+  // The message is not in the log yet.
   server.onFrame = (connection, { action }) => action === "publish" && (connection.cut(), true);
   const all = [room.publish("a"), room.publish("b")];
   await until(() => client.status === "offline");
@@ -111,7 +111,7 @@ test("a publish whose answer was lost with the socket is sent again with the sam
   assert.deepEqual(bodies(server), ["a", "b"]);
 });
 
-test("a direct message whose answer was lost is sent again with the same id", async (t) => {
+test("a direct message cut from its answer is sent again", async (t) => {
   const { client, server, clock } = await start(t);
   server.onFrame = (connection, frame) => frame.action === "direct" && (connection.carryOut(frame), connection.cut(), true);
   const sent = client.direct("bob", "once");
@@ -123,14 +123,14 @@ test("a direct message whose answer was lost is sent again with the same id", as
   assert.deepEqual(bodies(server, "user:bob"), ["once"]);
 });
 
-test("a publish that isn't answered in time is sent again with the same id", async (t) => {
-  const { client, server, clock } = await start(t);
+test("an unanswered message is sent again with the same id", async (t) => {
+  const { client, server, clock, quiet } = await start(t);
   const withheld = withhold(server);
   const sent = client.direct("bob", "once");
   await until(() => withheld.length === 1);
   await clock.advance(SECOND);
   client.wake(); // The socket is alive.
-  await atServer(client, server);
+  await quiet();
   await client.inbox.history();
   await clock.advance(29 * SECOND);
   await turnUntil(clock, 100, () => withheld.length === 2);
@@ -140,7 +140,7 @@ test("a publish that isn't answered in time is sent again with the same id", asy
   assert.equal(server.connected, 1);
 });
 
-test("a message that came back to its sender counts as accepted", async (t) => {
+test("a message that came back counts as accepted", async (t) => {
   const { client, server, clock, room } = await member(t);
   server.onFrame = (connection, frame) => frame.action === "publish" && (connection.carryOut(frame), true); // The answer is lost.
   const messages = record(room, "message");
@@ -154,7 +154,7 @@ test("a message that came back to its sender counts as accepted", async (t) => {
   assert.equal(server.sent("publish").length, 1);
 });
 
-test("a message in doubt isn't sent again when the server may have forgotten its id", async (t) => {
+test("a message in doubt is not sent after its id may be forgotten", async (t) => {
   const { client, server, clock } = await start(t);
   server.onFrame = (connection, frame) => frame.action === "direct" && (connection.cut(), true);
   const sent = assert.rejects(client.direct("bob", "once", { id: "m" }), { code: "in_doubt", id: "m" });
@@ -170,7 +170,7 @@ test("a message in doubt isn't sent again when the server may have forgotten its
   assert.deepEqual(server.sent("direct").map(({ body }) => body), ["once", "twice"]);
 });
 
-test("a message that was never sent may wait as long as it takes", async (t) => {
+test("an unsent message waits without a limit", async (t) => {
   const { client, server, clock, room } = await member(t);
   server.connections[0].cut();
   await until(() => client.status === "offline");
@@ -183,8 +183,8 @@ test("a message that was never sent may wait as long as it takes", async (t) => 
   assert.deepEqual(bodies(server), ["patient"]);
 });
 
-test("too_fast waits as long as the server says, and what comes behind it waits with it", async (t) => {
-  const { client, server, clock, room } = await member(t);
+test("`too_fast` holds up the channel for `retry_ms`", async (t) => {
+  const { server, clock, room, quiet } = await member(t);
   let isFull = true;
   server.onFrame = (connection, frame) => {
     if (frame.action !== "publish" || !isFull) return false;
@@ -196,14 +196,14 @@ test("too_fast waits as long as the server says, and what comes behind it waits 
   await until(() => clock.due - clock.now() === 700);
   isFull = false;
   await clock.advance(699);
-  await atServer(client, server);
+  await quiet();
   assert.equal(server.sent("publish").length, 1);
   await clock.advance(1);
   await Promise.all(all);
   assert.deepEqual(bodies(server), ["a", "b"]);
 });
 
-test("banned is an error at once, though it has a retry_ms", async (t) => {
+test("`banned` is an error at once, though it has a retry_ms", async (t) => {
   const { server, room, clock } = await member(t);
   server.onFrame = (connection, frame) => {
     if (frame.action === "publish") connection.refuse(frame, "banned", { retry_ms: 3_600_000, id: frame.id });
@@ -216,7 +216,7 @@ test("banned is an error at once, though it has a retry_ms", async (t) => {
   assert.deepEqual(bodies(server), ["next"]);
 });
 
-test("unavailable is tried again with growing pauses", async (t) => {
+test("`unavailable` is tried again with growing pauses", async (t) => {
   const { server, clock, room } = await member(t);
   const at = [];
   server.onFrame = (connection, frame) => {
@@ -234,7 +234,7 @@ test("unavailable is tried again with growing pauses", async (t) => {
   assert.deepEqual(at.slice(1).map((one, n) => one - at[n]), [500, 1000, 2000, 4000]);
 });
 
-test("an error that isn't for a moment is the publisher's, and the next message goes on", async (t) => {
+test("a lasting error rejects one message, and the next goes on", async (t) => {
   const { server, room } = await member(t);
   server.onFrame = (connection, frame) => frame.body === "big" && (connection.refuse(frame, "body_too_large"), true);
   const all = [assert.rejects(room.publish("big"), { code: "body_too_large" }), room.publish("small")];
@@ -242,20 +242,20 @@ test("an error that isn't for a moment is the publisher's, and the next message 
   assert.deepEqual(bodies(server), ["small"]);
 });
 
-test("a frame that would cut the socket isn't sent", async (t) => {
+test("a frame that would cut the socket is not sent", async (t) => {
   const { server, room } = await member(t);
   await assert.rejects(room.publish("ä".repeat(16_384)), { code: "body_too_large", message: /may have 32768: send less/ });
   await room.publish("ä".repeat(16_000));
   assert.equal(server.sent("publish").length, 1);
 });
 
-test("a body that isn't JSON is refused at once", async (t) => {
+test("a body that is not JSON is refused at once", async (t) => {
   const { room } = await member(t);
   await assert.rejects(room.publish(undefined), { code: "not_json", message: "the body can't be written as JSON: it is not a JSON value" });
   await assert.rejects(room.publish(1n), { code: "not_json", message: /BigInt/ });
 });
 
-test("the outbox has a bound, in all channels together, and says so", async (t) => {
+test("the outbox has a bound for all channels together", async (t) => {
   const { client, server, clock, room } = await member(t, { maxOutbox: 3 });
   server.connections[0].cut();
   await until(() => client.status === "offline");
@@ -263,7 +263,7 @@ test("the outbox has a bound, in all channels together, and says so", async (t) 
   await assert.rejects(room.publish(4, { id: "m" }), {
     code: "outbox_full",
     id: "m",
-    message: "3 messages wait to be accepted: publish `m` again when there are less",
+    message: "3 messages wait to be accepted: publish `m` again when there are fewer",
   });
   await clock.advance(SECOND);
   await Promise.all(waiting);
@@ -271,14 +271,14 @@ test("the outbox has a bound, in all channels together, and says so", async (t) 
   assert.deepEqual(bodies(server), [1, 2, 4]);
 });
 
-test("a room that isn't joined can't be published to", async (t) => {
+test("an unjoined room can't be published to", async (t) => {
   const { client, server } = await start(t);
   await assert.rejects(client.room("lobby").publish(1), { code: "not_a_member", message: "`room:lobby` is not joined: join it first" });
   await assert.rejects(client.room("lobby").who(), { code: "not_a_member" });
   assert.deepEqual(server.frames, []);
 });
 
-test("a member whom the server has forgotten joins again, and the message goes on", async (t) => {
+test("a forgotten member joins again and publishes", async (t) => {
   const { server, room } = await member(t);
   server.connections[0].members.delete("room:lobby");
   await room.publish("x");
@@ -287,7 +287,7 @@ test("a member whom the server has forgotten joins again, and the message goes o
   await assert.rejects(room.publish("y"), { code: "not_a_member" });
 });
 
-test("what waits for a room that one was kicked from is rejected", async (t) => {
+test("a kick rejects the messages that wait", async (t) => {
   const { client, server, room } = await member(t);
   const withheld = withhold(server);
   const all = [room.publish("on its way"), assert.rejects(room.publish("waits"), { code: "kicked" })];
@@ -300,7 +300,7 @@ test("what waits for a room that one was kicked from is rejected", async (t) => 
   assert.deepEqual(bodies(server), ["on its way"]);
 });
 
-test("too_fast and unavailable are tried again for orders and reads too, until the time for an answer is over", async (t) => {
+test("commands and reads are tried again until their timeout", async (t) => {
   const { server, clock, room } = await member(t);
   let refusals = 2;
   const codes = ["unavailable", "too_fast"];
@@ -309,9 +309,9 @@ test("too_fast and unavailable are tried again for orders and reads too, until t
     connection.refuse(frame, codes[--refusals], { retry_ms: 300 });
     return true;
   };
-  const ordered = room.kick("bob");
+  const kicked = room.kick("bob");
   await turnUntil(clock, 100, () => server.sent("kick").length === 3);
-  assert.deepEqual(await ordered, { channel: "room:lobby", user: "bob" });
+  assert.deepEqual(await kicked, { channel: "room:lobby", command: "kick", user: "bob" });
   server.onFrame = (connection, frame) => frame.action === "who" && (connection.refuse(frame, "unavailable"), true);
   const failed = assert.rejects(room.who(), { code: "unavailable" });
   await turnUntil(clock, 500, () => server.sent("who").length >= 5 && clock.due - clock.now() > 60 * SECOND);

@@ -1,36 +1,33 @@
-/** Presence and signals: who is there, and what is only for those who are. */
+/** Presence and signals. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Roster } from "../src/presence.js";
-import { atClient, record, start, token, turnUntil, until } from "./support.js";
+import { PresenceTracker } from "../src/presence.js";
+import { record, start, token, turnUntil, until } from "./support.js";
 
 const SECOND = 1_000;
 
-/** Alice watches `lobby`, in which bob is too. */
+/** Alice watches the presence of `lobby`, where bob is too. */
 async function watcher(t, options = {}) {
-  const world = await start(t, options);
-  const bob = world.open({ getToken: () => token("bob"), token: undefined });
+  const env = await start(t, options);
+  const bob = env.open({ getToken: () => token("bob"), token: undefined });
   await bob.room("lobby").join();
-  const room = world.client.room("lobby");
+  const room = env.client.room("lobby");
   const told = record(room, "presence");
   const joined = await room.join({ presence: true });
-  const connection = world.server.connections.find(({ user }) => user === "alice");
-  const news = (at, more) => connection.send({ type: "presence", channel: "room:lobby", at, ...more });
-  /** How the joins of the watcher have asked. */
+  const connection = env.server.connections.find(({ user }) => user === "alice");
+  const update = (at, more) => connection.send({ type: "presence", channel: "room:lobby", at, ...more });
+  /** The `presence` of each join of alice's. */
   const asked = () =>
-    world.server.frames
+    env.server.frames
       .filter(({ connection: { user }, frame }) => user === "alice" && frame.action === "join" && frame.room === "lobby")
       .map(({ frame }) => frame.presence);
-  return { ...world, bob, room, told, joined, connection, news, asked };
+  return { ...env, bob, room, told, joined, connection, update, asked };
 }
 
 const present = (...users) => ({ count: users.length, users, paused: false });
 
-/** Everything that the server has sent to the room's client has been taken. */
-const taken = (room) => atClient(null, room);
-
-test("a join with presence says who is there, in its answer and as the first event", async (t) => {
+test("a join with presence lists the users, also as an event", async (t) => {
   const { client, room, told, joined, asked } = await watcher(t);
   assert.deepEqual(joined.presence, present("alice", "bob"));
   assert.deepEqual(told, [{ channel: "room:lobby", ...present("alice", "bob"), joined: [], left: [] }]);
@@ -41,12 +38,12 @@ test("a join with presence says who is there, in its answer and as the first eve
   assert.equal(other.presence, null);
 });
 
-test("news change the list, and are told by the room and by the client", async (t) => {
-  const { client, room, told, news } = await watcher(t);
+test("an update changes the list, with events of room and client", async (t) => {
+  const { client, room, told, update, quiet } = await watcher(t);
   const all = record(client, "presence");
-  news(5, { count: 3, users: ["cyd", "alice", "bob"] });
-  news(6, { count: 2, users: ["alice", "cyd"] });
-  await taken(room);
+  update(5, { count: 3, users: ["cyd", "alice", "bob"] });
+  update(6, { count: 2, users: ["alice", "cyd"] });
+  await quiet();
   assert.deepEqual(told.slice(1), [
     { channel: "room:lobby", ...present("alice", "bob", "cyd"), joined: ["cyd"], left: [] },
     { channel: "room:lobby", ...present("alice", "cyd"), joined: [], left: ["bob"] },
@@ -58,24 +55,24 @@ test("news change the list, and are told by the room and by the client", async (
   assert.deepEqual(room.presence, present("alice", "cyd"), "what is handed out is the application's own");
 });
 
-test("news that are not newer than the newest are dropped", async (t) => {
-  const { room, told, news, asked } = await watcher(t);
-  news(5, { count: 1, users: ["alice"] });
-  news(4, { count: 2, users: ["alice", "bob"] });
-  news(5, { count: 2, users: ["alice", "bob"] });
-  await taken(room);
+test("an update that is not newer is dropped", async (t) => {
+  const { room, told, update, asked, quiet } = await watcher(t);
+  update(5, { count: 1, users: ["alice"] });
+  update(4, { count: 2, users: ["alice", "bob"] });
+  update(5, { count: 2, users: ["alice", "bob"] });
+  await quiet();
   assert.deepEqual(room.presence, present("alice"));
   assert.equal(told.length, 2);
   assert.deepEqual(asked(), [true]);
 });
 
-test("a room that became too large is paused with an empty list, and everyone is told when it is small again", async (t) => {
-  const { room, told, news, asked } = await watcher(t);
-  news(5, { count: 101, paused: true });
-  await taken(room);
+test("a room that grows too large pauses until it is small again", async (t) => {
+  const { room, told, update, asked, quiet } = await watcher(t);
+  update(5, { count: 101, paused: true });
+  await quiet();
   assert.deepEqual(room.presence, { count: 101, users: [], paused: true });
-  news(6, { count: 2, users: ["cyd", "alice"] });
-  await taken(room);
+  update(6, { count: 2, users: ["cyd", "alice"] });
+  await quiet();
   assert.deepEqual(told.slice(1), [
     { channel: "room:lobby", count: 101, users: [], paused: true, joined: [], left: [] },
     { channel: "room:lobby", ...present("alice", "cyd"), joined: [], left: [] },
@@ -83,23 +80,23 @@ test("a room that became too large is paused with an empty list, and everyone is
   assert.deepEqual(asked(), [true], "there is nothing to ask");
 });
 
-test("a room that is too large at the join says so", async (t) => {
+test("a join of a too large room is paused", async (t) => {
   const { client, server } = await start(t);
   server.onPost = (_, frame) => [frame.presence ? { ...frame, presence: { count: 102, paused: true } } : frame];
   const room = client.room("lobby");
   assert.deepEqual((await room.join({ presence: true })).presence, { count: 102, users: [], paused: true });
 });
 
-test("news that were lost are made good by the next ones", async (t) => {
-  const { room, told, news, asked } = await watcher(t);
-  // That cyd has come and bob gone was lost.
-  news(6, { count: 3, users: ["alice", "cyd", "dan"] });
+test("the next update makes a lost one good", async (t) => {
+  const { room, told, update, asked } = await watcher(t);
+  // The update that cyd came and bob went was lost.
+  update(6, { count: 3, users: ["alice", "cyd", "dan"] });
   await until(() => room.presence.count === 3);
   assert.deepEqual(told.slice(1), [{ channel: "room:lobby", ...present("alice", "cyd", "dan"), joined: ["cyd", "dan"], left: ["bob"] }]);
   assert.deepEqual(asked(), [true]);
 });
 
-test("news that overtake the answer are kept for it", async (t) => {
+test("an update before the answer waits for it", async (t) => {
   const { client, server } = await start(t);
   server.onFrame = (connection, frame) => {
     if (frame.action !== "join") return false;
@@ -113,7 +110,7 @@ test("news that overtake the answer are kept for it", async (t) => {
   assert.equal(told.length, 1);
 });
 
-test("a gap is closed by a join that leaves presence as it is", async (t) => {
+test("a join for a gap doesn't change presence", async (t) => {
   const { server, room, asked } = await watcher(t);
   server.onPost = (_, frame) => (frame.type === "message" ? [] : [frame]);
   server.append("room:lobby", { body: 1 });
@@ -123,7 +120,7 @@ test("a gap is closed by a join that leaves presence as it is", async (t) => {
   assert.deepEqual(asked(), [true, undefined]);
 });
 
-test("after a cut it is asked for again, and what is different is told once", async (t) => {
+test("after a cut presence is asked for and its change told once", async (t) => {
   const { client, server, clock, room, told, bob, connection, asked } = await watcher(t);
   connection.cut();
   await until(() => client.status === "offline");
@@ -137,7 +134,7 @@ test("after a cut it is asked for again, and what is different is told once", as
   await until(() => room.presence.count === 2);
 });
 
-test("a join after a cut that could not be carried out asks again", async (t) => {
+test("a failed join after a cut asks for presence again", async (t) => {
   const { client, server, clock, connection, asked } = await watcher(t);
   connection.cut();
   await until(() => client.status === "offline");
@@ -146,7 +143,7 @@ test("a join after a cut that could not be carried out asks again", async (t) =>
   assert.deepEqual(asked(), [true, true, true]);
 });
 
-test("a cut that changed nothing is not told", async (t) => {
+test("a cut without changes gives no event", async (t) => {
   const { client, clock, told, connection, asked } = await watcher(t);
   connection.cut();
   await until(() => client.status === "offline");
@@ -155,7 +152,7 @@ test("a cut that changed nothing is not told", async (t) => {
   assert.equal(told.length, 1);
 });
 
-test("a move goes on watching on the new socket, and what both sockets bring is told once", async (t) => {
+test("a move keeps presence, and tells doubled frames once", async (t) => {
   const { client, server, clock, room, told, asked } = await watcher(t, { moveAfter: [10 * SECOND, 10 * SECOND] });
   const signals = record(room, "signal");
   const sockets = () => server.connections.filter(({ user }) => user === "alice");
@@ -183,12 +180,12 @@ test("a move goes on watching on the new socket, and what both sockets bring is 
   await until(() => signals.length === 3, "the same twice on one socket was sent twice");
 });
 
-test("who no longer wants to be told says so once, and forgets who is there", async (t) => {
-  const { client, clock, room, told, news, connection, asked } = await watcher(t);
+test("`presence: false` turns presence off and forgets the list", async (t) => {
+  const { client, clock, room, told, update, connection, asked, quiet } = await watcher(t);
   assert.equal("presence" in (await room.join({ presence: false })), false);
   assert.equal(room.presence, null);
-  news(5, { count: 3, users: ["alice", "bob", "cyd"] });
-  await taken(room);
+  update(5, { count: 3, users: ["alice", "bob", "cyd"] });
+  await quiet();
   assert.equal(told.length, 1);
   connection.cut();
   await until(() => client.status === "offline");
@@ -196,7 +193,7 @@ test("who no longer wants to be told says so once, and forgets who is there", as
   assert.deepEqual(asked(), [true, false, undefined]);
 });
 
-test("who leaves the room and comes back isn't told unless it is asked for again", async (t) => {
+test("leaving turns presence off", async (t) => {
   const { room, asked } = await watcher(t);
   await room.leave();
   assert.equal(room.presence, null);
@@ -206,7 +203,7 @@ test("who leaves the room and comes back isn't told unless it is asked for again
   assert.deepEqual(asked(), [true, undefined, true]);
 });
 
-test("a member whom the server has forgotten asks again", async (t) => {
+test("a forgotten member asks for presence again", async (t) => {
   const { client, server, room, connection, asked } = await watcher(t);
   connection.members.delete("room:lobby");
   connection.watched.delete("room:lobby");
@@ -217,7 +214,7 @@ test("a member whom the server has forgotten asks again", async (t) => {
   await until(() => room.presence.count === 3);
 });
 
-test("who may not know who is there stays in a room that was joined without it, and is told why", async (t) => {
+test("a refused presence doesn't end the membership", async (t) => {
   const { client, server } = await start(t);
   server.onFrame = (connection, frame) => frame.presence && (connection.refuse(frame, "not_allowed"), true);
   const room = client.room("lobby");
@@ -231,29 +228,29 @@ test("who may not know who is there stays in a room that was joined without it, 
   assert.equal(room.presence, null);
 });
 
-test("a server that has no presence is joined once, and nobody is there as far as is known", async (t) => {
-  const { client, server } = await start(t);
+test("a server without presence is joined once", async (t) => {
+  const { client, server, quiet } = await start(t);
   server.onPost = (_, { presence, ...frame }) => [frame];
   const room = client.room("lobby");
   const joined = await room.join({ presence: true });
   assert.equal("presence" in joined, false);
-  await taken(room);
+  await quiet();
   assert.equal(room.presence, null);
   assert.equal(server.sent("join").length, 1);
 });
 
-test("news that come when a join has failed are of no use until the next one", () => {
-  const roster = new Roster();
-  roster.asked();
-  assert.equal(roster.take({ at: 1, count: 1, users: ["ana"] }), null);
-  roster.unanswered();
-  assert.equal(roster.take({ at: 2, count: 1, users: ["ana"] }), null);
-  assert.deepEqual([roster.known, roster.isStale], [null, true]);
-  roster.asked();
-  assert.deepEqual(roster.answered({ count: 1, users: ["ben"] }), { ...present("ben"), joined: [], left: [] });
+test("updates after a failed join wait for the next one", () => {
+  const tracker = new PresenceTracker();
+  tracker.joinSent();
+  assert.equal(tracker.update({ at: 1, count: 1, users: ["ana"] }), null);
+  tracker.joinFailed();
+  assert.equal(tracker.update({ at: 2, count: 1, users: ["ana"] }), null);
+  assert.deepEqual([tracker.known, tracker.isStale], [null, true]);
+  tracker.joinSent();
+  assert.deepEqual(tracker.joinAnswered({ count: 1, users: ["ben"] }), { ...present("ben"), joined: [], left: [] });
 });
 
-test("a signal goes to the others in a room, and says how many have got it", async (t) => {
+test("a signal goes to the others and returns their number", async (t) => {
   const { client, server, room, bob } = await watcher(t);
   const [heard, own] = [record(bob.room("lobby"), "signal"), record(client, "signal")];
   const all = record(bob, "signal");
@@ -267,11 +264,11 @@ test("a signal goes to the others in a room, and says how many have got it", asy
   assert.deepEqual(frame, { action: "signal", room: "lobby", body: { typing: true } });
 });
 
-test("a signal to a user is told by their inbox", async (t) => {
+test("a signal to a user is an event of their inbox", async (t) => {
   const { client, open } = await start(t);
   const bob = open({ getToken: () => token("bob"), inbox: true });
   const heard = record(bob.inbox, "signal");
-  await until(() => bob.status === "live");
+  await until(() => client.status === "live" && bob.status === "live");
   assert.deepEqual(await client.signal("bob", null), { channel: "user:bob", delivered: 1 });
   await until(() => heard.length === 1);
   assert.deepEqual(heard, [{ channel: "user:bob", from: "alice", at: 1_000_000, body: null }]);
@@ -279,19 +276,19 @@ test("a signal to a user is told by their inbox", async (t) => {
   await assert.rejects(client.signal("no body", 1), { code: "invalid_id" });
 });
 
-test("a signal while offline is dropped, and neither waits nor fails", async (t) => {
-  const { client, server, clock, room, connection } = await watcher(t);
+test("a signal while offline is dropped", async (t) => {
+  const { client, server, clock, room, connection, quiet } = await watcher(t);
   connection.cut();
   await until(() => client.status === "offline");
   assert.deepEqual(await room.signal(1), { channel: "room:lobby", delivered: 0 });
   assert.deepEqual(await client.signal("bob", 1), { channel: "user:bob", delivered: 0 });
   await turnUntil(clock, SECOND, () => client.status === "live");
-  await taken(room);
+  await quiet();
   assert.deepEqual(server.sent("signal"), []);
 });
 
-test("a signal whose answer is lost isn't sent again", async (t) => {
-  const { client, server, clock, room, connection } = await watcher(t);
+test("a signal without an answer is not sent again", async (t) => {
+  const { client, server, clock, room, connection, quiet } = await watcher(t);
   server.onFrame = (_, frame) => frame.action === "signal" && (connection.cut(), true);
   assert.deepEqual(await room.signal(1), { channel: "room:lobby", delivered: 0 });
   await turnUntil(clock, SECOND, () => client.status === "live");
@@ -301,11 +298,11 @@ test("a signal whose answer is lost isn't sent again", async (t) => {
   await clock.advance(30 * SECOND);
   assert.deepEqual(await unanswered, { channel: "room:lobby", delivered: 0 });
   await turnUntil(clock, SECOND, () => client.status === "live");
-  await taken(room);
+  await quiet();
   assert.equal(server.sent("signal").length, 2);
 });
 
-test("what the server refuses is thrown at once: too_fast with its time, too_many_members, and the rest", async (t) => {
+test("a refused signal throws at once", async (t) => {
   const { server, room } = await watcher(t);
   let code;
   server.onFrame = (connection, frame) => frame.action === "signal" && (connection.refuse(frame, code, { retry_ms: 250 }), true);
@@ -315,7 +312,7 @@ test("what the server refuses is thrown at once: too_fast with its time, too_man
   assert.equal(server.sent("signal").length, 5);
 });
 
-test("a signal takes a room that is joined, a body that is JSON, and one that doesn't cut the socket", async (t) => {
+test("a signal needs a joined room and a small JSON body", async (t) => {
   const { client, server, room } = await watcher(t);
   await assert.rejects(client.room("other").signal(1), { code: "not_a_member" });
   await assert.rejects(room.signal(undefined), { code: "not_json" });
@@ -325,17 +322,17 @@ test("a signal takes a room that is joined, a body that is JSON, and one that do
   await assert.rejects(room.signal(1), { code: "closed" });
 });
 
-test("a signal of a member whom the server has forgotten is dropped, and the room joined again", async (t) => {
-  const { server, room, connection, asked } = await watcher(t);
+test("a forgotten member's signal is dropped, and the room joined", async (t) => {
+  const { server, room, connection, asked, quiet } = await watcher(t);
   connection.members.delete("room:lobby");
   assert.deepEqual(await room.signal(1), { channel: "room:lobby", delivered: 0 });
-  await until(() => asked().length === 2);
+  await quiet(); // Not only the join must have arrived, its answer too: until then the next signal is dropped as well.
   assert.deepEqual((await room.signal(2)).delivered, 1);
   assert.deepEqual(asked(), [true, true]);
   assert.equal(server.sent("signal").length, 2);
 });
 
-test("signals of a room that was left are not told", async (t) => {
+test("signals of a left room are dropped", async (t) => {
   const { room, client, connection } = await watcher(t);
   const signals = record(client, "signal");
   await room.leave();

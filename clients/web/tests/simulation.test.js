@@ -1,38 +1,28 @@
 /**
- * Thousands of steps of trouble, each by a seed: sockets break, handshakes fail, frames are lost, doubled and overtake each other, answers
- * among them. In the end every message has come to every client once and in order, and the log has every accepted message once.
+ * A bad network by a seed, for thousands of steps: sockets break, handshakes fail, frames (answers too) are lost, doubled and reordered. At
+ * the end every client must have every message once and in order, and the log every accepted message once.
  *
- * Nothing here is real, neither the sockets nor the time, so that a seed does the same each time: `SEED=7 node --test
- * tests/simulation.test.js` runs one.
+ * Sockets and time are simulated, so a seed gives the same run each time: `SEED=7 node --test tests/simulation.test.js`.
  */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "hubbub-client";
-import { FakeServer, subject } from "./fake-server.js";
-import { FakeClock, token, turn } from "./support.js";
+import { FakeServer } from "./fake-server.js";
+import { memorySockets } from "./network.js";
+import { FakeClock, randomness, token, turn } from "./support.js";
 
 const SEEDS = process.env.SEED ? [Number(process.env.SEED)] : [1, 2, 3, 4, 5, 6, 7, 8];
 const STEPS = 2_000;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** Mulberry32: small, and the same everywhere. */
-function randomness(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A network that loses, doubles and reorders what a server posts, and now and then breaks. */
+/** A network that loses, doubles and reorders the server's frames, and sometimes cuts a socket. */
 function network(server, clock, random) {
   const weather = { isCalm: false, lost: 0, doubled: 0, cuts: 0 };
   const soon = () => 1 + Math.floor(random() * (weather.isCalm ? 5 : 400));
   const chance = (probability) => !weather.isCalm && random() < probability;
-  // Answers are lost more seldom, for each costs its client half a minute.
+  // Fewer answers are lost: each costs its client half a minute.
   server.onPost = (_, frame) => {
     if (chance(frame.ref === undefined ? 0.1 : 0.02)) {
       weather.lost += 1;
@@ -46,40 +36,16 @@ function network(server, clock, random) {
   };
   server.onFrame = () => chance(0.01); // A frame is lost on its way to the server.
 
-  class Socket {
-    #connection;
-    #isOpen = true;
-    #sendAt = 0;
-
-    constructor(_, protocols) {
-      const user = subject(protocols[1].slice("bearer.".length));
-      clock.setTimeout(() => (chance(0.2) ? this.#broken() : this.#open(user)), soon());
-    }
-
-    #open(user) {
-      if (!this.#isOpen) return;
-      const send = (text) => clock.setTimeout(() => this.#isOpen && this.onmessage?.({ data: text }), soon());
-      this.#connection = server.accept(user, { send, close: () => clock.setTimeout(() => this.#broken(), soon()) });
-      this.onopen();
-    }
-
-    #broken() {
-      if (!this.#isOpen) return;
-      this.#isOpen = false;
-      this.onclose?.({ code: 1006, reason: "" });
-    }
-
-    send(text) {
-      // What a client sends keeps its order on a socket, and can be lost with it.
-      this.#sendAt = Math.max(this.#sendAt + 1, clock.now() + soon());
-      clock.setTimeout(() => this.#connection.hear(text), this.#sendAt - clock.now());
-    }
-
-    close() {
-      this.#isOpen = false;
-      this.#connection?.gone();
-    }
-  }
+  // The server's frames overtake each other. A client's keep their order.
+  const toClient = () => (run) => clock.setTimeout(run, soon());
+  const toServer = () => {
+    let arrivesAt = 0;
+    return (run) => {
+      arrivesAt = Math.max(arrivesAt + 1, clock.now() + soon());
+      clock.setTimeout(run, arrivesAt - clock.now());
+    };
+  };
+  const Socket = memorySockets(server, { toServer, toClient, isRefused: () => chance(0.2) });
 
   const cutSomebody = () => {
     const { connections } = server;
@@ -91,7 +57,7 @@ function network(server, clock, random) {
 }
 
 for (const seed of SEEDS) {
-  test(`every message comes once and in order, whatever the network does (seed ${seed})`, async (t) => {
+  test(`every message comes once and in order (seed ${seed})`, async (t) => {
     const random = randomness(seed);
     const clock = new FakeClock();
     const server = new FakeServer(clock.now);
@@ -138,7 +104,7 @@ for (const seed of SEEDS) {
     }
     weather.isCalm = true;
     for (let minutes = 0; minutes < 30 && accepted.length + failed.length < published; minutes += 1) await clock.advance(MINUTE);
-    await clock.advance(3 * MINUTE); // Pings find what was lost without a gap.
+    await clock.advance(3 * MINUTE); // Pings find lost messages that left no gap.
     await turn();
 
     assert.deepEqual(failed, []);

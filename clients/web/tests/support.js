@@ -1,15 +1,33 @@
-/** A clock that a test turns, conditions that are waited for with a deadline, and a client on a fake server. */
+/** A clock that a test turns, conditions that are waited for, and a client on a fake server. Nothing here takes real time. */
 
-import { setTimeout as realSleep } from "node:timers/promises";
-import WebSocket from "ws";
 import { connect } from "hubbub-client";
 import { FakeServer } from "./fake-server.js";
+import { memorySockets, Network, turn } from "./network.js";
 
+export { turn };
+
+/** How long a condition is waited for: turns of the event loop, so a slow host makes no difference. */
+const MAX_TURNS = 20_000;
+
+/**
+ * Each frame takes up to 16 turns, at random by this seed, so that a test which hopes for an order of events fails. The same seed gives the
+ * same order. 0 stands for one turn each. `npm run test:steady` tries many seeds.
+ */
+const JITTER = Number(process.env.JITTER ?? 1);
+const JITTER_TURNS = 16;
+
+/** Time passes only when a test says so, and stands still while frames are on their way. */
 export class FakeClock {
   #now = 1_000_000;
   #next = 1;
+  #settle;
   /** @type {Map<number, {at: number, run: () => void}>} */
   timers = new Map();
+
+  /** @param {() => Promise<void>} [settle] lets everything happen that is due */
+  constructor(settle = turn) {
+    this.#settle = settle;
+  }
 
   now = () => this.#now;
   setTimeout = (run, ms) => {
@@ -26,41 +44,45 @@ export class FakeClock {
   /** Turns the clock, and lets everything happen that falls into the time. */
   async advance(ms) {
     const end = this.#now + ms;
-    await turn();
+    await this.#settle();
     while (this.due <= end) {
       const [id, timer] = [...this.timers].reduce((first, one) => (one[1].at < first[1].at ? one : first));
       this.timers.delete(id);
       this.#now = Math.max(this.#now, timer.at);
       timer.run();
-      await turn();
+      await this.#settle();
     }
     this.#now = end;
-    await turn();
+    await this.#settle();
   }
 }
 
-/** Lets what is ready run. */
-export const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Waits until something is so. */
+/** Waits until a condition holds. The time of the fake clock doesn't pass. */
 export async function until(condition, what = String(condition)) {
-  const deadline = Date.now() + 5_000;
-  for (;;) {
+  for (let turns = 0; turns < MAX_TURNS; turns += 1) {
     const value = condition();
     if (value) return value;
-    if (Date.now() > deadline) throw new Error(`it did not come to be: ${what}`);
-    await realSleep(1);
+    await turn();
+  }
+  throw new Error(`this never became true: ${what}`);
+}
+
+/** Turns the clock step by step until a condition holds. */
+export async function turnUntil(clock, step, condition, what = String(condition)) {
+  for (let steps = 0; !condition(); steps += 1) {
+    if (steps === MAX_TURNS) throw new Error(`this never became true: ${what}`);
+    await clock.advance(step);
   }
 }
 
-/** Turns the clock step by step until something is so; what has to do with real sockets happens in between. */
-export async function turnUntil(clock, step, condition, what = String(condition)) {
-  const deadline = Date.now() + 5_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`it did not come to be: ${what}`);
-    await clock.advance(step);
-    await realSleep(1);
-  }
+/** Mulberry32: random numbers that are the same for a seed on every host. */
+export function randomness(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 /** A token that nobody has signed. */
@@ -71,15 +93,18 @@ export function token(user = "alice", exp = 4_000_000_000) {
 
 /**
  * A client on a fresh server, with a clock that stands still and no jitter. The channels that a client follows by default are left out,
- * unless the test is about them, so that a test's frames are its own.
+ * unless the test is about them, so that a test's frames are its own. `wrap` may replace the client's `WebSocket`.
  */
-export async function start(test, options = {}) {
-  const clock = new FakeClock();
-  const server = await new FakeServer(clock.now).listen();
+export async function start(test, { wrap = (WebSocket) => WebSocket, ...options } = {}) {
+  const network = new Network(JITTER ? { random: randomness(JITTER), maxTurns: JITTER_TURNS } : {});
+  const quiet = () => network.quiet();
+  const clock = new FakeClock(quiet);
+  const server = new FakeServer(clock.now);
+  const WebSocket = wrap(memorySockets(server, { toServer: network.carry, toClient: network.carry }));
   const clients = [];
   const open = (more = {}) => {
     const client = connect({
-      url: server.url,
+      url: "ws://server/",
       getToken: () => token(),
       WebSocket,
       clock,
@@ -92,12 +117,8 @@ export async function start(test, options = {}) {
     clients.push(client);
     return client;
   };
-  test.after(async () => {
-    for (const client of clients) client.close();
-    await server.stop();
-  });
-  const client = open();
-  return { client, server, clock, open };
+  test.after(() => clients.forEach((client) => client.close()));
+  return { client: open(), server, clock, open, quiet };
 }
 
 /** Collects what a channel or a client tells. */
@@ -105,18 +126,6 @@ export function record(emitter, ...names) {
   const events = [];
   for (const name of names) emitter.on(name, (event) => events.push(names.length > 1 ? { name, ...event } : event));
   return events;
-}
-
-/** Whatever the client has sent by now is at the server when this is done, for frames keep their order on a socket. */
-export async function atServer(client, server) {
-  const pings = server.sent("ping").length;
-  client.wake();
-  await until(() => server.sent("ping").length > pings, "the server has a ping");
-}
-
-/** Whatever the server has sent by now is at the client when this is done. */
-export async function atClient(client, room) {
-  await room.who();
 }
 
 export const seqs = (messages) => messages.map(({ seq }) => seq);

@@ -75,17 +75,17 @@ function show(message: Message<Chat>): void {
   void message.body?.text;
 }
 
-// @ts-expect-error An address is needed.
+// @ts-expect-error `url` is missing.
 connect({ token: "a.b.c" });
 // @ts-expect-error There is no such event.
 room.on("massage", () => {});
-// @ts-expect-error The body is a Chat.
+// @ts-expect-error The body must be a Chat.
 void room.publish({ txt: "hello" });
-// @ts-expect-error Only rooms say who is there.
+// @ts-expect-error Only rooms have presence.
 void client.inbox.join({ presence: true });
-// @ts-expect-error Only rooms are left.
+// @ts-expect-error Only rooms can be left.
 void client.inbox.leave();
-// @ts-expect-error What was deleted has no body without a check.
+// @ts-expect-error A deleted message has no body.
 room.on("message", (message) => message.body.text);
 // @ts-expect-error A status is one of five words.
 export const status: Status = "on fire";

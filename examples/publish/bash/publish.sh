@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Publishes to a room and to a user, as any service may: it knows the publish queue's URL, and nothing else of Hubbub. It needs the AWS CLI.
+# Publishes a message to a room and one to a user. All it needs of Hubbub is the URL of the publish queue. It needs the AWS CLI.
 #
 # Usage: publish.sh QUEUE_URL ROOM USER TEXT
 set -euo pipefail
@@ -11,7 +11,7 @@ fail() {
     exit "${2-1}"
 }
 
-# A text as JSON. Characters below a space would have to be escaped, and are refused.
+# Writes a text as JSON. It refuses control characters, which would have to be escaped.
 quote() {
     local text=${1//\\/\\\\}
     [[ $text != *[[:cntrl:]]* ]] || fail "the text holds control characters" 2
@@ -21,11 +21,10 @@ quote() {
 # Puts a message for a channel on the queue. When this returns, the message is durable.
 publish() {
     local queue_url=$1 channel=$2 body=$3 id quoted error
-    # Whoever sends again what may have been lost does so by the same id: it is then the same message.
+    # If the outcome of a send is unknown, send again with the same id: the server then keeps one message.
     id=$(date +%s)-$$-$RANDOM
     quoted=$(quote "$channel")
-    # The endpoint is the queue's own host, because some versions of the AWS CLI take another. What they print when all is well is an id of
-    # SQS's own, which nobody needs.
+    # Some versions of the AWS CLI take another host than the queue's, so the endpoint is given. What they print on success is SQS's own id.
     error=$(aws sqs send-message \
         --endpoint-url "${queue_url%/*/*}" \
         --queue-url "$queue_url" \

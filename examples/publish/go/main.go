@@ -1,4 +1,4 @@
-// Publishes to a room and to a user, as any service may: it knows the publish queue's URL, and nothing else of Hubbub.
+// Publishes a message to a room and one to a user. All it needs of Hubbub is the URL of the publish queue.
 //
 // Usage: go run . QUEUE_URL ROOM USER TEXT
 package main
@@ -30,7 +30,7 @@ type envelope struct {
 
 // publish puts a message for a channel on the queue. When it returns without an error, the message is durable.
 func publish(ctx context.Context, client *sqs.Client, queueURL, channel string, body any) error {
-	// Whoever sends again what may have been lost does so by the same id: it is then the same message.
+	// If the outcome of a send is unknown, send again with the same id: the server then keeps one message.
 	random := make([]byte, 16)
 	if _, err := rand.Read(random); err != nil {
 		return err

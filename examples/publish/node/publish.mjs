@@ -1,4 +1,4 @@
-// Publishes to a room and to a user, as any service may: it knows the publish queue's URL, and nothing else of Hubbub.
+// Publishes a message to a room and one to a user. All it needs of Hubbub is the URL of the publish queue.
 //
 // Usage: node publish.mjs QUEUE_URL ROOM USER TEXT
 
@@ -7,9 +7,9 @@ import { SendMessageCommand, SQSClient, SQSServiceException } from "@aws-sdk/cli
 
 const SENDER = "example-node";
 
-/** Puts a message for a channel on the queue. When this has resolved, the message is durable. */
+/** Puts a message for a channel on the queue. When this resolves, the message is durable. */
 async function publish(sqs, queueUrl, channel, body) {
-    // Whoever sends again what may have been lost does so by the same id: it is then the same message.
+    // If the outcome of a send is unknown, send again with the same id: the server then keeps one message.
     const id = randomUUID();
     await sqs.send(
         new SendMessageCommand({

@@ -1,4 +1,4 @@
-"""Publishes to a room and to a user, as any service may: it knows the publish queue's URL, and nothing else of Hubbub.
+"""Publishes a message to a room and one to a user. All it needs of Hubbub is the URL of the publish queue.
 
 Usage: python publish.py QUEUE_URL ROOM USER TEXT
 """
@@ -15,7 +15,7 @@ SENDER = "example-python"
 
 def publish(sqs, queue_url: str, channel: str, body: object) -> None:
     """Puts a message for a channel on the queue. When this returns, the message is durable."""
-    # Whoever sends again what may have been lost does so by the same id: it is then the same message.
+    # If the outcome of a send is unknown, send again with the same id: the server then keeps one message.
     message_id = uuid.uuid4().hex
     envelope = {"v": 1, "channel": channel, "id": message_id, "from": SENDER, "body": body}
     sqs.send_message(

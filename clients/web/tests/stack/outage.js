@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * People talk by the SDK, in a room and to each other, while the stack's gateway is stopped and started again; then the books are balanced.
- * scripts/outage starts the stack for it.
+ * Clients of the SDK talk, in a room and to each other, while the stack's gateway is stopped and started again. Then it verifies the delivery
+ * of every message. scripts/outage starts the stack for it.
  */
 
 import { randomUUID } from "node:crypto";
@@ -11,31 +11,31 @@ import { Stack } from "./stack.js";
 
 const HELP = `Usage: outage.js [--clients N] [--seconds S] [--rate R] [--outages K] [--backoff-cap C] [--json]
 
-Lets people talk by the SDK on the running local stack that HUBBUB_OUTPUTS names (scripts/outage starts one), stops its
-gateway meanwhile and starts it again, and balances the books: whatever was accepted must be in the log once, and every
-client must have had all of its channels' messages, once each and in order, without being told to start anew.
+Clients of the SDK talk on the running local stack that HUBBUB_OUTPUTS names (scripts/outage starts one), while its gateway is
+stopped and started again. Then it verifies delivery: every accepted message must be in the log once, and every client must
+have all messages of its channels, once each and in order, without a reset.
 
-  --clients N   how many people there are, each with one client (100)
+  --clients N   number of clients (100)
   --seconds S   how long they talk (30)
-  --rate R      messages in a second, about; one in five is a direct one (8)
-  --outages K   how often the gateway is stopped, evenly over the time (2)
+  --rate R      messages per second; one in five is a direct message (8)
+  --outages K   number of outages, spread evenly over the time (2)
   --backoff-cap C
-                the longest pause between two tries to connect, in seconds (30)
+                longest pause between two tries to connect, in seconds (30)
   --json        end with one line of JSON
 
-The exit code is 0 only if the books balance, 1 if they don't, and 2 after a wrong call.
+Exits with 0 if every message was delivered, 1 if not, and 2 after a wrong call.
 `;
 
 const SECOND = 1_000;
-/** How long nothing may get better before it is given up: the queue's and the lease's timeouts, and the longest pauses, on a busy machine. */
+/** It gives up after this long without progress: the queue's and the lease's timeouts and the longest pauses, on a busy host. */
 const PATIENCE = 120 * SECOND;
 /** The most messages in a page of a log. */
 const PAGE = 200;
 
-/** How often a client asks if it is behind: a message that is lost without a gap behind it is found by that alone. */
+/** The time between two pings. Only a ping finds a lost message that no later one follows. */
 const PING_EVERY = 10 * SECOND;
 
-/** One of those who talk, and what has come to them. */
+/** A client that talks, with the messages that it got. */
 class Person {
   sent = 0;
   resets = 0;
@@ -60,7 +60,7 @@ class Person {
     return this.channels[0];
   }
 
-  /** How many sockets have opened, of those that were tried. */
+  /** The number of sockets that have opened. */
   get opened() {
     return this.sockets.filter(({ wasOpen }) => wasOpen).length;
   }
@@ -73,7 +73,7 @@ class Person {
   }
 }
 
-/** Says on standard error what is being done: in one line on a terminal, else every few seconds. */
+/** Shows progress on standard error: in one line on a terminal, otherwise every few seconds. */
 class Progress {
   #step = "";
   #toldAt = 0;
@@ -97,7 +97,7 @@ class Progress {
 
 const progress = new Progress();
 
-/** Waits until all are done; false if it comes to a standstill. @param {() => number} done @param {number} total @param {string} [step] */
+/** Waits until all are done. Returns false if there is no progress. @param {() => number} done @param {number} total @param {string} [step] */
 async function reach(done, total, step) {
   let best = -1;
   for (let deadline = 0; ; ) {
@@ -110,7 +110,7 @@ async function reach(done, total, step) {
   }
 }
 
-/** Stops the gateway now and then. Each outage is over when everyone is live again. @param {Stack} stack @param {Person[]} people */
+/** Makes the outages. Each is over when all clients are live again. @param {Stack} stack @param {Person[]} people */
 async function breakDown(stack, people, { seconds, outages }) {
   const begin = Date.now();
   for (let outage = 1; outage <= outages; outage += 1) {
@@ -120,27 +120,27 @@ async function breakDown(stack, people, { seconds, outages }) {
   }
 }
 
-/** They talk until the time and the outages are over; gives what was published. @param {Stack} stack @param {Person[]} people */
+/** Publishes until the time and the outages are over. Returns the messages. @param {Stack} stack @param {Person[]} people */
 async function talk(stack, people, options) {
   const attempts = [];
   const end = Date.now() + options.seconds * SECOND;
   let isBreaking = true;
   const breaking = breakDown(stack, people, options).finally(() => (isBreaking = false));
-  // It is looked at below; until then it is nobody's unhandled error.
+  // It is awaited below. Until then its error must not count as unhandled.
   breaking.catch(() => {});
   for (let number = 0; Date.now() < end || isBreaking; number += 1) {
     const person = people[number % people.length];
-    // Another stride, so that everyone hears from several.
+    // Another step size, so that each client hears from several.
     const other = people[(number * 7 + 1) % people.length];
     attempts.push(publish(person, number % 5 === 4 ? other : null, number));
-    progress.tell("talk, clients live", countLive(people), people.length);
+    progress.tell("talk: clients live", countLive(people), people.length);
     await sleep(SECOND / options.rate);
   }
   await breaking;
   return attempts;
 }
 
-/** Sends a message to the room, or to another; gives what becomes of it. @param {Person} person @param {Person | null} other */
+/** Sends a message to the room or to another client. Returns its outcome, which is filled in later. @param {Person} person @param {Person | null} other */
 function publish(person, other, number) {
   const id = `${person.user}-${(person.sent += 1)}`;
   const attempt = { person, id, channel: (other?.client.inbox ?? person.room).name, accepted: false, error: null };
@@ -155,7 +155,7 @@ function publish(person, other, number) {
 /** @param {Person[]} people */
 const countLive = (people) => people.filter(({ client }) => client.status === "live").length;
 
-/** All of a channel's log, oldest first. */
+/** Reads a channel's whole log, oldest first. */
 async function readLog(channel) {
   let log = [];
   for (let before; before !== null; ) {
@@ -166,16 +166,16 @@ async function readLog(channel) {
   return log;
 }
 
-/** What is wrong, in sentences. */
-function balance(people, attempts, logs, { outages }) {
+/** Verifies delivery. Returns the faults, as sentences. */
+function verify(people, attempts, logs, { outages }) {
   const faults = [];
   for (const { user, opened } of people) {
-    if (opened <= outages) faults.push(`\`${user}\` has had ${opened} sockets, so that not each outage has taken one`);
+    if (opened <= outages) faults.push(`\`${user}\` had ${opened} sockets: not every outage has cut one`);
   }
   for (const attempt of attempts) {
     const times = logs.get(attempt.channel).filter(({ id, from }) => id === attempt.id && from === attempt.person.user).length;
     if (attempt.error) faults.push(`\`${attempt.id}\` was not accepted: ${attempt.error.code}: ${attempt.error.message}`);
-    if (attempt.accepted && times !== 1) faults.push(`\`${attempt.id}\` was accepted, and is ${times} times in the log of \`${attempt.channel}\``);
+    if (attempt.accepted && times !== 1) faults.push(`\`${attempt.id}\` was accepted, but is ${times} times in the log of \`${attempt.channel}\``);
   }
   for (const [name, log] of logs) {
     const strays = log.length - attempts.filter(({ channel }) => channel === name).length;
@@ -191,12 +191,12 @@ function balance(people, attempts, logs, { outages }) {
     }
   }
   for (const { user, received, resets } of people) {
-    if (resets > 0) faults.push(`\`${user}\` was told ${resets} times to start anew`);
+    if (resets > 0) faults.push(`\`${user}\` had ${resets} resets`);
     for (const [channel, messages] of received) {
       const key = ({ epoch, seq, id, from, body }) => JSON.stringify([epoch, seq, id, from, body]);
       const log = logs.get(channel.name);
       const wrong = log.findIndex((message, index) => !messages[index] || key(messages[index]) !== key(message));
-      if (wrong >= 0) faults.push(`\`${user}\` has not message ${wrong + 1} of \`${channel.name}\` in its place`);
+      if (wrong >= 0) faults.push(`\`${user}\` has no or a wrong message ${wrong + 1} of \`${channel.name}\``);
       else if (messages.length > log.length) faults.push(`\`${user}\` has ${messages.length - log.length} messages of \`${channel.name}\` too many`);
     }
   }
@@ -204,14 +204,14 @@ function balance(people, attempts, logs, { outages }) {
 }
 
 async function run(stack, options) {
-  // Names of its own, so that it can run twice on one stack.
+  // Unique names, so that it can run twice on one stack.
   const tag = randomUUID().slice(0, 8);
   const people = Array.from({ length: options.clients }, (_, number) => new Person(stack, `p${number}-${tag}`, `square-${tag}`, options));
   try {
-    // From the beginning, so that everyone is owed the whole log.
+    // From the beginning, so that every client must get the whole log.
     const joining = Promise.all(people.map(({ room }) => room.join({ since: 0 })));
-    if (!(await reach(() => countLive(people), people.length, "connect and join, clients live"))) {
-      throw new Error("not all clients came to be live: is the stack well?");
+    if (!(await reach(() => countLive(people), people.length, "connect and join: clients live"))) {
+      throw new Error("not all clients became live: is the stack up?");
     }
     await joining;
     const attempts = await talk(stack, people, options);
@@ -232,7 +232,7 @@ async function run(stack, options) {
       owed,
       sockets: sum(people.map(({ opened }) => opened)),
       longestOfflineMs: Math.max(...people.map(({ longestOffline }) => longestOffline)),
-      faults: balance(people, attempts, logs, options),
+      faults: verify(people, attempts, logs, options),
     };
   } finally {
     progress.end();
@@ -242,11 +242,11 @@ async function run(stack, options) {
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-/** A whole number within bounds. */
+/** Reads a whole number within bounds. */
 function number(name, text, least, most) {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new TypeError(`--${name} takes a whole number from ${least} to ${most}, and not \`${text}\``);
+  throw new TypeError(`--${name} takes a whole number from ${least} to ${most}, not \`${text}\``);
 }
 
 function readArguments() {
@@ -288,10 +288,10 @@ async function main() {
   const report = await run(await Stack.fromEnvironment(), options);
   const { clients, outages, published, received, owed, sockets, longestOfflineMs, faults } = report;
   console.log(`${clients} clients, ${outages} outages, ${published} messages published, ${received} of ${owed} deliveries`);
-  console.log(`${sockets} sockets opened; the longest time that a client was not live: ${(longestOfflineMs / SECOND).toFixed(1)} s`);
+  console.log(`${sockets} sockets opened; longest time offline: ${(longestOfflineMs / SECOND).toFixed(1)} s`);
   for (const fault of faults.slice(0, 20)) console.log(`- ${fault}`);
   if (faults.length > 20) console.log(`- and ${faults.length - 20} more`);
-  console.log(faults.length === 0 ? "every client is complete, and in order" : "the books don't balance");
+  console.log(faults.length === 0 ? "every client has every message, in order" : "not every message was delivered as it should be");
   if (options.json) console.log(JSON.stringify(report));
   return faults.length === 0 ? 0 : 1;
 }

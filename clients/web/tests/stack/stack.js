@@ -1,4 +1,4 @@
-/** A local stack that is up: its address, tokens for it, clients of it, and its gateway's process. */
+/** A running local stack: its address, tokens and clients for it, and its gateway's process. */
 
 import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import WebSocket from "ws";
 import { connect } from "hubbub-client";
 
 const SECOND = 1_000;
-/** The gateway has 3 s for its open sockets when it stops, and takes about as long to start; a busy machine is slower. */
+/** The gateway takes 3 s to stop and about as long to start; more on a busy host. */
 const RESTART_PATIENCE = 90 * SECOND;
 
 export class Stack {
@@ -16,10 +16,10 @@ export class Stack {
   #folder;
   #key;
 
-  /** The stack whose outputs the environment names, which scripts/local sets. */
+  /** The stack whose outputs `HUBBUB_OUTPUTS` names. scripts/local sets it. */
   static async fromEnvironment() {
     const path = process.env.HUBBUB_OUTPUTS;
-    if (!path) throw new Error("the environment variable `HUBBUB_OUTPUTS` is missing: it names a running stack's outputs.json");
+    if (!path) throw new Error("the environment variable `HUBBUB_OUTPUTS` is missing: set it to the outputs.json of a running stack");
     const outputs = JSON.parse(await readFile(path, "utf8"));
     return new Stack(outputs, dirname(path), await readKey(outputs));
   }
@@ -30,14 +30,14 @@ export class Stack {
     this.#key = key;
   }
 
-  /** A token of this user, with what the stack grants by default unless something else is said. */
+  /** A token for this user, with the default grant unless another is given. */
   token(user, { grant, key = this.#key, seconds = 3_600 } = {}) {
     const claims = { sub: user, exp: Math.floor(Date.now() / SECOND) + seconds, ...(grant && { hubbub: grant }) };
     const signed = [{ alg: "HS256", typ: "JWT" }, claims].map((part) => base64url(JSON.stringify(part))).join(".");
     return `${signed}.${createHmac("sha256", key).update(signed).digest("base64url")}`;
   }
 
-  /** A client, and its sockets as they come. */
+  /** A client and its sockets, which are added as they open. */
   connect(user, { grant, ...options } = {}) {
     /** @type {Recorded[]} */
     const sockets = [];
@@ -55,7 +55,7 @@ export class Stack {
     return { client, sockets };
   }
 
-  /** Stops the gateway, which loses all sockets, and waits until it is there again with what it had stored. */
+  /** Stops the gateway, which cuts all sockets, and waits until it has started again with its data. */
   async restartGateway() {
     const before = await this.#gatewayPid();
     process.kill(before, "SIGTERM");
@@ -80,7 +80,7 @@ export class Stack {
   }
 }
 
-/** Reads the key that signs tokens. The local AWS reads the Region out of the header, and asks for no signature. */
+/** Reads the key that signs tokens. The emulator takes the Region from the header and checks no signature. */
 async function readKey({ awsEndpoint, region, tokenKeyParameter }) {
   const answer = await fetch(awsEndpoint, {
     method: "POST",

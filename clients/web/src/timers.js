@@ -1,11 +1,10 @@
-/** Time. All waiting goes through it, so that its end is the end of all waiting. */
+/** Timers of one client. All waiting for time goes through them, so that closing the client ends all of it. */
 
 import { defer } from "./events.js";
 
 /** @import * as api from "../sdk/hubbub.js" */
 
-/** A clock, and who waits for it. */
-export class Time {
+export class Timers {
   #clock;
   #isOver = false;
   /** @type {Set<unknown>} */
@@ -38,7 +37,7 @@ export class Time {
     if (this.#timers.delete(timer)) this.#clock.clearTimeout(timer);
   }
 
-  /** The end of time wakes too. @param {number} ms @returns {Promise<void>} */
+  /** Returns after this time, or when the timers end. @param {number} ms @returns {Promise<void>} */
   async sleep(ms) {
     if (ms <= 0 || this.#isOver) return;
     const { promise, resolve } = /** @type {ReturnType<typeof defer<void>>} */ (defer());
