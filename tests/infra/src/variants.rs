@@ -1,6 +1,9 @@
 //! The configurations that the program is checked with: those of the stacks' files, each optional part, and the numbers at both ends.
 
+use std::ops::RangeInclusive;
+
 use anyhow::{Context, Result};
+use hubbub_infra::settings::rows;
 use serde_json::{Value, json};
 
 /// A configuration.
@@ -42,22 +45,16 @@ pub fn all() -> Vec<Variant> {
                 "hubbub:tokenAudience": "hub$bub", "hubbub:defaultCapabilities": r#"{"join": ["lobby"]}"#,
             }),
         ),
-        variant(
-            "small",
-            json!({
-                "hubbub:callbackRps": "500", "hubbub:deliverTimeoutSeconds": "1", "hubbub:inlineLimit": "0",
-                "hubbub:pageMembers": "1",
-            }),
-        ),
-        variant(
-            "large",
-            json!({
-                "hubbub:callbackRps": "1000000", "hubbub:deliverTimeoutSeconds": "120", "hubbub:inlineLimit": "10000",
-                "hubbub:pageMembers": "100000",
-            }),
-        ),
+        variant("small", numbers(RangeInclusive::start)),
+        variant("large", numbers(RangeInclusive::end)),
     ];
     others.into_iter().chain(stacks).collect()
+}
+
+/// Every setting that is a whole number, at one end of its range.
+fn numbers(end: fn(&RangeInclusive<u64>) -> &u64) -> Value {
+    let ends = rows().into_iter().filter_map(|row| Some((format!("hubbub:{}", row.key), end(&row.range?).to_string())));
+    ends.collect()
 }
 
 /// The settings in a stack's file: lines of `  key: value` after `config:`, the only YAML in these files.

@@ -58,4 +58,6 @@ fn schema_has_what_the_program_uses_and_no_more() {
         programs.flat_map(|program| program.resources.into_values().map(|resource| resource.r#type)).collect();
     assert_eq!(used, schema.resources.keys().cloned().collect());
     assert_eq!(schema.version, hubbub_infra::provider::VERSION);
+    let installed = format!("@pulumi/aws@{}", hubbub_infra::provider::VERSION);
+    assert!(include_str!("../README.md").contains(&installed), "README.md installs another version");
 }
