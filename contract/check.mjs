@@ -1,5 +1,5 @@
-// Checks the contract with what only npm has: AsyncAPI's own parser, and a validator of JSON Schema in JavaScript. Both must take every
-// example, and must find what is wrong with those that are spoilt here.
+// Checks the wire contract with two npm packages: AsyncAPI's own parser, and a JSON Schema validator. They must accept every example, and must
+// find each fault that is put into a copy here.
 //
 // Usage: node contract/check.mjs
 
@@ -18,7 +18,7 @@ function report(where, problem) {
     problems += 1;
 }
 
-/** What the parser finds but for hints and news of the specification. */
+/** The errors and warnings of the parser, without its hints. */
 async function faultsOf(document) {
     const { diagnostics } = await new Parser().parse(structuredClone(document));
     return diagnostics.filter(({ severity }) => severity <= 1).map(({ path, message }) => `${path.join(".")}: ${message}`);
@@ -45,7 +45,7 @@ async function checkDocument() {
     }
 }
 
-/** The examples are of the document's own schemas, which its parser doesn't look at. */
+/** Checks the examples against the document's own schemas. The parser doesn't do that. */
 function checkExamples() {
     const ajv = new Ajv7({ strict: false }).addSchema(contract, "asyncapi.json");
     for (const [name, { examples }] of messages) {
@@ -57,13 +57,13 @@ function checkExamples() {
                 }
             }
             if (validate({})) {
-                report(`asyncapi.json, ${part} of ${name}`, "takes what has no fields");
+                report(`asyncapi.json, ${part} of ${name}`, "accepts an object without fields");
             }
         }
     }
 }
 
-/** The schemas' files that a message's payload and its headers are of. */
+/** The schema files of a message's payload and of its headers. */
 function filesOf(name) {
     if (name === "DeadLetter") {
         return [undefined, "dead-letter-attributes"];
@@ -74,14 +74,14 @@ function filesOf(name) {
     return name.endsWith("Frame") ? ["server-frame"] : ["queue-message", "queue-attributes"];
 }
 
-/** The fields that a schema can't do without, those of what it refers to as well. */
+/** The required fields of a schema, and of the schema that it refers to. */
 function requiredOf(schema, definitions) {
     const referred = schema.$ref === undefined ? [] : requiredOf(definitions[schema.$ref.split("/").at(-1)], definitions);
     return [...(schema.required ?? []), ...referred];
 }
 
 function checkSchemas() {
-    // The limits that only annotations tell.
+    // Limits that are annotations only.
     const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true, strict: true });
     ajv.addVocabulary(["x-max-bytes", "x-max-nesting"]);
     const schemas = new Map();
@@ -95,15 +95,15 @@ function checkSchemas() {
     const check = (file, definition, value, where) => {
         const { schema, validate } = schemaOf(file);
         if (!validate(value)) {
-            report(where, `is not of ${file}.json: ${ajv.errorsText(validate.errors)}`);
+            report(where, `does not match ${file}.json: ${ajv.errorsText(validate.errors)}`);
         }
         const described = schema.$defs[definition] ?? schema;
         for (const field of requiredOf(described, schema.$defs)) {
             const { [field]: _, ...without } = value;
-            // A body may be anything, and no other field that must be there an object.
+            // Only a body may be an object.
             for (const spoilt of field === "body" ? [without] : [without, { ...value, [field]: {} }]) {
                 if (validate(spoilt)) {
-                    report(where, `${file}.json takes ${JSON.stringify(spoilt)}`);
+                    report(where, `${file}.json accepts ${JSON.stringify(spoilt)}`);
                 }
             }
         }

@@ -12,9 +12,9 @@ const SCHEMAS = ["client-frame", "server-frame"].map((name) => new URL(`../../co
 const OUTPUT = new URL("sdk/wire.d.ts", import.meta.url);
 const HEAD = "// Generated from contract/schemas by wire-types.js: change the Rust types there.\n";
 
-/** What TypeScript can't say, or what isn't about the value. */
+/** Keywords without an effect on the TypeScript type. */
 const ANNOTATIONS = new Set(
-  "$schema $defs title description default examples format pattern minimum maximum minLength maxLength minItems maxItems maxProperties".split(" "),
+  "$schema $id $comment $defs deprecated unevaluatedProperties title description default examples format pattern minimum maximum minLength maxLength minItems maxItems maxProperties".split(" "),
 );
 const TYPES = { string: "string", integer: "number", number: "number", boolean: "boolean", null: "null" };
 
@@ -46,7 +46,7 @@ const isPart = (keyword) => keyword === "properties" || keyword === "$ref" || ke
 /** Keywords that `basicType` reads. */
 const PARTS_OF_TYPE = { properties: 1, required: 1, items: 1, additionalProperties: 1, patternProperties: 1, propertyNames: 1 };
 
-/** What `type` says with the keywords that belong to it; nothing if something narrower says the same. */
+/** The type by `type` and the keywords that belong to it; nothing if another keyword is narrower. */
 function basicType(schema) {
   const types = [schema.type].flat();
   if ("const" in schema || "enum" in schema) return [];
@@ -67,7 +67,7 @@ function objectType({ properties, required = [], additionalProperties, patternPr
   return `{\n  ${indent(Object.entries(properties).map(field).join("\n"))}\n}`;
 }
 
-/** One of several. An object has none of the fields that are only the others', so that a field tells them apart. */
+/** One of several. If all are objects, each gets the others' fields as `undefined`, so that `tsc` can tell them apart by a field. */
 function choice(schemas) {
   const fields = new Set(schemas.flatMap(({ properties = {} }) => Object.keys(properties)));
   const areObjects = schemas.every(({ properties }) => properties);

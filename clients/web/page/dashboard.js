@@ -4,7 +4,7 @@
  */
 
 import { h, icon, setText } from "./dom.js";
-import { FUNCTIONS } from "./functions.js";
+import { describeFunctions } from "./functions.js";
 import { fetchJson } from "./stack.js";
 import { formatDuration, formatNumber, formatTime, plural } from "./text.js";
 import { DASH, HISTORY, station, table, tile } from "./widgets.js";
@@ -49,7 +49,8 @@ export class Dashboard {
     trip: tile("Round trip", "median of your own messages in this window"),
     lost: tile("Gone or failed", "deliveries in the last minute: the socket was gone, or the client recovers it"),
   };
-  #functions = new Map(FUNCTIONS.map(({ name, does }) => [name, station(name, does)]));
+  /** The station of each function. */
+  #functions;
   #queue = station("publish queue", "durable before accepted");
   #channels = table(
     "Channels",
@@ -64,6 +65,7 @@ export class Dashboard {
   constructor(chat, stack) {
     this.#chat = chat;
     this.#stack = stack;
+    this.#functions = new Map(describeFunctions(stack.functions).map(({ name, does }) => [name, station(name, does)]));
     const stations = [...this.#functions.values()];
     // A message goes by the queue from `receive` to `deliver`.
     stations.splice([...this.#functions.keys()].indexOf("deliver"), 0, this.#queue);

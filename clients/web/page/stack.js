@@ -10,6 +10,7 @@
  * @property {string} tokenUrl gives a token for a POST of `{"user": …}`
  * @property {string} [refusalsUrl] gives the reasons for refused sockets since `?since=`
  * @property {string} [dashboardUrl] gives the dashboard's numbers
+ * @property {string[]} [functions] the names of the stack's functions, for the dashboard
  */
 
 /** @returns {Promise<Stack>} */

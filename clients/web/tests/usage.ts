@@ -1,5 +1,5 @@
 // Compiled, never run: what an application may write, and what it may not.
-import { connect, HubbubError, type Client, type Message, type Options, type State, type Status } from "hubbub-client";
+import { connect, HubbubError, type Client, type Message, type Options, type ServerErrorCode, type State, type Status } from "hubbub-client";
 
 interface Chat {
   text: string;
@@ -42,7 +42,7 @@ export async function use(): Promise<void> {
   const { messages, before } = await room.history({ before: 10, limit: 20 });
   if (before !== null) await room.history({ before });
   const { users, count } = await room.who();
-  await room.kick("bob");
+  const { command, user }: { command: string; user?: string } = await room.kick("bob");
   await room.ban("bob", new Date());
   await room.ban("bob", Date.now() + 1000);
   await room.unban("bob");
@@ -63,7 +63,7 @@ export async function use(): Promise<void> {
   client.wake();
   client.close();
   stop();
-  void [head, recovered, accepted, messages, users, count];
+  void [head, recovered, accepted, messages, users, count, command, user];
   try {
     await room.join();
   } catch (error) {
@@ -89,3 +89,7 @@ void client.inbox.leave();
 room.on("message", (message) => message.body.text);
 // @ts-expect-error A status is one of five words.
 export const status: Status = "on fire";
+
+export const retried: ServerErrorCode[] = ["too_fast", "unavailable"];
+// @ts-expect-error The wire contract has no such code.
+export const code: ServerErrorCode = "too_slow";
