@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .run import Run
@@ -43,7 +43,9 @@ def run_steps(
 
     `tick` is called with the names of what runs whenever nothing has ended for a while.
     """
-    waiting, running, passed = list(steps), {}, {}
+    waiting = list(steps)
+    running: dict[str, Step] = {}
+    passed: dict[str, bool] = {}
     chosen = {step.name for step in steps}
     ended: queue.SimpleQueue[tuple[Step, bool]] = queue.SimpleQueue()
 
@@ -52,6 +54,7 @@ def run_steps(
         threading.Thread(target=lambda: ended.put((step, act(step))), name=step.name, daemon=True).start()
 
     while waiting or running:
+        is_full = False
         for step in list(waiting):
             before = [name for name in (*step.needs, *step.after) if name in chosen]
             failed = next((name for name in before if passed.get(name) is False), None)
@@ -59,7 +62,11 @@ def run_steps(
                 waiting.remove(step)
                 passed[step.name] = False
                 skip(step, failed)
-            elif all(name in passed for name in before) and _fits(step, list(running.values())):
+            elif all(name in passed for name in before):
+                if step.processors and (is_full or not _fits(step, running.values())):
+                    # Later steps don't overtake it: a busy step would wait for a pause that never comes.
+                    is_full = True
+                    continue
                 waiting.remove(step)
                 start(step)
         if not running:
@@ -73,5 +80,5 @@ def run_steps(
         passed[step.name] = is_passed
 
 
-def _fits(step: Step, running: list[Step]) -> bool:
-    return step.processors == 0 or step.processors + sum(it.processors for it in running) <= PROCESSORS
+def _fits(step: Step, running: Iterable[Step]) -> bool:
+    return step.processors + sum(it.processors for it in running) <= PROCESSORS

@@ -49,6 +49,10 @@ class Scheduling(unittest.TestCase):
         _, _, most = self.run_all(step("a"), step("b", 2), step("c"))
         self.assertEqual(most, 2)
 
+    def test_later_step_does_not_overtake_a_busy_one(self) -> None:
+        started, _, _ = self.run_all(step("a"), step("b", 2), step("c"), step("d", 0))
+        self.assertEqual(started, ["a", "d", "b", "c"])
+
     def test_step_starts_after_what_it_needs(self) -> None:
         started, _, _ = self.run_all(step("late", needs=("early",)), step("early"))
         self.assertEqual(started, ["early", "late"])
