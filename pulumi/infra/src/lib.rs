@@ -19,6 +19,7 @@ pub mod prices;
 pub mod provider;
 pub mod queues;
 pub mod settings;
+pub mod stack;
 pub mod table;
 pub mod tokens;
 

@@ -1,12 +1,17 @@
 //! Prints the Pulumi program that deploys Hubbub: `Pulumi.yaml` names this binary as its compiler.
 //!
-//! With `--check FILE`, it prints nothing and says whether the file has the program that is printed without configuration. With `--settings`,
-//! it prints the page that has every key.
+//! It also makes the files below, and `--check FILE` says whether one of them is up to date.
+//!
+//! | file | made by |
+//! |---|---|
+//! | pulumi/Main.json, the program without configuration | no option |
+//! | pulumi/stack.json, what tools in other languages need to know | `--stack` |
+//! | docs/settings.md, the page of all settings | `--settings` |
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use hubbub_infra::functions::Function;
+use hubbub_infra::functions;
 use hubbub_infra::settings::{Architecture, Settings};
 
 fn main() -> ExitCode {
@@ -18,8 +23,9 @@ fn main() -> ExitCode {
             print!("{}", hubbub_infra::settings::keys::page());
             Ok(())
         }
+        ["--stack"] => hubbub_infra::stack::json().map(|text| print!("{text}")).map_err(Into::into),
         ["--check", file] => check(Path::new(file)),
-        _ => Err("usage: hubbub-infra [--check FILE | --settings]".into()),
+        _ => Err("usage: hubbub-infra [--check FILE | --settings | --stack]".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,12 +57,13 @@ fn check_zips(settings: &Settings) -> Result<(), String> {
     if settings.aws_endpoint.is_some() {
         return Ok(());
     }
-    let missing = |folder: &str| {
-        Function::ALL.into_iter().map(|function| function.zip(folder)).find(|zip| !Path::new(zip).is_file())
-    };
+    let is_there = |folder: &str| Path::new(&functions::zip(folder)).is_file();
     let wanted = settings.zip_folder();
-    let Some(zip) = missing(wanted) else { return Ok(()) };
-    let there = Architecture::ALL.into_iter().map(Architecture::name).find(|folder| missing(folder).is_none());
+    if is_there(wanted) {
+        return Ok(());
+    }
+    let zip = functions::zip(wanted);
+    let there = Architecture::ALL.into_iter().map(Architecture::name).find(|folder| is_there(folder));
     let or = there.map(|name| format!(", or `pulumi config set hubbub:architecture {name}`, for which they are there"));
     Err(format!(
         "the functions are to run on {wanted}, but aren't packaged for it: `{zip}` isn't there. Run `scripts/package --architecture {wanted}`{}",
@@ -66,11 +73,16 @@ fn check_zips(settings: &Settings) -> Result<(), String> {
 
 fn check(file: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let name = file.display();
+    let (made, option) = match file.file_name().and_then(|name| name.to_str()) {
+        // As it is printed, with a newline at the end.
+        Some("Main.json") => (format!("{}\n", hubbub_infra::render(None)?), ""),
+        Some("stack.json") => (hubbub_infra::stack::json()?, " -- --stack"),
+        Some("settings.md") => (hubbub_infra::settings::keys::page(), " -- --settings"),
+        _ => return Err(format!("`{name}` is not made by this program").into()),
+    };
     let held = std::fs::read_to_string(file).map_err(|error| format!("`{name}` can't be read: {error}"))?;
-    // As it is printed, with a line's end.
-    if held == format!("{}\n", hubbub_infra::render(None)?) {
-        Ok(())
-    } else {
-        Err(format!("`{name}` is not the program: write it anew with `cargo run -q -p hubbub-infra > {name}`").into())
+    if held == made {
+        return Ok(());
     }
+    Err(format!("`{name}` is out of date; write it by `cargo run -q -p hubbub-infra{option} > {name}`").into())
 }

@@ -229,9 +229,9 @@ fn a_function_that_records_metrics_knows_its_stack_and_no_other_does() {
     let recording: BTreeSet<&str> = metrics::ALL.iter().flat_map(|metric| metric.functions).copied().collect();
     for function in Function::ALL {
         let knows = function.variables().contains(&env::STACK);
-        assert_eq!(knows, recording.contains(function.crate_name()), "{function:?}");
+        assert_eq!(knows, recording.contains(function.name()), "{function:?}");
     }
-    let names: BTreeSet<&str> = Function::ALL.map(Function::crate_name).into();
+    let names: BTreeSet<&str> = Function::ALL.map(Function::name).into();
     assert!(recording.is_subset(&names), "{recording:?}");
 }
 

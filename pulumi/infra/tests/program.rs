@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use hubbub_core::names::{env, routes, table};
-use hubbub_infra::functions::Function;
+use hubbub_infra::functions::{Function, InProgram};
 use hubbub_infra::render;
 use hubbub_statemachines::{Arns, broadcast, check};
 use serde_json::{Value, json};
@@ -165,7 +165,7 @@ fn a_function_gets_the_variables_that_it_reads_and_no_others() {
         assert_eq!(of_type(program, "aws:lambda:Function").count(), Function::ALL.len());
         for function in Function::ALL {
             let variables =
-                properties(program, function.name().as_str())["environment"]["variables"].as_object().unwrap();
+                properties(program, function.resource().as_str())["environment"]["variables"].as_object().unwrap();
             let names: BTreeSet<_> = variables.keys().map(String::as_str).collect();
             assert_eq!(names, function.variables().iter().copied().chain(extras.clone()).collect(), "{function:?}");
             let is_set = |(name, value): (&String, &Value)| {
@@ -177,26 +177,31 @@ fn a_function_gets_the_variables_that_it_reads_and_no_others() {
 }
 
 #[test]
-fn every_function_has_a_crate_of_its_name() {
-    for function in Function::ALL {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lambdas").join(function.crate_name());
-        assert!(manifest.join("Cargo.toml").is_file(), "{function:?}");
-        for (config, folder) in
-            [(None, "arm64"), (Some(r#"{"hubbub:architecture": "x86_64"}"#), "x86_64"), (Some(LOCAL), "local")]
-        {
-            let program = program(config);
-            let properties = properties(&program, function.name().as_str());
-            let zip = format!("../target/lambda/{folder}/{}.zip", function.crate_name());
-            assert_eq!(properties["code"]["fn::fileArchive"], zip);
+fn functions_share_a_zip_and_have_their_name_as_handler() {
+    for (config, folder) in
+        [(None, "arm64"), (Some(r#"{"hubbub:architecture": "x86_64"}"#), "x86_64"), (Some(LOCAL), "local")]
+    {
+        let program = program(config);
+        for function in Function::ALL {
+            let properties = properties(&program, function.resource().as_str());
+            assert_eq!(properties["code"]["fn::fileArchive"], format!("../target/lambda/{folder}/functions.zip"));
+            assert_eq!(properties["handler"], function.name());
         }
     }
+}
+
+#[test]
+fn stack_json_is_up_to_date() {
+    let held = include_str!("../../stack.json");
+    let command = "cargo run -q -p hubbub-infra -- --stack > pulumi/stack.json";
+    assert!(held == hubbub_infra::stack::json().unwrap(), "pulumi/stack.json is out of date: write it by `{command}`");
 }
 
 #[test]
 fn a_policy_names_its_actions_and_resources() {
     let program = program(None);
     assert_eq!(of_type(&program, "aws:iam:RolePolicy").count(), Function::ALL.len() + 1);
-    let functions = Function::ALL.map(|function| function.name());
+    let functions = Function::ALL.map(InProgram::resource);
     for owner in functions.iter().map(|name| name.as_str()).chain(["broadcast"]) {
         for statement in statements(&program, owner) {
             assert!(
@@ -215,7 +220,7 @@ fn a_policy_names_its_actions_and_resources() {
 fn a_function_may_use_what_it_is_told_of() {
     let program = program(None);
     for function in Function::ALL {
-        let statements = statements(&program, function.name().as_str());
+        let statements = statements(&program, function.resource().as_str());
         // Where there is more than one of its kind, the resource is named too.
         let may = |action: &str, resource: &str| {
             let is_allowed = |statement: &&Value| actions(statement).any(|allowed| allowed.starts_with(action));
@@ -260,7 +265,7 @@ fn announcements_wait_so_that_many_changes_are_one() {
     assert_eq!(mapping["scalingConfig"]["maximumConcurrency"], 2);
     assert_eq!(
         (&mapping["eventSourceArn"], &mapping["functionName"]),
-        (&json!("${presenceQueue.arn}"), &json!("${deliver.arn}"))
+        (&json!("${presenceQueue.arn}"), &json!("${announce.arn}"))
     );
 }
 
@@ -476,7 +481,7 @@ fn a_held_program_is_the_one_that_is_printed() {
 fn public_keys_take_the_place_of_the_secret() {
     let config = r#"{"hubbub:tokenAlgorithm": "ES256", "hubbub:tokenJwksUrl": "https://example.com/jwks.json"}"#;
     let program = program(Some(config));
-    let variables = &properties(&program, Function::Authorize.name().as_str())["environment"]["variables"];
+    let variables = &properties(&program, Function::Authorize.resource().as_str())["environment"]["variables"];
     assert_eq!(variables[env::TOKEN_ALGORITHM], "ES256");
     assert_eq!(variables[env::TOKEN_JWKS_URL], "https://example.com/jwks.json");
     assert_eq!(variables[env::TOKEN_KEY_PARAMETER], "");
@@ -520,7 +525,7 @@ fn what_is_traced_may_send_its_traces() {
         inputs["tracingConfig"]["mode"] == "Active" || inputs["tracingConfiguration"]["enabled"] == true
     };
     for (program, expected) in [(program(Some(r#"{"hubbub:tracing": "true"}"#)), true), (program(None), false)] {
-        let owners = Function::ALL.map(|function| function.name().as_str().to_owned());
+        let owners = Function::ALL.map(|function| function.resource().as_str().to_owned());
         for owner in owners.iter().map(String::as_str).chain(["broadcast"]) {
             let may = statements(&program, owner).iter().flat_map(actions).any(|action| action == PERMISSION);
             assert_eq!((is_traced(&program, owner), may), (expected, expected), "{owner}");

@@ -20,7 +20,7 @@ from ..tools import LeftOut, node, python
 TITLE = "Cold start"
 NEEDS: tuple[str, ...] = ()
 
-FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
+FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "announce", "plan-broadcast", "deliver-page")
 STARTS = 20
 _P95 = 95
 _COMPRESSION_LEVEL = 9
@@ -73,7 +73,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     left_out: dict[str, str] = {}
     for function in FUNCTIONS:
         with bench.part(f"the size of {function}"):
-            binary = bench.binaries.path(function)
+            binary = bench.binaries.path("functions")
             commands[function] = [binary]
             sizes[function] = {"bytes": binary.stat().st_size, "zip_bytes": _zip_bytes(binary)}
     hellos: dict[str, Callable[[], list[str | Path]]] = {
@@ -88,12 +88,12 @@ def measure(bench: Bench) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {}
     for name, command in commands.items():
         with bench.part(f"first start of {name}, which doesn't count"):
-            time_start(command, environment)
+            time_start(command, {**environment, "_HANDLER": name})
             seconds[name] = []
     with bench.part(f"{STARTS} starts of each, in turns"):
         for _ in range(STARTS):
             for name, taken in seconds.items():
-                taken.append(time_start(commands[name], environment))
+                taken.append(time_start(commands[name], {**environment, "_HANDLER": name}))
     return {
         "starts": STARTS,
         "left_out": left_out,

@@ -1,4 +1,4 @@
-//! How rows look.
+//! The rows and their attributes.
 //!
 //! | item | pk | sk | attributes |
 //! |---|---|---|---|
@@ -34,10 +34,10 @@ use crate::error::malformed;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The sort key of the item that a partition is about.
+/// The sort key of a partition's main item.
 pub(super) const SELF: &str = "@";
 
-/// What is written of a closed room's log.
+/// The values of `closed` in a message: whether the closed room's log was kept.
 const KEPT: &str = "kept";
 const ERASED: &str = "erased";
 
@@ -54,9 +54,9 @@ pub(super) mod attribute {
     pub(in super::super) const ID: &str = "id";
     pub(in super::super) const FROM: &str = "from";
     pub(in super::super) const BODY: &str = "body";
-    /// In a message: the sequence of the one whose body is gone.
+    /// In a message: the sequence of the message that was deleted.
     pub(in super::super) const DELETED: &str = "deleted";
-    /// In a message: what became of the log of the room that was closed; in a channel: there while it is closed.
+    /// In a message: whether the closed room's log was kept. In a channel: present while it is closed.
     pub(in super::super) const CLOSED: &str = "closed";
     pub(in super::super) const AT: &str = "at";
     pub(in super::super) const USER: &str = "user";
@@ -73,7 +73,7 @@ pub(super) mod attribute {
     pub(in super::super) const MS: &str = "ms";
     pub(in super::super) const ARRIVAL: &str = "arrival";
     pub(in super::super) const UNTIL: &str = "until";
-    /// In a shard: until when somebody may want to know who comes and goes.
+    /// In a shard: the time at which the last watcher has gone.
     pub(in super::super) const WATCHED: &str = "watched";
     /// In a shard: when an announcement is due.
     pub(in super::super) const DUE: &str = "due";
@@ -85,7 +85,7 @@ use attribute::{
     MEMBERS, MOVED_AT, MS, RECEIPT, SENT, SEQ, SHARD, SHARDS, UNTIL, USER,
 };
 
-/// What the partitions of channels begin with.
+/// The beginning of channels' partition keys.
 pub(super) const CHANNEL: &str = "CH#";
 
 pub(super) fn channel_key(channel: &Channel) -> String {
@@ -102,7 +102,7 @@ pub fn shard_key(channel: &Channel, shard: Shard) -> String {
     format!("MB#{channel}#{shard}")
 }
 
-/// The partition of who watches a channel, and of what they were told.
+/// The partition of a channel's watchers and its last announcement.
 pub(super) fn presence_key(channel: &Channel) -> String {
     format!("PR#{channel}")
 }
@@ -115,7 +115,7 @@ pub(super) fn connection_key(id: &ConnectionId) -> String {
     format!("CN#{id}")
 }
 
-/// A sequence as a sort key: as many digits as the largest has, so that the order of texts is the order of numbers.
+/// A sequence as a sort key, with leading zeros, so that texts sort as numbers do.
 pub(super) fn seq_key(seq: Seq) -> String {
     format!("{:020}", seq.0)
 }
@@ -152,7 +152,7 @@ pub(super) fn read_number<N: std::str::FromStr>(item: &Item, name: &str) -> Port
         .ok_or_else(|| missing(name))
 }
 
-/// DynamoDB deletes expired rows within days, so every read asks. A row without an end doesn't end.
+/// DynamoDB deletes expired rows only within days, so every read checks. A row without `ttl` never expires.
 pub(super) fn is_expired(item: &Item, now: Timestamp) -> bool {
     read_number::<u64>(item, TTL).is_ok_and(|ttl| ttl.saturating_mul(1_000) <= now.0)
 }
@@ -289,7 +289,7 @@ pub(super) fn receipts_key(channel: &Channel) -> String {
     format!("RC#{channel}")
 }
 
-/// The two ids hold no slash, so that this is the same only for the same sender and message.
+/// Neither id may have a slash, so the key is unique to a sender and message.
 pub(super) fn receipt_key(from: &UserId, id: &MessageId) -> String {
     format!("{from}/{id}")
 }

@@ -52,7 +52,7 @@ pub(super) const DELIVER_TIMEOUT_SECONDS: Number = Number {
     name: "deliverTimeoutSeconds",
     range: 1..=120,
     default: 60,
-    meaning: "seconds that `deliver` may take with a batch; six times as long, a batch whose function was killed waits for the next try",
+    meaning: "seconds that `deliver` and `announce` may take with a batch; six times as long, a batch whose function was killed waits for the next try",
 };
 pub(super) const MEMORY_MB: Number = Number {
     name: "memoryMb",
