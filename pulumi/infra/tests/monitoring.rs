@@ -131,7 +131,7 @@ fn the_bill_is_what_the_prices_say() {
     assert_eq!(row("minutes")[0]["expression"], "(FILL(m1, 0)) * 0.25 / 1000000");
     let lambda = text(&row("lambda")[0]["expression"]);
     assert!(
-        lambda.contains(") * 256 + (FILL(m7, 0) + FILL(m8, 0)) * 1769) / 1024 / 1000) * 0.0000133334 +"),
+        lambda.contains(") * 256 + (FILL(m8, 0) + FILL(m9, 0)) * 1769) / 1024 / 1000) * 0.0000133334 +"),
         "{lambda}"
     );
     assert_eq!(row("total")[0]["expression"], "SUM([messages, minutes, lambda, table, queue, states])");

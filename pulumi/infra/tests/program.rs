@@ -461,20 +461,28 @@ fn the_compiler_refuses_a_bad_value_with_its_key_and_prints_no_program() {
     );
 }
 
-/// Runs the compiler's check on a file of this name with this content.
-fn check_file(name: &str, content: &str) -> Output {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+/// Runs the compiler's check on a file with this content, in a folder of this name.
+fn check_file(folder: &str, name: &str, content: &str) -> Output {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join(name);
     std::fs::write(&file, content).unwrap();
     Command::new(env!("CARGO_BIN_EXE_hubbub-infra")).env_clear().arg("--check").arg(file).output().unwrap()
 }
 
 #[test]
-fn a_held_program_is_the_one_that_is_printed() {
+fn check_tells_files_that_are_out_of_date() {
     let printed = String::from_utf8(compile(None).stdout).unwrap();
-    assert!(check_file("same.json", &printed).status.success());
-    let other = check_file("other.json", &printed.replace("256", "257"));
-    assert_eq!(other.status.code(), Some(1));
-    assert!(String::from_utf8(other.stderr).unwrap().contains("write it anew"));
+    assert!(check_file("same", "Main.json", &printed).status.success());
+    assert!(check_file("same", "stack.json", &hubbub_infra::stack::json().unwrap()).status.success());
+    let refusal = |name, content: &str| {
+        let output = check_file("other", name, content);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refusal("Main.json", &printed.replace("256", "257")).contains("cargo run -q -p hubbub-infra >"));
+    assert!(refusal("stack.json", "{}").contains("cargo run -q -p hubbub-infra -- --stack >"));
+    assert!(refusal("notes.txt", "").contains("is not made by this program"));
 }
 
 #[test]
