@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
+FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "announce", "plan-broadcast", "deliver-page")
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ _BY_LAMBDA = [
         for action in ("logs:CreateLogStream", "logs:PutLogEvents")
     ),
     *(
-        Reason("deliver", action, f"*:hubbub-local-{queue}.fifo", "Lambda takes messages off the queue in its name")
-        for queue in ("publish", "presence")
+        Reason(function, action, f"*:hubbub-local-{queue}.fifo", "Lambda takes messages off the queue in its name")
+        for function, queue in (("deliver", "publish"), ("announce", "presence"))
         for action in ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
     ),
 ]

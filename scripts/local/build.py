@@ -1,4 +1,4 @@
-"""Builds the functions and packs each into a zip, as Lambda takes them; and renders the Pulumi program."""
+"""Builds the functions and packs them into a zip, as Lambda takes it; and renders the Pulumi program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ ZIPS = ROOT / "target" / "lambda"
 # What the Pulumi program takes on the local stack. What `scripts/package` makes is beside it, by architecture.
 LOCAL_ZIPS = ZIPS / "local"
 
-FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
+# The lists that the Pulumi program makes for other languages.
+_STACK = json.loads((PULUMI / "stack.json").read_text())
+# The binary of all functions, and its zip.
+BINARY, ZIP = _STACK["binary"], _STACK["zip"]
 PROGRAM = "hubbub-infra"
 
 # With these, a build of some binaries compiles what a build of everything would, and no more (docs/adr/0010).
@@ -64,7 +67,7 @@ def build_binaries(quiet: bool, others: Sequence[str] = ()) -> dict[str, Path]:
     Raises:
         LocalError: cargo fails, or a binary is missing.
     """
-    wanted = (*FUNCTIONS, PROGRAM, *others)
+    wanted = (BINARY, PROGRAM, *others)
     binaries: dict[str, Path] = {}
     for message in _cargo_build([*_UNIFIED, *(f"--bin={name}" for name in wanted)], quiet):
         if message.get("executable") and "bin" in message["target"]["kind"]:
@@ -88,26 +91,25 @@ def _cargo_build(arguments: list[str], quiet: bool) -> list[dict[str, Any]]:
     return [json.loads(line) for line in cargo.stdout.splitlines() if line.startswith(b"{")]
 
 
-def pack_functions(binaries: Mapping[str, Path]) -> int:
-    """Packs each function whose binary has changed; returns how many had."""
+def pack_functions(binaries: Mapping[str, Path]) -> bool:
+    """Packs the functions' binary if it has changed; returns whether it had."""
     LOCAL_ZIPS.mkdir(parents=True, exist_ok=True)
-    return sum(pack(binaries[function], LOCAL_ZIPS / f"{function}.zip") for function in FUNCTIONS)
+    return pack(binaries[BINARY], LOCAL_ZIPS / ZIP)
 
 
 def take_packaged(folder: Path, local: Path = LOCAL_ZIPS) -> None:
-    """Takes the zips that are deployed from a folder in the place of the local stack's own.
+    """Takes the zip that is deployed from a folder in the place of the local stack's own.
 
     Raises:
-        LocalError: one of them isn't there.
+        LocalError: it isn't there.
     """
     local.mkdir(parents=True, exist_ok=True)
-    for function in FUNCTIONS:
-        zipped, unfinished = folder / f"{function}.zip", local / f"{function}.{os.getpid()}"
-        try:
-            shutil.copyfile(zipped, unfinished)
-        except FileNotFoundError as error:
-            raise LocalError(f"`{zipped}` isn't there; run `scripts/package --architecture {folder.name}` first") from error
-        unfinished.replace(local / f"{function}.zip")
+    zipped, unfinished = folder / ZIP, local / f"{ZIP}.{os.getpid()}"
+    try:
+        shutil.copyfile(zipped, unfinished)
+    except FileNotFoundError as error:
+        raise LocalError(f"`{zipped}` isn't there; run `scripts/package --architecture {folder.name}` first") from error
+    unfinished.replace(local / ZIP)
 
 
 def pack(binary: Path, zipped: Path) -> bool:

@@ -37,18 +37,20 @@ pub enum Function {
     Disconnect,
     Receive,
     Deliver,
+    Announce,
     PlanBroadcast,
     DeliverPage,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Authorize,
         Self::Connect,
         Self::Disconnect,
         Self::Receive,
         Self::Deliver,
+        Self::Announce,
         Self::PlanBroadcast,
         Self::DeliverPage,
     ];
@@ -62,6 +64,7 @@ impl Function {
             Self::Disconnect => "disconnect",
             Self::Receive => "receive",
             Self::Deliver => "deliver",
+            Self::Announce => "announce",
             Self::PlanBroadcast => "plan-broadcast",
             Self::DeliverPage => "deliver-page",
         }

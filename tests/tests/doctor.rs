@@ -115,11 +115,14 @@ async fn a_wrong_callback_url_is_named_with_the_right_one() {
 async fn a_queue_that_nobody_reads_is_found() {
     let (stack, _turn) = take_stack().await;
     let Outputs { publish_queue_url, presence_queue_url, .. } = &stack.outputs;
-    for (url, check) in [(publish_queue_url, "event source mapping"), (presence_queue_url, "presence mapping")] {
-        let mapping = faults::unmap(&stack, Function::Deliver, url).await.unwrap();
+    for (function, url, check) in [
+        (Function::Deliver, publish_queue_url, "event source mapping"),
+        (Function::Announce, presence_queue_url, "presence mapping"),
+    ] {
+        let mapping = faults::unmap(&stack, function, url).await.unwrap();
         let findings = examine(&stack, "10");
-        faults::map(&stack, Function::Deliver, &mapping).await.unwrap();
-        check_fault(&findings, check, &["there is none", "-deliver`", "pulumi up"]);
+        faults::map(&stack, function, &mapping).await.unwrap();
+        check_fault(&findings, check, &["there is none", &format!("-{function}`"), "pulumi up"]);
     }
     check_green(&stack);
 }

@@ -1,7 +1,7 @@
-//! Looking after the dead-letter queue, for operators.
+//! Listing, redriving and dropping dead letters, for operators.
 //!
-//! SQS shows messages only by receiving them. They are held for a while, out of everybody else's sight, and given back when they have
-//! been looked at. What is moved is sent first and deleted second, so that a letter may be in two places, but never in none.
+//! SQS shows messages only by receiving them, which hides them from other readers for a while. They are given back when they have been looked at.
+//! A letter is moved by a send and then a delete, so that it may be in two places for a moment, but never in none.
 
 use std::collections::HashMap;
 
@@ -13,29 +13,29 @@ use hubbub_core::time::Timestamp;
 
 use crate::error::{malformed, port_error};
 
-/// How long letters are held, in seconds: long enough for a person to answer a question.
+/// How long letters are held, in seconds. It is enough for an operator to answer a question.
 const HOLD_SECONDS: i32 = 120;
-/// The most that SQS gives at once.
+/// The most messages that SQS gives at once.
 const BATCH: i32 = 10;
-/// The reason of a letter that the queue itself gave up.
+/// The reason of a letter that SQS moved after too many receives.
 const RECEIVE_LIMIT: &str = "receive_limit";
 
 /// A dead letter that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldLetter {
-    /// SQS's id of it.
+    /// SQS's message id.
     pub id: String,
-    /// The message group, which is the channel if the sender did as it should.
+    /// The message group. It is the channel, unless the sender made a mistake.
     pub group: String,
-    /// The message, as it came.
+    /// The body, unchanged.
     pub body: String,
-    /// Why it is here.
+    /// A code that says why it is here.
     pub reason: String,
-    /// The same in a sentence.
+    /// The reason in a sentence.
     pub detail: String,
     /// The ARN of the queue that it came from.
     pub source: String,
-    /// When it was first taken by a queue, as far as is known.
+    /// When SQS first took it, as far as is known.
     pub first_seen: Timestamp,
     receipt_handle: String,
 }
@@ -49,16 +49,15 @@ pub struct DeadLetterOffice {
 }
 
 impl DeadLetterOffice {
-    /// The office of these two queues.
     #[must_use]
     pub const fn new(client: Client, dead_letter_queue_url: String, publish_queue_url: String) -> Self {
         Self { client, dead_letter_queue_url, publish_queue_url }
     }
 
-    /// Takes hold of all letters that nobody else holds, in the queue's order.
+    /// Holds all letters that nobody else holds, in the queue's order.
     ///
     /// # Errors
-    /// When the queue can't be read; what was taken by then comes back by itself after two minutes.
+    /// When the queue can't be read. Letters that are held by then are visible again after two minutes.
     pub async fn hold_all(&self) -> PortResult<Vec<HeldLetter>> {
         let mut letters = Vec::new();
         loop {
@@ -86,7 +85,7 @@ impl DeadLetterOffice {
     /// Gives letters back, so that others see them at once.
     ///
     /// # Errors
-    /// When the queue can't be reached; the letters come back by themselves after two minutes.
+    /// When the queue can't be reached. The letters are visible again after two minutes.
     pub async fn release(&self, letters: &[HeldLetter]) -> PortResult<()> {
         for letter in letters {
             self.client
@@ -101,11 +100,11 @@ impl DeadLetterOffice {
         Ok(())
     }
 
-    /// Puts a letter back on the publish queue, as it came. `deliver` looks through the whole log before it appends it, so a letter that
-    /// is there already isn't there twice.
+    /// Puts a letter back on the publish queue, unchanged. `deliver` looks through the whole log before it appends it, so that it is never
+    /// appended twice.
     ///
     /// # Errors
-    /// When a queue can't be reached. The letter is then still here, and perhaps on the publish queue as well.
+    /// When a queue can't be reached. The letter is then still a dead letter, and perhaps on the publish queue as well.
     pub async fn redrive(&self, letter: &HeldLetter) -> PortResult<()> {
         let redriven = MessageAttributeValue::builder()
             .data_type("String")
@@ -141,7 +140,7 @@ impl DeadLetterOffice {
     }
 }
 
-/// What the queue itself gave up bears none of Hubbub's attributes, but SQS's own.
+/// A letter that SQS moved itself has SQS's attributes, and none of Hubbub's.
 fn read(message: Message) -> PortResult<HeldLetter> {
     let missing = |name: &str| malformed("sqs:ReceiveMessage", format!("a message has no `{name}`"));
     let own: HashMap<String, MessageAttributeValue> = message.message_attributes.unwrap_or_default();
@@ -155,7 +154,7 @@ fn read(message: Message) -> PortResult<HeldLetter> {
         body: message.body.unwrap_or_default(),
         reason: own(dead_letter::REASON).unwrap_or_else(|| RECEIVE_LIMIT.to_owned()),
         detail: own(dead_letter::DETAIL)
-            .unwrap_or_else(|| "it was received as often as the queue allows, and never delivered".to_owned()),
+            .unwrap_or_else(|| "it was received as often as the queue allows, and not delivered".to_owned()),
         source: own(dead_letter::SOURCE)
             .or_else(|| system(MessageSystemAttributeName::DeadLetterQueueSourceArn))
             .unwrap_or_default(),

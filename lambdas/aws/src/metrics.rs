@@ -1,7 +1,7 @@
-//! Metrics by CloudWatch's embedded metric format: a line in the function's log, of which CloudWatch makes values.
+//! Metrics in CloudWatch's embedded metric format: a line in the function's log, from which CloudWatch takes the values.
 //!
-//! No call and no permission is needed for it. An invocation writes one line at most, whatever it has recorded, because lines are paid for by the
-//! byte. The line is a JSON object and nothing else, beside those that `tracing` writes (docs.aws.amazon.com/AmazonCloudWatch, "Specification:
+//! This needs no call and no permission. An invocation writes one line at most, because CloudWatch charges for lines by the byte. The line is a
+//! JSON object and nothing else, and stands among the lines of `tracing` (docs.aws.amazon.com/AmazonCloudWatch, "Specification:
 //! Embedded metric format").
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::system::System;
 
-/// The machine's clock and randomness, and a meter that is read when an invocation ends. Clones share the meter.
+/// The host's clock and randomness, and a meter that is read when an invocation ends. Clones share the meter.
 #[derive(Clone, Debug)]
 pub struct Metered {
     function: &'static str,
@@ -25,13 +25,12 @@ pub struct Metered {
 }
 
 impl Metered {
-    /// The meter of a function in a stack.
     #[must_use]
     pub fn new(function: &'static str, stack: impl Into<Arc<str>>) -> Self {
         Self { function, stack: stack.into(), measurements: Arc::default() }
     }
 
-    /// Writes what was recorded since the last report to the function's log, and forgets it.
+    /// Writes the measurements since the last report to the function's log.
     pub fn report(&self) {
         let line = self.take().map(|measurements| self.line(&measurements, self.now()));
         let written = line.map_or(Ok(()), |line| writeln!(io::stdout().lock(), "{}", line?));
@@ -40,7 +39,7 @@ impl Metered {
         }
     }
 
-    /// What was recorded, if anything was.
+    /// The measurements since the last report, if there are any.
     fn take(&self) -> Option<Measurements> {
         let mut measurements = self.measurements.lock().unwrap_or_else(PoisonError::into_inner);
         Some(mem::take(&mut *measurements)).filter(|measurements| !measurements.is_empty())
@@ -167,7 +166,7 @@ mod tests {
         assert!((1..=255).contains(&name.len()) && name.is_ascii(), "{name}");
     }
 
-    /// The specification's rules and its JSON schema's, written down.
+    /// The rules of the specification and of its JSON schema.
     fn check(line: &str) {
         assert!(!line.contains('\n') && line.len() < 256 * 1_024);
         let root: Value = serde_json::from_str(line).unwrap();
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_follows_the_specification() {
+    fn line_follows_the_specification() {
         for metric in ALL {
             check(&line(|meter| meter.record(metric, u64::MAX)));
         }
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_stack_the_function_the_values_and_nothing_else() {
+    fn line_has_the_stack_the_function_and_the_values() {
         let line = line(|meter| {
             meter.record(DELIVERED, 2);
             meter.record(DELIVERED, 3);
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_recorded_nothing_writes_nothing_and_what_is_reported_is_forgotten() {
+    fn nothing_is_reported_twice_and_no_line_is_empty() {
         let meter = Metered::new("deliver", "prod");
         assert_eq!(meter.take(), None);
         meter.record(DELIVERED, 0);

@@ -1,4 +1,4 @@
-//! The publish queue, the dead-letter queue and the queue of announcements, all FIFO, on SQS.
+//! The publish queue, the dead-letter queue and the presence queue, all FIFO, on SQS.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -11,7 +11,6 @@ use hubbub_core::time::Timestamp;
 
 use crate::error::{malformed, port_error};
 
-/// The publish queue.
 #[derive(Clone, Debug)]
 pub struct SqsPublishQueue {
     client: Client,
@@ -19,7 +18,6 @@ pub struct SqsPublishQueue {
 }
 
 impl SqsPublishQueue {
-    /// The queue at this URL.
     #[must_use]
     pub const fn new(client: Client, url: String) -> Self {
         Self { client, url }
@@ -58,7 +56,7 @@ impl PublishQueue for SqsPublishQueue {
     }
 }
 
-/// The queue that announcements of who comes and goes are asked for on. It delays what it is sent.
+/// The presence queue, which delays its messages.
 #[derive(Clone, Debug)]
 pub struct SqsAnnouncements {
     client: Client,
@@ -66,18 +64,17 @@ pub struct SqsAnnouncements {
 }
 
 impl SqsAnnouncements {
-    /// The queue at this URL.
     #[must_use]
     pub const fn new(client: Client, url: String) -> Self {
         Self { client, url }
     }
 
-    /// Asks for a channel's announcement. The same moment within five minutes is the same request.
+    /// Asks for a channel's announcement. A second request with the same `due` within five minutes is dropped.
     ///
     /// # Errors
     /// When SQS doesn't take it.
     pub async fn send(&self, channel: &Channel, due: Timestamp) -> PortResult<()> {
-        // The group says it all, and a body must not be empty.
+        // `announce` needs the channel only, and a body must not be empty.
         self.client
             .send_message()
             .queue_url(&self.url)
@@ -91,7 +88,6 @@ impl SqsAnnouncements {
     }
 }
 
-/// The dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct SqsDeadLetters {
     client: Client,
@@ -99,7 +95,6 @@ pub struct SqsDeadLetters {
 }
 
 impl SqsDeadLetters {
-    /// The queue at this URL.
     #[must_use]
     pub const fn new(client: Client, url: String) -> Self {
         Self { client, url }

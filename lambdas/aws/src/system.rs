@@ -1,4 +1,4 @@
-//! The machine's time, and ids that were never used before.
+//! The host's clock, and fresh ids.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use hubbub_core::ports::{Clock, Ids};
 use hubbub_core::time::Timestamp;
 use ulid::Ulid;
 
-/// The machine's clock and randomness.
+/// The host's clock and randomness.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 

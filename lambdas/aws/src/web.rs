@@ -26,10 +26,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// The document at a URL.
-    ///
     /// # Errors
-    /// When that is neither `https://…` nor `http://` to this machine, or the machine has no certificates to believe.
+    /// When the URL is neither `https://…` nor `http://` to this host, or the host has no certificates to trust.
     pub fn new(url: &str) -> PortResult<Self> {
         let url: Uri = url.parse().map_err(|_| failure(&url, "it is not a URL", false))?;
         let is_here = matches!(url.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
@@ -47,10 +45,10 @@ impl Document {
         Ok(Self { url, client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
-    /// What it says now.
+    /// Reads the document.
     ///
     /// # Errors
-    /// When it doesn't come in time, is too large, isn't text, or its server says anything but 200.
+    /// When the answer is late, too large, not text, or not a 200.
     pub async fn fetch(&self) -> PortResult<String> {
         match timeout(TIMEOUT, self.get()).await {
             Ok(fetched) => fetched,

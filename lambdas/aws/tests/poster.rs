@@ -15,7 +15,7 @@ use hubbub_core::rate::Rate;
 use hubbub_gateway::{Counters, Gateway, Latency, Quota, Settings};
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes on a machine that is busy with other things.
+/// Longer than anything here takes on a busy host.
 const LONG: Duration = Duration::from_secs(60);
 
 fn settings() -> PosterSettings {
@@ -40,13 +40,13 @@ fn many(count: usize) -> Vec<ConnectionId> {
     (0..count).map(|number| ConnectionId::new(format!("c{number}="))).collect()
 }
 
-/// Posts a frame to each, none of which goes wrong.
+/// Posts a frame to each connection, and all are delivered.
 async fn deliver(poster: &ConnectionsPoster, connections: &[ConnectionId]) {
     let outcomes = poster.post(&[frame(1)], connections).await;
     assert_eq!(outcomes, vec![Delivered; connections.len()]);
 }
 
-/// Waits until the gateway has seen what is wanted.
+/// Waits until the gateway's counters are as wanted.
 async fn until(gateway: &Gateway, wanted: impl Fn(&Counters) -> bool) {
     let seen = timeout(LONG, async {
         while !wanted(&gateway.counters()) {
@@ -77,7 +77,7 @@ async fn each_connection_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn frames_of_a_connection_arrive_in_their_order_even_when_one_is_tried_again() {
+async fn frames_arrive_in_order_even_when_one_is_tried_again() {
     let gateway = Gateway::start(Settings { keep_bodies: true, ..Settings::default() }).unwrap();
     let frames = [frame(1), frame(2), frame(3)];
     let names = ["a=", "broken-once-1", "throttled-once-1", "cut-once-1", "b/ +c"];
@@ -89,7 +89,7 @@ async fn frames_of_a_connection_arrive_in_their_order_even_when_one_is_tried_aga
 }
 
 #[tokio::test]
-async fn later_frames_are_not_tried_when_an_earlier_one_failed() {
+async fn frames_after_a_failed_one_are_not_posted() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let outcomes = poster(&gateway, settings()).post(&[frame(1), frame(2)], &ids(&["gone-1"])).await;
     assert_eq!(outcomes, [Gone]);
@@ -109,7 +109,7 @@ async fn only_the_connection_that_failed_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_never_answers_holds_up_nobody() {
+async fn connection_that_never_answers_holds_up_nobody() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let poster = poster(&gateway, PosterSettings { concurrency: 2, ..settings() });
     let mut connections = ids(&["hang-1"]);
@@ -123,7 +123,7 @@ async fn a_connection_that_never_answers_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn no_more_posts_are_under_way_than_allowed_and_each_has_its_connection() {
+async fn concurrency_limits_posts_and_connections() {
     let latency = Latency { median: Duration::from_millis(5), p99: Duration::from_millis(10) };
     let gateway = Gateway::start(Settings { latency: Some(latency), ..Settings::default() }).unwrap();
     let poster = poster(&gateway, PosterSettings { concurrency: 7, ..settings() });
@@ -137,7 +137,7 @@ async fn no_more_posts_are_under_way_than_allowed_and_each_has_its_connection() 
 }
 
 #[tokio::test]
-async fn connections_that_were_closed_while_idle_are_replaced() {
+async fn connections_closed_while_idle_are_replaced() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let poster = poster(&gateway, settings());
     deliver(&poster, &many(100)).await;
@@ -148,7 +148,7 @@ async fn connections_that_were_closed_while_idle_are_replaced() {
 }
 
 #[tokio::test]
-async fn connections_that_end_after_an_answer_are_replaced() {
+async fn connections_closed_after_an_answer_are_replaced() {
     let gateway = Gateway::start(Settings { posts_per_connection: Some(3), ..Settings::default() }).unwrap();
     deliver(&poster(&gateway, settings()), &many(100)).await;
     let counters = gateway.counters();
@@ -176,7 +176,7 @@ async fn posts_over_the_quota_are_tried_again() {
 }
 
 #[tokio::test]
-async fn what_does_not_wait_is_tried_once_and_left_out_above_the_rate() {
+async fn try_post_tries_once_and_leaves_out_above_the_rate() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     // A burst of ten, and no more within the test's time.
     let rate = Some(Rate { per_second: 1, burst: 10 });
@@ -199,7 +199,7 @@ async fn what_does_not_wait_is_tried_once_and_left_out_above_the_rate() {
 }
 
 #[tokio::test]
-async fn a_frame_over_the_gateways_limit_fails_without_another_try() {
+async fn frame_over_the_gateways_limit_is_tried_once() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let frame = Frame { text: "x".repeat(128 * 1024 + 1), last: Seq(1) };
     assert_eq!(poster(&gateway, settings()).post(&[frame], &ids(&["a="])).await, [Failed]);
@@ -208,7 +208,7 @@ async fn a_frame_over_the_gateways_limit_fails_without_another_try() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_not_there_fails_every_post() {
+async fn missing_gateway_fails_every_post() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let poster = poster(&gateway, settings());
     drop(gateway);
@@ -216,7 +216,7 @@ async fn a_gateway_that_is_not_there_fails_every_post() {
 }
 
 #[tokio::test]
-async fn posts_by_tls_go_to_whom_the_certificate_names_and_to_nobody_else() {
+async fn tls_trusts_only_the_given_authority() {
     let start = || Gateway::start(Settings { tls: true, ..Settings::default() }).unwrap();
     let (gateway, other) = (start(), start());
     let trust = |gateway: &Gateway| Trust::Only(gateway.authority().unwrap().to_owned());
@@ -227,7 +227,7 @@ async fn posts_by_tls_go_to_whom_the_certificate_names_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn no_connections_and_no_frames_are_no_work() {
+async fn no_frames_or_no_connections_send_nothing() {
     let gateway = Gateway::start(Settings::default()).unwrap();
     let poster = poster(&gateway, settings());
     assert_eq!(poster.post(&[frame(1)], &[]).await, []);

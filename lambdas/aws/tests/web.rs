@@ -1,4 +1,4 @@
-//! Documents come over a real socket, and what isn't one is an error that says why.
+//! Documents are fetched over a real socket, and an error says what is wrong with an answer.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,7 +10,7 @@ use hubbub_core::ports::PortError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// What a server says that gives every request this answer, and then closes.
+/// Fetches a document from a server that gives this answer and closes the connection.
 async fn fetch_from(answer: Vec<u8>) -> Result<String, PortError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/keys.json", listener.local_addr().unwrap());
@@ -37,14 +37,14 @@ async fn check_fails(answer: Vec<u8>, why: &str) {
 }
 
 #[tokio::test]
-async fn a_document_is_what_its_server_says() {
+async fn document_is_the_body_of_the_answer() {
     assert_eq!(fetch_from(answer("200 OK", br#"{"keys":[]}"#)).await.unwrap(), r#"{"keys":[]}"#);
 }
 
 #[tokio::test]
-async fn what_is_not_a_document_is_an_error_that_may_pass() {
+async fn bad_answer_is_a_retryable_error() {
     check_fails(answer("404 Not Found", b"{}"), "404").await;
-    // Where it points to was not asked for by the operator.
+    // The operator did not ask for the address that a redirect names.
     check_fails(answer("302 Found\r\nlocation: http://127.0.0.1/", b""), "302").await;
     check_fails(answer("200 OK", &vec![b' '; 256 * 1_024 + 1]), "limit").await;
     check_fails(answer("200 OK", &[0xff, 0xfe]), "utf-8").await;
@@ -53,7 +53,7 @@ async fn what_is_not_a_document_is_an_error_that_may_pass() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_not_waited_for() {
+async fn fetch_gives_up_on_a_silent_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let error = Document::new(&url).unwrap().fetch().await.unwrap_err();
@@ -61,7 +61,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 }
 
 #[test]
-fn keys_come_by_tls_or_from_this_machine() {
+fn urls_are_https_or_on_this_host() {
     for url in ["http://example.com/keys", "ftp://example.com", "example.com", "http://127.0.0.1.example.com", "\u{1}"]
     {
         assert!(Document::new(url).is_err(), "{url}");

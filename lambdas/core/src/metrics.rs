@@ -102,7 +102,7 @@ pub const POSTS: Metric = Metric {
     name: "Posts",
     unit: Unit::Count,
     meaning: "frames times the members that they were posted to, receipts, presence and signals: what uses up `callbackRps`, but for tries that are repeated",
-    functions: &["deliver", "deliver-page", "plan-broadcast", "receive"],
+    functions: &["announce", "deliver", "deliver-page", "plan-broadcast", "receive"],
 };
 /// How long rounds take.
 pub const ROUND_TIME: Metric = Metric {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hubbub_core::names::routes;
 use sha2::{Digest, Sha256};
 
-use crate::functions::Function;
+use crate::functions::{Function, InProgram};
 use crate::model::{Name, Program, Resource, Text, Value};
 use crate::settings::Settings;
 use crate::{ProgramError, names};
@@ -137,7 +137,7 @@ fn of_api(kind: &'static str) -> Resource {
 }
 
 fn integration_name(function: Function) -> Name {
-    function.name().with("Integration")
+    function.resource().with("Integration")
 }
 
 /// The resources in the deployment's snapshot.
@@ -147,7 +147,7 @@ fn deployed_parts() -> Vec<(Name, Resource)> {
         let integration = of_api("aws:apigatewayv2:Integration")
             .with("integrationType", "AWS_PROXY")
             .with("integrationMethod", "POST")
-            .with("integrationUri", function.name().get("invokeArn"));
+            .with("integrationUri", function.resource().get("invokeArn"));
         parts.push((integration_name(function), integration));
     }
     for route in Route::all() {
@@ -174,7 +174,7 @@ fn authorizer() -> Resource {
     of_api("aws:apigatewayv2:Authorizer")
         .with("name", names::of_stack("authorizer"))
         .with("authorizerType", "REQUEST")
-        .with("authorizerUri", Function::Authorize.name().get("invokeArn"))
+        .with("authorizerUri", Function::Authorize.resource().get("invokeArn"))
         .with("identitySources", Value::List(Vec::new()))
 }
 
@@ -192,10 +192,10 @@ fn declare_permissions(program: &mut Program) {
     let mut permit = |function: Function, source: Text| {
         let permission = Resource::new("aws:lambda:Permission")
             .with("action", "lambda:InvokeFunction")
-            .with("function", function.name().get("name"))
+            .with("function", function.resource().get("name"))
             .with("principal", "apigateway.amazonaws.com")
             .with("sourceArn", source);
-        program.add(&function.name().with("Permission"), permission);
+        program.add(&function.resource().with("Permission"), permission);
     };
     permit(Function::Authorize, authorizer);
     for function in ROUTED {

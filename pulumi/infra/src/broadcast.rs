@@ -2,7 +2,7 @@
 
 use hubbub_statemachines::{Arns, Piece, RenderError, broadcast_pieces};
 
-use crate::functions::Function;
+use crate::functions::{Function, InProgram};
 use crate::model::{Name, Program, Resource, Text, Value};
 use crate::settings::Settings;
 use crate::{names, policies};
@@ -41,8 +41,8 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), RenderE
 /// As [`declare`].
 pub fn definition() -> Result<Text, RenderError> {
     let pieces = broadcast_pieces(&Arns {
-        plan_broadcast: Function::PlanBroadcast.name().get("arn"),
-        deliver_page: Function::DeliverPage.name().get("arn"),
+        plan_broadcast: Function::PlanBroadcast.resource().get("arn"),
+        deliver_page: Function::DeliverPage.resource().get("arn"),
     })?;
     Ok(pieces.into_iter().fold(Text::default(), |definition, piece| match piece {
         Piece::Text(text) => definition.then(text),

@@ -4,7 +4,7 @@ use hubbub_core::metrics::{Metric, NAMESPACE, STACK};
 
 use crate::api::API;
 use crate::broadcast::BROADCAST;
-use crate::functions::Function;
+use crate::functions::{Function, InProgram};
 use crate::model::{Name, Text, Value};
 use crate::names;
 use crate::table::TABLE;
@@ -33,7 +33,7 @@ impl Series {
     /// Lambda's metric of a function.
     #[must_use]
     pub fn of_function(function: Function, name: &'static str) -> Self {
-        Self { namespace: "AWS/Lambda", name, dimension: ("FunctionName", function.name().get("name").into()) }
+        Self { namespace: "AWS/Lambda", name, dimension: ("FunctionName", function.resource().get("name").into()) }
     }
 
     /// Step Functions' metric of the broadcasts.

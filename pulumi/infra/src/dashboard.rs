@@ -7,7 +7,7 @@ use hubbub_core::metrics::{
 };
 
 use crate::cloudwatch::Series;
-use crate::functions::Function;
+use crate::functions::{Function, InProgram};
 use crate::model::{Name, Program, Resource, Value};
 use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
 use crate::settings::{Architecture, Settings};
@@ -115,7 +115,7 @@ fn is_it_working(settings: &Settings) -> Vec<Widget> {
     let waiting = "ApproximateNumberOfMessagesVisible";
     let mut errors: Vec<Value> = Function::ALL
         .into_iter()
-        .map(|function| Series::of_function(function, "Errors").row(vec![label(function.crate_name())]))
+        .map(|function| Series::of_function(function, "Errors").row(vec![label(function.name())]))
         .collect();
     errors.push(Series::of_broadcasts("ExecutionsFailed").row(vec![label("failed executions")]));
     vec![
@@ -153,7 +153,7 @@ fn how_fast(settings: &Settings) -> Vec<Widget> {
     let limit = |name: &'static str, value: u64| Value::map([label(name), ("value", value.into())]);
     let limits = [limit("callbackRps", budget), limit("alarm", budget * alarms::BUDGET_PERCENT / 100)];
     let throttles = Function::ALL.into_iter().map(|function| {
-        Series::of_function(function, "Throttles").row(vec![label(function.crate_name()), ("yAxis", "right".into())])
+        Series::of_function(function, "Throttles").row(vec![label(function.name()), ("yAxis", "right".into())])
     });
     vec![
         Widget::lines("From the queue to all members, ms", 6, MINUTE, percentiles(AGE)),

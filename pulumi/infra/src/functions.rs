@@ -1,11 +1,6 @@
-//! The seven functions, each with its role, its policy and its log group.
+//! The functions, each with its role, its policy and its log group. All have the same code: Lambda hands a function's handler, which is its name,
+//! to the binary.
 
-use std::iter;
-
-use hubbub_core::config::{
-    AuthorizeConfig, Config, ConnectConfig, DeliverConfig, DeliverPageConfig, DisconnectConfig, PlanBroadcastConfig,
-    ReceiveConfig,
-};
 use hubbub_core::names::env;
 use hubbub_statemachines::timeouts;
 
@@ -17,125 +12,88 @@ use crate::table::TABLE;
 use crate::tokens::TOKEN_KEY_PARAMETER;
 use crate::{ProgramError, names, policies};
 
-/// Where the functions' zips are, in [`Settings::zip_folder`], from the repository's folder.
+pub use hubbub_core::functions::Function;
+
+/// The folder of the functions' zips from the repository's. [`Settings::zip_folder`] is below it.
 pub const ZIPS: &str = "target/lambda";
 
-/// A function; [`Function::ALL`] has them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "ARCHITECTURE.md and each function's crate say what it does")]
-pub enum Function {
-    Authorize,
-    Connect,
-    Disconnect,
-    Receive,
-    Deliver,
-    PlanBroadcast,
-    DeliverPage,
+/// The binary that all functions share, in the crate `hubbub-functions`.
+pub const BINARY: &str = "functions";
+
+/// Its zip.
+pub const ZIP: &str = "functions.zip";
+
+/// The zip in one of the folders of [`ZIPS`], from the folder of `Pulumi.yaml`.
+#[must_use]
+pub fn zip(folder: &str) -> String {
+    format!("../{ZIPS}/{folder}/{ZIP}")
 }
 
-impl Function {
-    /// All functions.
-    pub const ALL: [Self; 7] = [
-        Self::Authorize,
-        Self::Connect,
-        Self::Disconnect,
-        Self::Receive,
-        Self::Deliver,
-        Self::PlanBroadcast,
-        Self::DeliverPage,
-    ];
+/// What the program has of a function.
+pub trait InProgram: Copy {
+    /// Its logical name: `planBroadcast` for `plan-broadcast`.
+    fn resource(self) -> Name;
 
-    /// The name of its crate, its binary and its zip.
-    #[must_use]
-    pub fn crate_name(self) -> &'static str {
-        match self {
-            Self::Authorize => "authorize",
-            Self::Connect => "connect",
-            Self::Disconnect => "disconnect",
-            Self::Receive => "receive",
-            Self::Deliver => "deliver",
-            Self::PlanBroadcast => "plan-broadcast",
-            Self::DeliverPage => "deliver-page",
-        }
+    /// Its role's logical name.
+    fn role_name(self) -> Name {
+        self.resource().with("Role")
     }
 
-    /// Its name in the program.
-    #[must_use]
-    pub const fn name(self) -> Name {
-        match self {
-            Self::Authorize => Name::of("authorize"),
-            Self::Connect => Name::of("connect"),
-            Self::Disconnect => Name::of("disconnect"),
-            Self::Receive => Name::of("receive"),
-            Self::Deliver => Name::of("deliver"),
-            Self::PlanBroadcast => Name::of("planBroadcast"),
-            Self::DeliverPage => Name::of("deliverPage"),
-        }
+    /// Its policy's logical name.
+    fn policy_name(self) -> Name {
+        self.resource().with("Policy")
     }
 
-    /// Its zip in one of the folders of [`ZIPS`], from the folder of `Pulumi.yaml`.
-    #[must_use]
-    pub fn zip(self, folder: &str) -> String {
-        format!("../{ZIPS}/{folder}/{}.zip", self.crate_name())
-    }
-
-    /// Its role's name in the program.
-    #[must_use]
-    pub fn role_name(self) -> Name {
-        self.name().with("Role")
-    }
-
-    /// Its policy's name in the program.
-    #[must_use]
-    pub fn policy_name(self) -> Name {
-        self.name().with("Policy")
-    }
-
-    /// Its log group's name in the program.
-    #[must_use]
-    pub fn log_group_name(self) -> Name {
-        self.name().with("Logs")
+    /// Its log group's logical name.
+    fn log_group_name(self) -> Name {
+        self.resource().with("Logs")
     }
 
     /// How long an invocation may take.
-    #[must_use]
-    pub fn timeout_seconds(self, settings: &Settings) -> u64 {
+    fn timeout_seconds(self, settings: &Settings) -> u64;
+
+    /// Its memory in MB. Lambda gives processor time by memory.
+    fn memory_mb(self, settings: &Settings) -> u64;
+
+    /// How many of it may run at once, where that is limited.
+    fn reserved_concurrency(self, settings: &Settings) -> Option<u64>;
+}
+
+impl InProgram for Function {
+    fn resource(self) -> Name {
+        let mut words = self.name().split('-');
+        let first = Name::from(words.next().unwrap_or_default().to_owned());
+        words.fold(first, |name, word| {
+            let (initial, rest) = word.split_at(1);
+            name.with(&initial.to_uppercase()).with(rest)
+        })
+    }
+
+    fn timeout_seconds(self, settings: &Settings) -> u64 {
         match self {
             Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive => 10,
-            Self::Deliver => settings.deliver_timeout_seconds,
+            Self::Deliver | Self::Announce => settings.deliver_timeout_seconds,
             Self::PlanBroadcast => timeouts::PLAN_BROADCAST_SECONDS - timeouts::MARGIN_SECONDS,
             Self::DeliverPage => timeouts::DELIVER_PAGE_SECONDS - timeouts::MARGIN_SECONDS,
         }
     }
 
-    /// Its memory in MB, by which Lambda gives processor time too.
-    #[must_use]
-    pub fn memory_mb(self, settings: &Settings) -> u64 {
+    fn memory_mb(self, settings: &Settings) -> u64 {
         match self {
             Self::Deliver | Self::DeliverPage => settings.sender_memory_mb,
-            Self::Authorize | Self::Connect | Self::Disconnect | Self::Receive | Self::PlanBroadcast => {
-                settings.memory_mb
-            }
+            // `announce` posts, but a thousand frames at most and slowly.
+            Self::Authorize
+            | Self::Connect
+            | Self::Disconnect
+            | Self::Receive
+            | Self::Announce
+            | Self::PlanBroadcast => settings.memory_mb,
         }
     }
 
-    /// How many of it may run at once, where that is limited: the senders that the callback budget has room for.
+    /// As many pages as the callback budget has room for.
     fn reserved_concurrency(self, settings: &Settings) -> Option<u64> {
         (self == Self::DeliverPage).then(|| settings.budget().page_functions().into())
-    }
-
-    /// The variables that its configuration is read from.
-    #[must_use]
-    pub fn variables(self) -> &'static [&'static str] {
-        match self {
-            Self::Authorize => AuthorizeConfig::VARIABLES,
-            Self::Connect => ConnectConfig::VARIABLES,
-            Self::Disconnect => DisconnectConfig::VARIABLES,
-            Self::Receive => ReceiveConfig::VARIABLES,
-            Self::Deliver => DeliverConfig::VARIABLES,
-            Self::PlanBroadcast => PlanBroadcastConfig::VARIABLES,
-            Self::DeliverPage => DeliverPageConfig::VARIABLES,
-        }
     }
 }
 
@@ -151,7 +109,7 @@ pub fn declare(program: &mut Program, settings: &Settings) -> Result<(), Program
 }
 
 fn declare_function(program: &mut Program, settings: &Settings, function: Function) -> Result<(), ProgramError> {
-    let name = names::of_stack(function.crate_name());
+    let name = names::of_stack(function.name());
     let log_group = Resource::new("aws:cloudwatch:LogGroup")
         .with("name", Text::from("/aws/lambda/").then(name.clone()))
         .with("retentionInDays", settings.log_days);
@@ -165,9 +123,9 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
     let mut lambda = Resource::new("aws:lambda:Function")
         .with("name", name)
         .with("runtime", "provided.al2023")
-        .with("handler", "bootstrap")
+        .with("handler", function.name())
         .with("architectures", Value::list([settings.architecture.name()]))
-        .with("code", Value::Archive(function.zip(settings.zip_folder())))
+        .with("code", Value::Archive(zip(settings.zip_folder())))
         .with("memorySize", function.memory_mb(settings))
         .with("timeout", function.timeout_seconds(settings))
         .with("role", function.role_name().get("arn"))
@@ -180,7 +138,7 @@ fn declare_function(program: &mut Program, settings: &Settings, function: Functi
     if settings.tracing {
         lambda = lambda.with("tracingConfig", Value::map([("mode", "Active")]));
     }
-    program.add(&function.name(), lambda);
+    program.add(&function.resource(), lambda);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use hubbub_core::names::outputs::{self, Stacks};
 use hubbub_core::names::table;
 use serde_json::{Value, json};
 
-use crate::functions::Function;
+use crate::functions::{BINARY, Function, InProgram, ZIP};
 use crate::{ProgramError, render, settings};
 
 /// The files, by their paths from the repository's folder, with what has to be in them.
@@ -28,8 +28,8 @@ pub fn files() -> Result<[(&'static str, String); 3], ProgramError> {
 pub fn stack() -> Value {
     let functions = Function::ALL.map(|function| {
         json!({
-            "name": function.crate_name(),
-            "resource": function.name().as_str(),
+            "name": function.name(),
+            "resource": function.resource().as_str(),
             "variables": function.variables(),
         })
     });
@@ -58,6 +58,8 @@ pub fn stack() -> Value {
         names.iter().map(|(name, text)| (camel(name), Value::from(*text))).collect::<serde_json::Map<_, _>>()
     };
     json!({
+        "binary": BINARY,
+        "zip": ZIP,
         "functions": functions,
         "outputs": outputs.collect::<Value>(),
         "settings": settings.collect::<Value>(),
@@ -87,7 +89,7 @@ fn readers(row: &Row) -> Vec<&'static str> {
     let reads = |function: &Function| {
         row.variable == hubbub_core::names::env::LOG || function.variables().contains(&row.variable)
     };
-    Function::ALL.into_iter().filter(reads).map(Function::crate_name).collect()
+    Function::ALL.into_iter().filter(reads).map(Function::name).collect()
 }
 
 fn settings_page() -> String {

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use hubbub_infra::functions::Function;
 use hubbub_infra::generated;
+use hubbub_infra::functions;
 use hubbub_infra::settings::{Architecture, Settings};
 
 const USAGE: &str = "\
@@ -60,12 +60,13 @@ fn check_zips(settings: &Settings) -> Result<(), String> {
     if settings.aws_endpoint.is_some() {
         return Ok(());
     }
-    let missing = |folder: &str| {
-        Function::ALL.into_iter().map(|function| function.zip(folder)).find(|zip| !Path::new(zip).is_file())
-    };
+    let is_there = |folder: &str| Path::new(&functions::zip(folder)).is_file();
     let wanted = settings.zip_folder();
-    let Some(zip) = missing(wanted) else { return Ok(()) };
-    let there = Architecture::ALL.into_iter().map(Architecture::name).find(|folder| missing(folder).is_none());
+    if is_there(wanted) {
+        return Ok(());
+    }
+    let zip = functions::zip(wanted);
+    let there = Architecture::ALL.into_iter().map(Architecture::name).find(|folder| is_there(folder));
     let or = there.map(|name| format!(", or `pulumi config set hubbub:architecture {name}`: those are packaged"));
     Err(format!(
         "`{zip}` is missing: the functions aren't packaged for {wanted}. Run `scripts/package --architecture {wanted}`{}",

@@ -161,6 +161,12 @@ impl Name {
     }
 }
 
+impl From<String> for Name {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
 /// The content of `${…}`; it is never escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference(String);

@@ -6,7 +6,7 @@
 use std::iter;
 
 use crate::api::API;
-use crate::functions::Function;
+use crate::functions::{Function, InProgram};
 use crate::model::{Name, Resource, Text, Value};
 use crate::names;
 use crate::queues::{DEAD_LETTER_QUEUE, PRESENCE_QUEUE, PUBLISH_QUEUE};
@@ -62,15 +62,16 @@ pub fn of_function(function: Function, settings: &Settings) -> Vec<Statement> {
         ],
         Function::Deliver => vec![
             use_table(&EVERYTHING),
-            // What Lambda does with the queues in the function's name.
             take_from(&PUBLISH_QUEUE),
-            take_from(&PRESENCE_QUEUE),
             ask_for_announcements(),
             allow(&["sqs:SendMessage"], DEAD_LETTER_QUEUE.get("arn")),
             start_broadcast(),
             post_to_connections(),
             close_connections(),
         ],
+        Function::Announce => {
+            vec![use_table(&EVERYTHING), take_from(&PRESENCE_QUEUE), ask_for_announcements(), post_to_connections()]
+        }
         Function::PlanBroadcast => vec![
             use_table(&[
                 "dynamodb:BatchGetItem",
@@ -106,7 +107,7 @@ pub fn of_broadcast(settings: &Settings) -> Vec<Statement> {
     let invoke = Statement {
         actions: vec!["lambda:InvokeFunction"],
         resources: [Function::PlanBroadcast, Function::DeliverPage]
-            .map(|function| function.name().get("arn").into())
+            .map(|function| function.resource().get("arn").into())
             .to_vec(),
     };
     let trace = settings.tracing.then(trace);
@@ -136,11 +137,12 @@ fn use_table(actions: &[&'static str]) -> Statement {
     allow(actions, TABLE.get("arn"))
 }
 
+/// Lambda takes messages off the queue in the function's name.
 fn take_from(queue: &Name) -> Statement {
     allow(&["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], queue.get("arn"))
 }
 
-/// Whoever removes members may have them announced.
+/// A function that removes members asks for an announcement of it.
 fn ask_for_announcements() -> Statement {
     allow(&["sqs:SendMessage"], PRESENCE_QUEUE.get("arn"))
 }

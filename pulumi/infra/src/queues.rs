@@ -1,9 +1,9 @@
-//! The publish queue, its dead-letter queue, the queue of presence announcements, and the mappings that invoke `deliver`.
+//! The publish queue, its dead-letter queue, the presence queue, and the mappings that feed `deliver` and `announce`.
 
 use hubbub_core::names::MAX_RECEIVES;
 use hubbub_core::presence::ANNOUNCED_AFTER;
 
-use crate::functions::Function;
+use crate::functions::{Function, InProgram};
 use crate::model::{Name, Program, Resource, Value};
 use crate::settings::Settings;
 use crate::{names, policies};
@@ -14,7 +14,7 @@ pub const PUBLISH_QUEUE: Name = Name::of("publishQueue");
 /// The queue of messages that can't be delivered.
 pub const DEAD_LETTER_QUEUE: Name = Name::of("deadLetterQueue");
 
-/// The queue on which presence announcements are asked for.
+/// The queue of rooms to announce, for `announce`.
 pub const PRESENCE_QUEUE: Name = Name::of("presenceQueue");
 
 const ANNOUNCE_MAPPING: Name = Name::of("announcePresence");
@@ -44,12 +44,13 @@ pub fn declare(program: &mut Program, settings: &Settings) {
         ("deadLetterTargetArn", Value::from(DEAD_LETTER_QUEUE.get("arn"))),
         ("maxReceiveCount", u64::from(MAX_RECEIVES).into()),
     ]);
-    let hidden = VISIBILITY_TIMEOUTS * Function::Deliver.timeout_seconds(settings);
-    let publish_queue =
-        kept("publish.fifo").with("visibilityTimeoutSeconds", hidden).with("redrivePolicy", redrive.json());
+    let hidden_from = |function: Function| VISIBILITY_TIMEOUTS * function.timeout_seconds(settings);
+    let publish_queue = kept("publish.fifo")
+        .with("visibilityTimeoutSeconds", hidden_from(Function::Deliver))
+        .with("redrivePolicy", redrive.json());
     program.add(&PUBLISH_QUEUE, publish_queue);
     let presence_queue = queue("presence.fifo", PRESENCE_RETENTION_SECONDS)
-        .with("visibilityTimeoutSeconds", hidden)
+        .with("visibilityTimeoutSeconds", hidden_from(Function::Announce))
         .with("delaySeconds", ANNOUNCED_AFTER.as_secs());
     program.add(&PRESENCE_QUEUE, presence_queue);
     for queue in [PUBLISH_QUEUE, PRESENCE_QUEUE, DEAD_LETTER_QUEUE] {
@@ -58,20 +59,20 @@ pub fn declare(program: &mut Program, settings: &Settings) {
     let what = "What a service may do that publishes: attach it to the service's role.";
     program.add(&PUBLISH_POLICY, policies::managed(names::of_stack("publish"), what, policies::of_publishers()));
     let budget = settings.budget();
-    program.add(&DELIVER_MAPPING, mapping(&PUBLISH_QUEUE, budget.deliver_functions()));
-    program.add(&ANNOUNCE_MAPPING, mapping(&PRESENCE_QUEUE, budget.announce_functions()));
+    program.add(&DELIVER_MAPPING, mapping(&PUBLISH_QUEUE, Function::Deliver, budget.deliver_functions()));
+    program.add(&ANNOUNCE_MAPPING, mapping(&PRESENCE_QUEUE, Function::Announce, budget.announce_functions()));
 }
 
-/// Invokes `deliver` with a queue's messages, at most this many functions at once.
-fn mapping(queue: &Name, functions: u32) -> Resource {
+/// Feeds a function from a queue. At most `concurrency` invocations run at once.
+fn mapping(queue: &Name, function: Function, concurrency: u32) -> Resource {
     Resource::new("aws:lambda:EventSourceMapping")
         .with("eventSourceArn", queue.get("arn"))
-        .with("functionName", Function::Deliver.name().get("arn"))
+        .with("functionName", function.resource().get("arn"))
         .with("batchSize", BATCH)
-        .with("scalingConfig", Value::map([("maximumConcurrency", u64::from(functions))]))
+        .with("scalingConfig", Value::map([("maximumConcurrency", u64::from(concurrency))]))
         .with("functionResponseTypes", Value::list(["ReportBatchItemFailures"]))
         // Lambda refuses the mapping of a function that may not yet read the queue.
-        .after(&Function::Deliver.policy_name())
+        .after(&function.policy_name())
 }
 
 /// A FIFO queue with throughput and deduplication by message group, which is the channel. It is encrypted with SQS's own key, which costs

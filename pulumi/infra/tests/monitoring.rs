@@ -131,7 +131,7 @@ fn bill_follows_the_prices() {
     assert_eq!(row("minutes")[0]["expression"], "(FILL(m1, 0)) * 0.25 / 1000000");
     let lambda = text(&row("lambda")[0]["expression"]);
     assert!(
-        lambda.contains(") * 256 + (FILL(m7, 0) + FILL(m8, 0)) * 1769) / 1024 / 1000) * 0.0000133334 +"),
+        lambda.contains(") * 256 + (FILL(m8, 0) + FILL(m9, 0)) * 1769) / 1024 / 1000) * 0.0000133334 +"),
         "{lambda}"
     );
     assert_eq!(row("total")[0]["expression"], "SUM([messages, minutes, lambda, table, queue, states])");
@@ -209,9 +209,9 @@ fn only_functions_with_metrics_know_their_stack() {
     let recording: BTreeSet<&str> = metrics::ALL.iter().flat_map(|metric| metric.functions).copied().collect();
     for function in Function::ALL {
         let knows = function.variables().contains(&env::STACK);
-        assert_eq!(knows, recording.contains(function.crate_name()), "{function:?}");
+        assert_eq!(knows, recording.contains(function.name()), "{function:?}");
     }
-    let names: BTreeSet<&str> = Function::ALL.map(Function::crate_name).into();
+    let names: BTreeSet<&str> = Function::ALL.map(Function::name).into();
     assert!(recording.is_subset(&names), "{recording:?}");
 }
 

@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 use hubbub_core::names::outputs::{self, Stacks};
 use hubbub_core::names::{env, routes, table};
 use hubbub_infra::expression::{Reference, evaluate, references};
-use hubbub_infra::functions::Function;
+use hubbub_infra::functions::{Function, InProgram};
 use hubbub_infra::{generated, render};
 use hubbub_statemachines::{Arns, broadcast, check};
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ fn function_gets_only_the_variables_that_it_reads() {
         assert_eq!(of_type(program, "aws:lambda:Function").count(), Function::ALL.len());
         for function in Function::ALL {
             let variables =
-                properties(program, function.name().as_str())["environment"]["variables"].as_object().unwrap();
+                properties(program, function.resource().as_str())["environment"]["variables"].as_object().unwrap();
             let names: BTreeSet<_> = variables.keys().map(String::as_str).collect();
             assert_eq!(names, function.variables().iter().copied().chain(extras.clone()).collect(), "{function:?}");
             let is_set = |(name, value): (&String, &Value)| {
@@ -144,17 +144,15 @@ fn function_gets_only_the_variables_that_it_reads() {
 }
 
 #[test]
-fn every_function_has_a_crate_of_its_name() {
-    for function in Function::ALL {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lambdas").join(function.crate_name());
-        assert!(manifest.join("Cargo.toml").is_file(), "{function:?}");
-        for (config, folder) in
-            [(None, "arm64"), (Some(r#"{"hubbub:architecture": "x86_64"}"#), "x86_64"), (Some(LOCAL), "local")]
-        {
-            let program = program(config);
-            let properties = properties(&program, function.name().as_str());
-            let zip = format!("../target/lambda/{folder}/{}.zip", function.crate_name());
-            assert_eq!(properties["code"]["fn::fileArchive"], zip);
+fn functions_share_a_zip_and_have_their_name_as_handler() {
+    for (config, folder) in
+        [(None, "arm64"), (Some(r#"{"hubbub:architecture": "x86_64"}"#), "x86_64"), (Some(LOCAL), "local")]
+    {
+        let program = program(config);
+        for function in Function::ALL {
+            let properties = properties(&program, function.resource().as_str());
+            assert_eq!(properties["code"]["fn::fileArchive"], format!("../target/lambda/{folder}/functions.zip"));
+            assert_eq!(properties["handler"], function.name());
         }
     }
 }
@@ -163,7 +161,7 @@ fn every_function_has_a_crate_of_its_name() {
 fn policy_names_its_actions_and_resources() {
     let program = program(None);
     assert_eq!(of_type(&program, "aws:iam:RolePolicy").count(), Function::ALL.len() + 1);
-    let functions = Function::ALL.map(|function| function.name());
+    let functions = Function::ALL.map(InProgram::resource);
     for owner in functions.iter().map(|name| name.as_str()).chain(["broadcast"]) {
         for statement in statements(&program, owner) {
             assert!(
@@ -182,7 +180,7 @@ fn policy_names_its_actions_and_resources() {
 fn function_may_use_the_resources_in_its_variables() {
     let program = program(None);
     for function in Function::ALL {
-        let statements = statements(&program, function.name().as_str());
+        let statements = statements(&program, function.resource().as_str());
         // Where there is more than one of its kind, the resource is named too.
         let may = |action: &str, resource: &str| {
             let is_allowed = |statement: &&Value| actions(statement).any(|allowed| allowed.starts_with(action));
@@ -227,7 +225,7 @@ fn presence_announcements_are_delayed() {
     assert_eq!(mapping["scalingConfig"]["maximumConcurrency"], 2);
     assert_eq!(
         (&mapping["eventSourceArn"], &mapping["functionName"]),
-        (&json!("${presenceQueue.arn}"), &json!("${deliver.arn}"))
+        (&json!("${presenceQueue.arn}"), &json!("${announce.arn}"))
     );
 }
 
@@ -462,7 +460,7 @@ fn outputs_are_those_of_the_list() {
 fn public_keys_take_the_place_of_the_secret() {
     let config = r#"{"hubbub:tokenAlgorithm": "ES256", "hubbub:tokenJwksUrl": "https://example.com/jwks.json"}"#;
     let program = program(Some(config));
-    let variables = &properties(&program, Function::Authorize.name().as_str())["environment"]["variables"];
+    let variables = &properties(&program, Function::Authorize.resource().as_str())["environment"]["variables"];
     assert_eq!(variables[env::TOKEN_ALGORITHM], "ES256");
     assert_eq!(variables[env::TOKEN_JWKS_URL], "https://example.com/jwks.json");
     assert_eq!(variables[env::TOKEN_KEY_PARAMETER], "");
@@ -506,7 +504,7 @@ fn traced_resources_may_send_traces() {
         inputs["tracingConfig"]["mode"] == "Active" || inputs["tracingConfiguration"]["enabled"] == true
     };
     for (program, expected) in [(program(Some(r#"{"hubbub:tracing": "true"}"#)), true), (program(None), false)] {
-        let owners = Function::ALL.map(|function| function.name().as_str().to_owned());
+        let owners = Function::ALL.map(|function| function.resource().as_str().to_owned());
         for owner in owners.iter().map(String::as_str).chain(["broadcast"]) {
             let may = statements(&program, owner).iter().flat_map(actions).any(|action| action == PERMISSION);
             assert_eq!((is_traced(&program, owner), may), (expected, expected), "{owner}");

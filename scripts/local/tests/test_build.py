@@ -6,7 +6,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from ..build import FUNCTIONS, pack, take_packaged
+from ..build import ZIP, pack, take_packaged
 from ..errors import LocalError
 
 
@@ -62,16 +62,15 @@ class Taking(unittest.TestCase):
         self.packaged, self.local = Path(folder.name) / "x86_64", Path(folder.name) / "local"
         self.packaged.mkdir()
         self.local.mkdir()
-        for function in FUNCTIONS:
-            (self.packaged / f"{function}.zip").write_text(f"packaged {function}")
-            (self.local / f"{function}.zip").write_text("quick")
+        (self.packaged / ZIP).write_text("packaged")
+        (self.local / ZIP).write_text("quick")
 
-    def test_every_function_is_the_packaged_one(self) -> None:
+    def test_the_packaged_zip_replaces_the_quick_one(self) -> None:
         take_packaged(self.packaged, self.local)
         taken = {zipped.name: zipped.read_text() for zipped in self.local.iterdir()}
-        self.assertEqual(taken, {f"{function}.zip": f"packaged {function}" for function in FUNCTIONS})
+        self.assertEqual(taken, {ZIP: "packaged"})
 
-    def test_one_that_is_missing_is_named_with_what_to_do(self) -> None:
-        (self.packaged / "deliver.zip").unlink()
-        with self.assertRaisesRegex(LocalError, r"x86_64/deliver\.zip` isn't there; run `scripts/package --architecture"):
+    def test_a_missing_zip_is_named_with_what_to_do(self) -> None:
+        (self.packaged / ZIP).unlink()
+        with self.assertRaisesRegex(LocalError, r"x86_64/functions\.zip` isn't there; run `scripts/package --architecture"):
             take_packaged(self.packaged, self.local)

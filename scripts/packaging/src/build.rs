@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use hubbub_infra::functions::Function;
+use hubbub_infra::functions::BINARY;
 use hubbub_infra::settings::Architecture;
 
 /// The C library of Amazon Linux 2023, which `provided.al2023` is.
 const GLIBC: &str = "2.34";
 
-/// What stands between flags in `CARGO_ENCODED_RUSTFLAGS`, so that they may hold blanks.
+/// The separator of flags in `CARGO_ENCODED_RUSTFLAGS`, so that a flag may have spaces.
 const BETWEEN_FLAGS: &str = "\x1f";
 
-/// Where everything is.
+/// The folders that a build reads and writes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Places {
     /// The repository.
@@ -28,7 +28,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// What the build leaves behind beside cargo's own: the tools, their caches, the binaries.
+    /// What the build writes beside cargo's own files: the tools, their caches, the binaries.
     fn own(&self, end: &str) -> PathBuf {
         self.target_folder.join("package").join(end)
     }
@@ -42,13 +42,13 @@ impl Places {
         self.tools().join("bin/python")
     }
 
-    /// A function's binary, as cargo-lambda leaves it.
-    pub(crate) fn binary(&self, architecture: Architecture, function: Function) -> PathBuf {
-        self.own(architecture.name()).join(function.crate_name()).join("bootstrap")
+    /// The functions' binary, where cargo-lambda puts it.
+    pub(crate) fn binary(&self, architecture: Architecture) -> PathBuf {
+        self.own(architecture.name()).join(BINARY).join("bootstrap")
     }
 }
 
-/// What rustc says of itself.
+/// The rustc that builds the functions.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     /// Its version, such as `rustc 1.95.0 (59807616e 2026-04-14)`.
@@ -124,7 +124,7 @@ pub(crate) fn install_tools(places: &Places) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds all functions by the release profile.
+/// Builds the functions' binary by the release profile.
 ///
 /// # Errors
 /// When cargo-lambda fails; it has said why.
@@ -135,29 +135,27 @@ pub(crate) fn build(
     quiet: bool,
 ) -> anyhow::Result<()> {
     let binaries = places.own(architecture.name());
-    // What an earlier build has left can't be packed in the place of this one's.
+    // So that a binary of an earlier build is never packed.
     if binaries.exists() {
         std::fs::remove_dir_all(&binaries).with_context(|| format!("`{}` can't be removed", binaries.display()))?;
     }
     let mut command = Command::new(places.tools().join("bin/cargo-lambda"));
     command
-        .args(["lambda", "build", "--release", "--locked"])
-        // The profile in Cargo.toml has them, and the target was looked for.
+        .args(["lambda", "build", "--release", "--locked", "--package=hubbub-functions"])
+        .arg(format!("--bin={BINARY}"))
+        // The profile in Cargo.toml sets the optimisations, and `Compiler::has` has checked the target.
         .args(["--disable-optimizations", "--skip-target-check"])
         .arg(format!("--target={}.{GLIBC}", target(architecture)))
         .arg("--lambda-dir")
         .arg(&binaries)
         .current_dir(&places.root)
-        // What cargo-lambda says is for people, and standard output is for the result.
+        // Standard output is for the result.
         .stdout(std::io::stderr())
         .env("CARGO_ENCODED_RUSTFLAGS", flags(places, compiler, architecture)?.join(BETWEEN_FLAGS))
         .env("CARGO_TARGET_DIR", &places.target_folder)
         .env("CARGO_ZIGBUILD_PYTHON_PATH", places.python())
         .env("CARGO_ZIGBUILD_CACHE_DIR", places.own("zigbuild"))
         .env("ZIG_GLOBAL_CACHE_DIR", places.own("zig"));
-    for function in Function::ALL {
-        command.arg(format!("--package={}", function.crate_name())).arg(format!("--bin={}", function.crate_name()));
-    }
     if quiet {
         command.arg("--quiet");
     }
@@ -168,10 +166,10 @@ pub(crate) fn build(
     Ok(())
 }
 
-/// The compiler's flags, without any of the operator's own. Panics name a source's path, so each folder gets the same name everywhere. The
-/// last that fits counts, so the folders that may be inside of another come behind it.
+/// The compiler's flags; the operator's own are left out. Panics name a source's path, so each folder gets the same name on every host. rustc
+/// uses the last name that fits, so a folder comes after those that it may be in.
 fn flags(places: &Places, compiler: &Compiler, architecture: Architecture) -> anyhow::Result<Vec<String>> {
-    // Where the standard library's sources are installed, their paths would otherwise replace the names that it ships with.
+    // If the standard library's sources are installed, their paths would replace the names that it ships with.
     let standard_library = compiler.sysroot.join("lib/rustlib/src/rust");
     let folders = [
         (&places.root, "/hubbub".to_owned()),
@@ -192,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_folder_of_the_machine_is_left_in_a_binary() {
+    fn binary_names_no_folder_of_the_host() {
         let places = Places {
             root: "/home/a b/hubbub".into(),
             target_folder: "/home/a b/hubbub/target".into(),
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_compiler_has_the_target_that_it_built_this_test_for() {
+    fn compiler_has_the_target_of_this_test() {
         let compiler = Compiler::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert!(compiler.version.starts_with("rustc 1."), "{}", compiler.version);
         let own = Architecture::ALL.into_iter().find(|&a| target(a).starts_with(std::env::consts::ARCH)).unwrap();

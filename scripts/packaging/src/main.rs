@@ -1,17 +1,16 @@
-//! `scripts/package`: builds the functions and packs each into a zip, where the Pulumi program looks for it.
+//! `scripts/package`: builds the functions' binary and packs it into a zip, where the Pulumi program looks for it.
 
 mod build;
 mod elf;
 mod zipped;
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use hubbub_infra::functions::{Function, ZIPS};
+use hubbub_infra::functions::{ZIP, ZIPS};
 use hubbub_infra::settings::Architecture;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -24,31 +23,31 @@ const MIB: usize = 1 << 20;
 const MAX_ZIP_BYTES: usize = 50 * MIB;
 const MAX_BINARY_BYTES: usize = 250 * MIB;
 
-/// Builds the seven functions by cargo-lambda and packs each into a zip, where `pulumi up` looks for it.
+/// Builds the functions by cargo-lambda and packs their one binary into a zip, where `pulumi up` looks for it.
 ///
-/// The zips go to `target/lambda/ARCHITECTURE`, and the Pulumi program takes those of its setting `architecture`.
-/// The same sources give the same bytes by the same rustc, in whatever folder, so that `pulumi up` updates only the
-/// functions that have changed; your own RUSTFLAGS are left out for that. The first build takes ten minutes or more.
+/// The zip goes to `target/lambda/ARCHITECTURE`, and the Pulumi program takes that of its setting `architecture`.
+/// The same sources and the same rustc give the same bytes in any folder, so that `pulumi up` updates nothing if
+/// nothing has changed; your own RUSTFLAGS are left out for that. The first build takes ten minutes or more.
 /// cargo-lambda and zig are installed below `target`, at the versions in `scripts/packaging/requirements.txt`.
 #[derive(Debug, Parser)]
 #[command(
     name = "scripts/package",
     override_usage = "scripts/package [--architecture arm64|x86_64] [--json] [--quiet]",
     verbatim_doc_comment,
-    after_help = "Results go to standard output, everything else to standard error. The status is 0 when all zips are made, 1\n\
-                  when something failed and the zips are as they were, and 2 when the call was wrong.\n\n\
+    after_help = "Results go to standard output, everything else to standard error. The status is 0 when the zip is made, 1 when\n\
+                  something failed and the zip is as it was, and 2 when the call was wrong.\n\n\
                   Example: scripts/package && pulumi -C pulumi up"
 )]
 struct Arguments {
     #[command(flatten)]
     places: Places,
-    /// What the functions are to run on [default: arm64, or x86_64 where Rust has no standard library for arm64].
+    /// What the functions run on [default: arm64, or x86_64 where Rust has no standard library for arm64].
     #[arg(long, value_name = "arm64|x86_64", value_parser = parse_architecture)]
     architecture: Option<Architecture>,
-    /// Write a JSON object for each function.
+    /// Write a JSON object.
     #[arg(long)]
     json: bool,
-    /// Say nothing but results and errors.
+    /// Print results and errors only.
     #[arg(long)]
     quiet: bool,
 }
@@ -56,7 +55,6 @@ struct Arguments {
 /// A zip that was made.
 #[derive(Debug, Serialize)]
 struct Packaged {
-    function: &'static str,
     architecture: &'static str,
     zip: PathBuf,
     binary_bytes: usize,
@@ -95,8 +93,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     build::build(&places, &compiler, chosen, quiet)?;
     say("packing them ...");
     let packaged = pack(&places, &compiler, chosen)?;
-    report(&packaged, json)?;
-    say(&format!("the functions are in {ZIPS}/{name}, where `pulumi up` takes them from"));
+    println!("{}", report(&packaged, json)?);
+    say(&format!("the functions are in {ZIPS}/{name}, where `pulumi up` looks for them"));
     if chosen != default {
         say(&format!("for {name} the stack needs, once: `pulumi config set hubbub:architecture {name}`"));
     }
@@ -108,7 +106,7 @@ fn parse_architecture(text: &str) -> Result<Architecture, String> {
     found.ok_or_else(|| "Lambda has `arm64` and `x86_64`".to_owned())
 }
 
-/// What to build for: what was asked for, or else the first that this machine can build for.
+/// The architecture that was asked for, or else the first that this host can build for.
 fn choose(wanted: Option<Architecture>, has: impl Fn(Architecture) -> bool) -> anyhow::Result<Architecture> {
     match wanted {
         Some(wanted) if has(wanted) => Ok(wanted),
@@ -122,40 +120,33 @@ fn choose(wanted: Option<Architecture>, has: impl Fn(Architecture) -> bool) -> a
     }
 }
 
-/// What is missing for an architecture, and what to do.
+/// What is missing for an architecture, and what installs it.
 fn missing(architecture: Architecture) -> String {
     let (name, target) = (architecture.name(), target(architecture));
     format!("Rust's standard library for {name} isn't installed; `rustup target add {target}` installs it")
 }
 
-/// Packs all functions, and puts the zips in their place when all of them are good.
-fn pack(places: &Places, compiler: &Compiler, architecture: Architecture) -> anyhow::Result<Vec<Packaged>> {
+/// Packs the binary, and replaces the zip if it is good.
+fn pack(places: &Places, compiler: &Compiler, architecture: Architecture) -> anyhow::Result<Packaged> {
     let folder = Path::new(ZIPS).join(architecture.name());
-    let mut packed = Vec::new();
-    for function in Function::ALL {
-        let path = places.binary(architecture, function);
-        let binary = fs::read(&path).with_context(|| format!("`{}` can't be read", path.display()))?;
-        let zip = pack_function(&binary, architecture).with_context(|| format!("`{}`", path.display()))?;
-        let packaged = Packaged {
-            function: function.crate_name(),
-            architecture: architecture.name(),
-            zip: folder.join(function.crate_name()).with_extension("zip"),
-            binary_bytes: binary.len(),
-            zip_bytes: zip.len(),
-            sha256: Sha256::digest(&zip).iter().map(|byte| format!("{byte:02x}")).collect(),
-            rustc: compiler.version.clone(),
-        };
-        packed.push((packaged, zip));
-    }
+    let path = places.binary(architecture);
+    let binary = fs::read(&path).with_context(|| format!("`{}` can't be read", path.display()))?;
+    let zip = pack_binary(&binary, architecture).with_context(|| format!("`{}`", path.display()))?;
+    let packaged = Packaged {
+        architecture: architecture.name(),
+        zip: folder.join(ZIP),
+        binary_bytes: binary.len(),
+        zip_bytes: zip.len(),
+        sha256: Sha256::digest(&zip).iter().map(|byte| format!("{byte:02x}")).collect(),
+        rustc: compiler.version.clone(),
+    };
     fs::create_dir_all(places.root.join(&folder))?;
-    for (packaged, zip) in &packed {
-        write_whole(&places.root.join(&packaged.zip), zip)?;
-    }
-    Ok(packed.into_iter().map(|(packaged, _)| packaged).collect())
+    write_whole(&places.root.join(&packaged.zip), &zip)?;
+    Ok(packaged)
 }
 
-/// A function's zip, if Lambda takes it.
-fn pack_function(binary: &[u8], architecture: Architecture) -> anyhow::Result<Vec<u8>> {
+/// The zip, if Lambda takes it.
+fn pack_binary(binary: &[u8], architecture: Architecture) -> anyhow::Result<Vec<u8>> {
     if elf::architecture(binary) != Some(architecture) {
         bail!("this is not a Linux binary for {}", architecture.name());
     }
@@ -169,29 +160,23 @@ fn pack_function(binary: &[u8], architecture: Architecture) -> anyhow::Result<Ve
     Ok(zip)
 }
 
-/// Writes a file so that whoever sees it sees all of it.
+/// Writes a file so that nobody reads half of it.
 fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let unfinished = path.with_extension("unfinished");
     let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
     written.with_context(|| format!("`{}` can't be written", path.display()))
 }
 
-fn report(packaged: &[Packaged], json: bool) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+fn report(packaged: &Packaged, json: bool) -> anyhow::Result<String> {
     if json {
-        for function in packaged {
-            writeln!(out, "{}", serde_json::to_string(function)?)?;
-        }
-        return Ok(());
+        return Ok(serde_json::to_string(packaged)?);
     }
-    writeln!(out, "{:<15} {:>10} {:>10}  SHA-256 of the zip", "function", "binary MiB", "zip MiB")?;
-    for Packaged { function, binary_bytes, zip_bytes, sha256, .. } in packaged {
-        writeln!(out, "{function:<15} {:>10} {:>10}  {sha256}", mib(*binary_bytes), mib(*zip_bytes))?;
-    }
-    Ok(())
+    let Packaged { zip, binary_bytes, zip_bytes, sha256, .. } = packaged;
+    let [binary, zipped] = [*binary_bytes, *zip_bytes].map(mib);
+    Ok(format!("{}: binary {binary} MiB, zip {zipped} MiB, SHA-256 {sha256}", zip.display()))
 }
 
-/// A size in MiB with two digits behind the point.
+/// A size in MiB with two decimals.
 fn mib(bytes: usize) -> String {
     let hundredths = (bytes * 100 + MIB / 2) / MIB;
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
@@ -204,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arm64_comes_first_where_it_can_be_built() {
+    fn arm64_comes_first_if_it_can_be_built() {
         let every = |_| true;
         let only_x86_64 = |architecture| architecture == Architecture::X86_64;
         assert_eq!(choose(None, every).unwrap(), Architecture::Arm64);
@@ -213,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_built_is_refused_with_what_to_install() {
+    fn missing_target_is_refused_with_what_installs_it() {
         let refusal = |wanted, has: fn(Architecture) -> bool| choose(wanted, has).unwrap_err().to_string();
         let asked_for = refusal(Some(Architecture::Arm64), |architecture| architecture == Architecture::X86_64);
         assert!(asked_for.contains("`rustup target add aarch64-unknown-linux-gnu`"), "{asked_for}");
@@ -222,11 +207,11 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_for_another_architecture_is_not_packed() {
+    fn binary_for_another_architecture_is_not_packed() {
         let own = fs::read(std::env::current_exe().unwrap()).unwrap();
         let own_architecture = elf::architecture(&own).unwrap();
         let other = Architecture::ALL.into_iter().find(|&architecture| architecture != own_architecture).unwrap();
-        let refused = pack_function(&own, other).unwrap_err().to_string();
+        let refused = pack_binary(&own, other).unwrap_err().to_string();
         assert_eq!(refused, format!("this is not a Linux binary for {}", other.name()));
     }
 
@@ -236,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_call_is_as_its_help_says() {
+    fn call_is_as_its_help_says() {
         Arguments::command().debug_assert();
         let call = |architecture| {
             let places = ["--root", "/r", "--target-folder", "/t", "--cargo-home", "/c"];

@@ -7,7 +7,7 @@ use hubbub_core::config::settings;
 use hubbub_core::names::env;
 use hubbub_core::rate::Budget;
 use hubbub_infra::expression::{self, Reference};
-use hubbub_infra::functions::Function;
+use hubbub_infra::functions::{Function, InProgram};
 use serde_json::Value;
 
 use crate::program::{Program, Resource};
@@ -400,7 +400,7 @@ impl<'a> Rules<'a> {
     fn variables(&mut self) {
         let program = self.program;
         for function in Function::ALL {
-            let name = function.name();
+            let name = function.resource();
             let name = name.as_str();
             let Some(resource) = program.resources.get(name) else {
                 self.report(Check::Invariants, name, "is missing");
@@ -435,7 +435,7 @@ impl<'a> Rules<'a> {
         let budget = Budget::of(rps);
         let reserved = program.of_type(FUNCTION).map(|(_, it)| it.at("reservedConcurrentExecutions").as_u64());
         let reserved: u64 = reserved.flatten().sum();
-        let pages = program.resources.get(Function::DeliverPage.name().as_str());
+        let pages = program.resources.get(Function::DeliverPage.resource().as_str());
         let pages = pages.and_then(|it| it.at("reservedConcurrentExecutions").as_u64());
         let of = |mapping: &str| {
             program.resources.get(mapping).and_then(|it| it.at("scalingConfig.maximumConcurrency").as_u64())

@@ -25,10 +25,10 @@ pub use policy::Policy;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often an execution is looked at.
+/// The pause between two looks at an execution.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// API Gateway's requests a second of an account in a Region, as Service Quotas calls it.
+/// Service Quotas' name for API Gateway's requests a second of an account in a Region.
 const REQUESTS_QUOTA: (&str, &str) = ("apigateway", "L-8A5B8E43");
 
 /// The most log lines that are read.
@@ -48,9 +48,9 @@ pub struct Inspector {
 pub struct TableSetup {
     /// `ACTIVE`, when it can be used.
     pub status: String,
-    /// The attributes of its key: the partition's first.
+    /// The attributes of its key, the partition key first.
     pub key: Vec<String>,
-    /// The attribute by which rows expire, where they do.
+    /// The attribute by which rows expire, if they do.
     pub ttl: Option<String>,
 }
 
@@ -59,13 +59,13 @@ pub struct TableSetup {
 pub struct QueueSetup {
     /// Its ARN.
     pub arn: String,
-    /// For how long a message is hidden that somebody has received.
+    /// How long a message is hidden after it was received.
     pub visibility: Duration,
-    /// About how many messages wait.
+    /// The approximate number of messages that wait.
     pub waiting: u64,
-    /// About how many messages are being delivered.
+    /// The approximate number of messages that are being delivered.
     pub in_flight: u64,
-    /// The ARN of the queue for what can't be delivered, where there is one.
+    /// The ARN of its dead-letter queue, if it has one.
     pub dead_letter_arn: Option<String>,
 }
 
@@ -98,7 +98,7 @@ impl FunctionSetup {
     }
 }
 
-/// What feeds a function.
+/// An event source mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MappingSetup {
@@ -108,7 +108,7 @@ pub struct MappingSetup {
     /// `Enabled`, when it works.
     #[serde(default)]
     pub state: String,
-    /// How the function may answer.
+    /// The kinds of response that the mapping takes.
     #[serde(default)]
     pub function_response_types: Vec<String>,
 }
@@ -122,14 +122,14 @@ pub struct MachineSetup {
     pub role: String,
 }
 
-/// How an execution stands.
+/// The state of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Run {
     /// It ended well.
     Succeeded,
     /// It ended, with this error.
     Failed(String),
-    /// It hadn't ended in time.
+    /// It has not ended in time.
     Running,
 }
 
@@ -143,13 +143,13 @@ impl Inspector {
         })
     }
 
-    /// Whether the account is on AWS, and not a stand-in on this machine.
+    /// Whether the account is on AWS, and not a local stack.
     #[must_use]
     pub fn is_aws(&self) -> bool {
         self.api.is_aws()
     }
 
-    /// A table; nothing if it isn't there.
+    /// A table, if it exists.
     ///
     /// # Errors
     /// When DynamoDB can't be asked.
@@ -173,7 +173,7 @@ impl Inspector {
         }))
     }
 
-    /// A queue; nothing if it isn't there.
+    /// A queue, if it exists.
     ///
     /// # Errors
     /// When SQS can't be asked.
@@ -189,7 +189,7 @@ impl Inspector {
         read_queue(&attributes).map(Some)
     }
 
-    /// A function; nothing if it isn't there.
+    /// A function, if it exists.
     ///
     /// # Errors
     /// When Lambda can't be asked.
@@ -199,7 +199,7 @@ impl Inspector {
         read_found(OPERATION, self.api.ask(Call::get(OPERATION, Service::Lambda, path)).await?)
     }
 
-    /// What feeds a function.
+    /// A function's event source mappings.
     ///
     /// # Errors
     /// When Lambda can't be asked.
@@ -216,8 +216,7 @@ impl Inspector {
         Ok(answer.map(|answer| answer.event_source_mappings).unwrap_or_default())
     }
 
-    /// What the policies that a role has of its own allow; nothing if the role isn't there. Policies that are attached to it, and those
-    /// of the organisation, are not looked at.
+    /// What a role's inline policies allow, if the role exists. Attached policies and those of the organisation are not read.
     ///
     /// # Errors
     /// When IAM can't be asked.
@@ -240,7 +239,7 @@ impl Inspector {
         Ok(Some(policy))
     }
 
-    /// A state machine; nothing if it isn't there.
+    /// A state machine, if it exists.
     ///
     /// # Errors
     /// When Step Functions can't be asked.
@@ -281,7 +280,7 @@ impl Inspector {
         }
     }
 
-    /// What a function has logged since then that holds a word; the oldest first, and not more than a few hundred lines.
+    /// A function's log lines since then that contain a word, the oldest first, and at most 200.
     ///
     /// # Errors
     /// When CloudWatch Logs can't be asked.
@@ -306,7 +305,7 @@ impl Inspector {
         Ok(answer.into_iter().flat_map(|answer| answer.events).map(|line| line.message).collect())
     }
 
-    /// How old a queue's oldest message was, at most, in the last five minutes; nothing where that isn't measured.
+    /// The largest age of a queue's oldest message in the last five minutes. Nothing on a local stack, which doesn't measure it.
     ///
     /// # Errors
     /// When CloudWatch can't be asked.
@@ -332,7 +331,7 @@ impl Inspector {
         Ok(answer.as_ref().and_then(largest_age))
     }
 
-    /// How many requests a second API Gateway takes from the account in the Region, posts among them; nothing where there is no quota.
+    /// The requests a second that API Gateway takes from the account in the Region, posts included. Nothing on a local stack, which has no quota.
     ///
     /// # Errors
     /// When Service Quotas can't be asked.
@@ -385,7 +384,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_age_counts() {
+    fn largest_age_counts() {
         let check = |points: &str, expected: Option<u64>| {
             let answer = serde_json::from_str(&format!(r#"{{"Datapoints": {points}}}"#)).unwrap();
             assert_eq!(largest_age(&answer), expected.map(Duration::from_secs), "{points}");
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_read_with_what_is_there() {
+    fn missing_fields_of_a_function_are_defaults() {
         let text = r#"{"Role": "arn:aws:iam::1:role/r", "Timeout": 30, "State": "Active",
             "Environment": {"Variables": {"HUBBUB_TABLE": "t"}}, "MemorySize": 256}"#;
         let function: FunctionSetup = serde_json::from_str(text).unwrap();

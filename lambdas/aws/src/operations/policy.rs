@@ -1,9 +1,9 @@
-//! What a role's policies allow, by their actions. Their resources are not compared: what they leave out shows when it is tried.
+//! The actions that a role's policies allow. Resources are not compared: a wrong one shows when the doctor tries the call.
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// Actions that are allowed, and some that are not.
+/// The allowed actions, and the denied ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     allowed: Vec<String>,
@@ -38,7 +38,7 @@ impl Policy {
     }
 }
 
-/// IAM writes a list of one without the list, too.
+/// IAM may write a list of one element as the element alone.
 fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
     match value {
         Some(Value::Array(values)) => values.iter().collect(),
@@ -47,7 +47,7 @@ fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-/// The texts of all elements of this name. Names and encoded documents hold nothing that XML would escape.
+/// The texts of all elements of this name. Names and encoded documents have no characters that XML would escape.
 pub(super) fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let end = format!("</{name}>");
     let begin = format!("<{name}>");
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_allowed_that_a_statement_names() {
+    fn action_that_a_statement_names_is_allowed() {
         let many =
             r#"{"Statement": [{"Effect": "Allow", "Action": ["sqs:SendMessage", "dynamodb:Get*"], "Resource": "*"}]}"#;
         check(many, "sqs:SendMessage", true);
@@ -81,21 +81,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_denied_is_not_allowed() {
+    fn denied_action_is_not_allowed() {
         let both = r#"{"Statement": [{"Effect": "Allow", "Action": "sqs:*"}, {"Effect": "Deny", "Action": "sqs:SendMessage"}]}"#;
         check(both, "sqs:SendMessage", false);
         check(both, "sqs:ReceiveMessage", true);
     }
 
     #[test]
-    fn an_answer_without_a_policy_is_refused() {
+    fn answer_without_a_policy_is_refused() {
         for answer in ["", "<PolicyDocument>", "<PolicyDocument>no</PolicyDocument>"] {
             assert!(Policy::default().read(answer).is_err(), "{answer}");
         }
     }
 
     #[test]
-    fn elements_are_found_by_their_name() {
+    fn elements_are_found_by_name() {
         let names: Vec<&str> = elements("<a><member>x</member><member>y</member></a>", "member").collect();
         assert_eq!(names, ["x", "y"]);
     }

@@ -1,4 +1,4 @@
-//! What becomes of a post: when it leaves, how often it is tried, what its answer means.
+//! The poster: when posts leave, how often they are tried, and what their answers mean.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,18 +29,17 @@ use crate::system::System;
 /// How often a post is tried.
 const TRIES: u32 = 5;
 
-/// The longest pause before the second try; it doubles with each further one. The pause is drawn between nothing and this, so that
-/// posts that failed together don't come back together.
+/// The longest pause before the second try. It doubles with each further one. A pause is drawn between zero and this, so that posts that failed
+/// together don't come back together.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
-/// A poster that signs and sends by itself.
+/// A poster that signs and sends requests itself.
 ///
-/// All of a call's work is done by the future that it returns: nothing is left behind when it is dropped, except connections that are
-/// open. A call's requests are all made ahead, so that its memory is some hundred bytes for each connection and frame: callers post in
-/// parts.
+/// The future of a call does all of its work: when it is dropped, only open connections are left. A call makes all its requests before it sends the
+/// first, which takes some hundred bytes for each connection and frame. So callers post in parts.
 pub struct ConnectionsPoster {
     target: Target,
     identity: Arc<Identity<System>>,
@@ -49,7 +48,7 @@ pub struct ConnectionsPoster {
     concurrency: usize,
     timeout: Duration,
     pace: Option<Mutex<Pace>>,
-    /// From when the pace counts.
+    /// When the pace begins to count.
     start: Instant,
 }
 
@@ -70,7 +69,7 @@ enum Patience {
 enum Trouble {
     /// No try will succeed.
     Final(Outcome),
-    /// The next try may succeed; this is the outcome if there is none.
+    /// The next try may succeed. This is the outcome if there is no next try.
     Passing(Outcome),
 }
 
@@ -105,7 +104,7 @@ impl ConnectionsPoster {
         prepared: &Prepared,
         patience: Patience,
     ) -> Outcome {
-        // Closed semaphores give no turn; this one never is.
+        // Only a closed semaphore gives no turn, and nobody closes this one.
         let Ok(_turn) = self.turns.acquire().await else { return Outcome::Failed };
         for (body, authorization) in page.bodies.iter().zip(&prepared.authorizations) {
             let post = Post { signer: &page.signer, uri: &prepared.uri, body, authorization };
@@ -117,7 +116,7 @@ impl ConnectionsPoster {
         Outcome::Delivered
     }
 
-    /// Posts a frame, as often as it is worth it within the timeout.
+    /// Posts a frame, and tries again while the timeout allows it.
     async fn post_body(&self, connection: &ConnectionId, post: &Post<'_>, patience: Patience) -> Outcome {
         let mut left = self.timeout;
         let mut outcome = Outcome::Failed;
@@ -149,7 +148,7 @@ impl ConnectionsPoster {
             sleep(pause).await;
             left -= pause;
         }
-        // How many there are is logged with the fan-out's end.
+        // The log line at the fan-out's end has their number.
         tracing::debug!(connection.id = %connection, ?outcome, "post given up");
         outcome
     }
@@ -158,7 +157,7 @@ impl ConnectionsPoster {
         let request = if post.signer.is_fresh(System.now()) {
             request(Method::POST, post.uri, post.body, post.signer, post.authorization.clone())
         } else {
-            // It has waited for long.
+            // It has waited for so long that its signature is about to expire.
             let signer = self.identity.signer(&self.target).await?;
             let authorization = signer.sign(&Method::POST, post.uri.path(), post.body).map_err(IdentityError::from)?;
             request(Method::POST, post.uri, post.body, &signer, authorization)
@@ -176,7 +175,7 @@ impl ConnectionsPoster {
         Ok(self.transport.exchange(&self.target, request).await?)
     }
 
-    /// Makes the requests of a page ahead.
+    /// Makes the requests of a page.
     async fn prepare(
         &self,
         frames: &[Frame],
@@ -233,7 +232,7 @@ impl ConnectionsPoster {
     }
 }
 
-/// What a page's posts share.
+/// What the posts of a call share.
 struct Page {
     signer: Arc<Signer>,
     bodies: Vec<Body>,

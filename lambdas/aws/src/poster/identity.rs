@@ -1,4 +1,4 @@
-//! Who posts: credentials, renewed before they expire, and the signer that is made from them.
+//! The poster's credentials, renewed before they expire, and the signer that is made from them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,13 +13,13 @@ use thiserror::Error;
 use super::sign::{SignError, Signer};
 use super::target::Target;
 
-/// How long a signer's date is used. A signature counts for five minutes from its date.
+/// How long a signer's date is used. A signature is valid for five minutes from its date.
 const SIGNER_AGE: Duration = Duration::from_secs(30);
 
-/// How long before they expire credentials are renewed.
+/// Credentials are renewed this long before they expire.
 const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// How long credentials are used that could not be renewed, before that is tried again.
+/// The pause after a renewal that failed. The old credentials are used meanwhile.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
 /// Posts can't be signed.
@@ -31,13 +31,13 @@ pub(super) enum IdentityError {
     Sign(#[from] SignError),
 }
 
-/// Gives out signers that are fresh and whose credentials count.
+/// Makes signers with a fresh date and valid credentials.
 pub(super) struct Identity<C> {
     provider: SharedCredentialsProvider,
     region: String,
     clock: C,
     current: Mutex<Option<Current>>,
-    /// Held while credentials are asked for, so that only one of many posts does it.
+    /// Held while credentials are asked for, so that only one of many posts asks.
     renewal: tokio::sync::Mutex<()>,
 }
 
@@ -47,7 +47,7 @@ struct Current {
     credentials: Credentials,
     /// When the signer is too old.
     until: Timestamp,
-    /// When the credentials are to be renewed.
+    /// When the credentials must be renewed.
     renew_at: Option<Timestamp>,
 }
 
@@ -83,8 +83,7 @@ impl<C: Clock> Identity<C> {
         current.as_ref().filter(|current| now < current.until).map(|current| Arc::clone(&current.signer))
     }
 
-    /// The credentials that are there while they count; else the provider's. Where it fails while the old ones still count, these
-    /// serve a little longer.
+    /// The credentials in use, or the provider's if it is time to renew. If the provider fails, valid credentials stay in use.
     async fn credentials(&self, now: Timestamp) -> Result<(Credentials, Option<Timestamp>), IdentityError> {
         let held = self.current().map(|current| (current.credentials, current.renew_at));
         if let Some((credentials, renew_at)) = &held
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_that_can_not_be_renewed_serve_while_they_count() {
+    async fn credentials_are_used_while_valid_if_not_renewed() {
         let minute = HOUR / 60;
         let times = [0, 56 * minute, 116 * minute, 119 * minute, 121 * minute];
         check(&times, &[Some("hour1"), Some("hour2"), Some("hour2"), Some("hour2"), None]).await;

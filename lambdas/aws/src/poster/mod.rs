@@ -31,34 +31,27 @@ pub use connections::ConnectionsPoster;
 pub struct PosterSettings {
     /// Posts under way at once, and so the connections that are open.
     pub concurrency: usize,
-    /// The time that a post may take with all its tries; waiting for its turn is not counted.
+    /// The time that a post may take with all its tries, not counting the wait for its turn.
     pub timeout: Duration,
-    /// The sender's rate, until it is told another; none for no limit at all.
+    /// The sender's rate until [`Poster::limit`](hubbub_core::ports::Poster::limit) sets another. None is no limit.
     pub rate: Option<Rate>,
-    /// Whose certificates are believed.
     pub trust: Trust,
 }
 
-/// Whose certificates are believed, where posts go by https.
+/// The certificate authorities that are trusted for https.
 #[derive(Clone, Debug)]
 pub enum Trust {
-    /// The machine's authorities.
+    /// The host's authorities.
     Native,
-    /// This authority alone: its certificate as PEM. For gateways on the loopback.
+    /// Only this authority, whose certificate is given as PEM. For gateways on the loopback.
     Only(String),
 }
 
-/// A poster can't be made.
+/// Why a poster can't be made.
 #[derive(Debug, Error)]
 pub enum PosterError {
-    /// The URL isn't a stage's.
     #[error("`{url}` is not a stage's URL: {reason}")]
-    InvalidUrl {
-        /// The URL.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    InvalidUrl { url: String, reason: String },
     /// Posts are signed for a Region.
     #[error("no region is set")]
     NoRegion,

@@ -1,7 +1,7 @@
-//! The requests of a page, made ahead: one for each connection and frame, on one thread or on all.
+//! The requests of a page: one for each connection and frame, made on one thread or on all.
 //!
-//! A page's requests differ in their path and signature alone. To make one takes about two microseconds, which is less than it takes to hand it
-//! to another thread; a page of many is worth waking the others for. `scripts/bench --only signing` finds from which size.
+//! Making a request takes about two microseconds, less than handing it to another thread. Only a page of many requests is worth waking the other
+//! threads for. `scripts/bench --only signing` measures from which size on.
 
 use bytes::Bytes;
 use hubbub_core::id::ConnectionId;
@@ -12,10 +12,10 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use super::sign::{Body, SignError, Signer};
 use super::target::Target;
 
-/// From how many requests on all threads make them. docs/performance.md has the measurement.
+/// From this many requests on, all threads make them. docs/performance.md has the measurement.
 const SHARED_FROM: usize = 512;
 
-/// The fewest connections that are given to a thread: less isn't worth the handing over.
+/// The fewest connections that are handed to a thread.
 const SHARE: usize = 64;
 
 /// Where a page's requests are made.
@@ -23,22 +23,21 @@ const SHARE: usize = 64;
 pub enum Threads {
     /// On this thread.
     One,
-    /// On all that the process has.
+    /// On all threads of the process.
     All,
 }
 
 impl Threads {
-    /// What is faster for so many requests.
+    /// The faster choice for this many requests.
     #[must_use]
     pub fn for_requests(count: usize) -> Self {
         if count >= SHARED_FROM && rayon::current_num_threads() > 1 { Self::All } else { Self::One }
     }
 }
 
-/// What a connection's requests begin with.
+/// What a connection's requests need besides what all requests share.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Where they go.
     pub(super) uri: Uri,
     /// The `authorization` header for each of the frames, in their order.
     pub(super) authorizations: Vec<HeaderValue>,
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_threads_make_the_requests_that_one_makes() {
+    fn all_threads_make_the_same_requests_as_one() {
         let target = Target::parse("http://127.0.0.1:1/live", &Trust::Native).unwrap();
         let credentials = Credentials::new("id", "secret", None, None, "test");
         let signer = Signer::new(&credentials, "eu-west-1", &target, Timestamp(1_767_323_045_000)).unwrap();

@@ -1,8 +1,8 @@
 //! Signature version 4 for posts.
 //!
-//! All posts of a moment share their date, key and headers; a frame's posts share its hash. What is left for each is to hash a
-//! canonical request of a few hundred bytes and to authenticate a string: about a microsecond. `aws-sigv4` derives the key and sorts
-//! the headers anew for every request, which takes several times as long. A test holds that both make the same signatures, and a test in
+//! Posts of the same 30 seconds share their date, key and headers, and a frame's posts share its hash. Each post only hashes a canonical request
+//! of a few hundred bytes and authenticates a string, which takes about a microsecond. `aws-sigv4` derives the key and sorts the headers for every
+//! request, which takes several times as long. A test holds that both make the same signatures, and a test in
 //! `tests/bench` that the SDK sends the same path, content type and body.
 //! (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
 
@@ -21,13 +21,13 @@ use thiserror::Error;
 
 use super::target::{Target, push_encoded_path};
 
-/// What every post's content is; the SDK says the same.
+/// The content type of posts. It is the SDK's.
 pub(super) const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The service's name in signatures.
 const SERVICE: &str = "execute-api";
 
-/// A frame as it is posted to everyone.
+/// A frame's bytes with their hash.
 #[derive(Clone, Debug)]
 pub struct Body {
     pub(super) bytes: Bytes,
@@ -47,21 +47,18 @@ impl Body {
 /// Something can't be signed or sent as a header.
 #[derive(Debug, Error)]
 pub enum SignError {
-    /// The time is out of range.
     #[error("the time has no date")]
     Time,
-    /// The credentials can't be sent.
     #[error("the credentials hold characters that a header can't")]
     Credentials,
-    /// The path can't be sent.
     #[error("the path can't be sent")]
     Path,
 }
 
-/// How long after its date a signature is sent. It counts for five minutes.
+/// How long after its date a signature is sent. It is valid for five minutes.
 const SENT_WITHIN: Duration = Duration::from_secs(120);
 
-/// Signs the posts of a moment.
+/// Signs posts with one date and one key.
 #[derive(Debug)]
 pub struct Signer {
     made_at: Timestamp,
@@ -74,14 +71,14 @@ pub struct Signer {
     key: Key,
     /// The string to sign up to the canonical request's hash.
     string_to_sign: String,
-    /// The canonical request from behind the path up to the payload's hash.
+    /// The canonical request after the path and up to the payload's hash.
     canonical_headers: String,
     /// The `authorization` header up to the signature.
     authorization: String,
 }
 
 impl Signer {
-    /// Prepares what posts at `now` share.
+    /// Computes what posts at `now` share.
     ///
     /// # Errors
     /// When the time or the credentials can't be written in a header.
@@ -125,7 +122,7 @@ impl Signer {
         self.authorization.split_once("Credential=").unwrap().1.split_once('/').unwrap().0.to_owned()
     }
 
-    /// Whether what it has signed may still be sent.
+    /// Whether its signatures may still be sent.
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         now.since(self.made_at) < SENT_WITHIN
     }
@@ -241,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_of_the_reference() {
+    fn signatures_are_those_of_aws_sigv4() {
         for id in IDS {
             check(id, None);
             check(id, Some("a/session+token=="));

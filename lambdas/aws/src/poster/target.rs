@@ -1,4 +1,4 @@
-//! Where posts go.
+//! The stage that posts go to: its host, its paths, and TLS with it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,21 +15,19 @@ use tokio_rustls::TlsConnector;
 
 use super::{PosterError, Trust};
 
-/// What a URL's path may hold as it is. RFC 3986 calls the rest of these characters unreserved, and signatures rely on it.
+/// The characters that are encoded in a path: all but letters, digits and the others that RFC 3986 calls unreserved. Signatures rely on it.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The stage that posts go to.
 #[derive(Clone)]
 pub struct Target {
-    /// The host as the resolver wants it.
+    /// Without the brackets of an IPv6 address, as the resolver needs it.
     pub(super) host: String,
-    /// The port.
     pub(super) port: u16,
     /// The `host` header.
     pub(super) authority: HeaderValue,
-    /// TLS, for https.
     pub(super) tls: Option<Arc<Tls>>,
-    /// The path of every post up to the connection's id.
+    /// Every post's path up to the connection's id.
     prefix: String,
 }
 
@@ -83,10 +81,10 @@ impl Target {
     }
 }
 
-/// TLS with the stage. The machine's authorities are read on a thread of their own, while the function has other things to wait for:
-/// reading them takes longer than all else that a start needs.
+/// TLS with the stage. A thread reads the host's certificate authorities while the function starts, because reading them takes longer than the rest
+/// of the start.
 pub(super) struct Tls {
-    /// Whose certificate is asked for.
+    /// The name that the certificate must have.
     pub(super) name: ServerName<'static>,
     connector: OnceLock<Result<TlsConnector, String>>,
     reading: Mutex<Option<JoinHandle<Result<TlsConnector, PosterError>>>>,
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_is_a_host_a_port_and_a_path() {
+    fn stage_url_is_a_host_a_port_and_a_path() {
         check("http://127.0.0.1:4566/live", Some(("127.0.0.1", 4566, "127.0.0.1:4566", "/live/@connections/a%3D")));
         check("http://h/a/b/live/", Some(("h", 80, "h", "/a/b/live/@connections/a%3D")));
         check("http://[::1]:9/live", Some(("::1", 9, "[::1]:9", "/live/@connections/a%3D")));

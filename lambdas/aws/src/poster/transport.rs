@@ -1,7 +1,7 @@
-//! Connections to the target that are kept alive.
+//! HTTP connections to the target that are kept alive.
 //!
-//! A connection is driven only by whoever waits for its answer: no task of its own, so that nothing goes on behind the caller's back,
-//! and a post costs no switch between tasks. While it is idle nobody looks at it; whoever takes it up looks first if it was closed.
+//! A connection has no task of its own: the exchange that waits for its answer drives it. So nothing goes on after a call, and a post costs no switch
+//! between tasks. Nobody drives an idle connection. The next exchange checks first whether it was closed.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -28,7 +28,7 @@ use super::target::Target;
 /// been frozen meanwhile.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// How long one of the host's addresses may take to answer: others may be better.
+/// How long one of the host's addresses may take to answer, before the next one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the host's addresses are used.
@@ -51,14 +51,14 @@ pub(super) enum TransportError {
     Unreachable,
 }
 
-/// A status, and the name of the exception where there is one.
+/// A status, and the name of the exception if there is one.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) exception: Option<String>,
 }
 
-/// The connections to a target. There are at most as many as there are exchanges at once.
+/// The connections to a target, at most one for each exchange under way.
 pub(super) struct Transport {
     idle: Mutex<Vec<(Connection, Instant)>>,
     addresses: tokio::sync::Mutex<Option<(Vec<SocketAddr>, Instant)>>,
@@ -70,7 +70,7 @@ impl Transport {
         Self { idle: Mutex::new(Vec::new()), addresses: tokio::sync::Mutex::new(None), turn: AtomicUsize::new(0) }
     }
 
-    /// Sends a request and waits for its answer. When this is given up, the connection is closed.
+    /// Sends a request and waits for its answer. Dropping the future closes the connection.
     pub(super) async fn exchange(
         &self,
         target: &Target,
@@ -83,7 +83,7 @@ impl Transport {
         let answer = match connection.exchange(request).await {
             Ok(answer) => answer,
             Err(error) => {
-                // Those that have been idle for as long may be as dead: the next try opens a fresh one.
+                // Those that have been idle for longer are probably dead, too: the next try opens a fresh one.
                 self.idle().clear();
                 return Err(error);
             }
@@ -138,7 +138,7 @@ impl Transport {
         Err(failure)
     }
 
-    /// Asks the resolver once for all connections.
+    /// Resolves the host, once for all connections.
     async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, TransportError> {
         let mut held = self.addresses.lock().await;
         if let Some((addresses, since)) = held.as_ref()
@@ -148,7 +148,7 @@ impl Transport {
         }
         let addresses: Vec<SocketAddr> = match (lookup_host((target.host.as_str(), target.port)).await, held.as_ref()) {
             (Ok(addresses), _) => addresses.collect(),
-            // Old addresses are better than none.
+            // If the resolver fails, the old addresses stay in use.
             (Err(_), Some((addresses, _))) => return Ok(addresses.clone()),
             (Err(error), None) => return Err(error.into()),
         };
@@ -161,7 +161,7 @@ type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    /// Nothing once the connection is closed: dropping it ends what still waits for an answer.
+    /// None once the connection is closed: dropping it ends the exchange that waits for an answer.
     driver: Option<Driver>,
 }
 
@@ -175,14 +175,14 @@ impl Connection {
         self.driver.is_none()
     }
 
-    /// Reads and writes what can be read and written now. Why a connection was closed is said by whoever waits for its answer.
+    /// Reads and writes as much as is possible now. The exchange that waits for an answer reports why a connection was closed.
     fn drive(&mut self, context: &mut Context<'_>) {
         if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
             self.driver = None;
         }
     }
 
-    /// Whether it is open and has no answer outstanding, as far as can be seen without waiting.
+    /// Whether it is open and owes no answer, as far as can be seen without waiting.
     async fn is_ready(&mut self) -> bool {
         poll_fn(|context| {
             self.drive(context);
@@ -212,7 +212,7 @@ impl Connection {
         .await
     }
 
-    /// A fresh connection isn't ready before it was driven once.
+    /// A fresh connection is ready only after it was driven once.
     async fn until_ready(&mut self) -> Result<(), TransportError> {
         poll_fn(|context| {
             self.drive(context);

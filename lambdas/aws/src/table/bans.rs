@@ -1,4 +1,4 @@
-//! Bans on DynamoDB: a user's are together in one partition.
+//! Bans on DynamoDB: all of a user's in one partition.
 
 use hubbub_core::channel::Channel;
 use hubbub_core::id::UserId;

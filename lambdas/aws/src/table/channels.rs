@@ -1,4 +1,4 @@
-//! Which channels there are, for operators: no function reads the whole table.
+//! The list of channels, for operators. No function reads the whole table.
 
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ use crate::error::{malformed, port_error};
 pub struct ChannelPage {
     /// The channels, in no order.
     pub channels: Vec<(Channel, ChannelState)>,
-    /// How many rows were read for them.
+    /// The rows that were read for them.
     pub rows: u64,
     /// Where the next page begins, if there is one.
     pub next: Option<ChannelCursor>,
@@ -27,7 +27,7 @@ pub struct ChannelPage {
 pub struct ChannelCursor(Item);
 
 impl Table {
-    /// The channels of the next megabyte of rows. A megabyte costs 128 read units, whatever is found in it.
+    /// The channels of the next megabyte of rows, which costs 128 read units.
     ///
     /// # Errors
     /// When the table can't be read.
@@ -58,7 +58,7 @@ impl Table {
         })
     }
 
-    /// Puts a log's next sequence so far ahead, as if there had been so many messages that nobody keeps any more.
+    /// Raises a log's head and `sent`, as if as many messages had been appended and had expired.
     ///
     /// # Errors
     /// When the table can't be written, or the channel isn't there any more.

@@ -1,5 +1,5 @@
-//! What users have used up of their rate, on DynamoDB: an arrival for each, which ends soon after it has come. And what signals have used up of
-//! a second's posts.
+//! Rate limits on DynamoDB: a row for each user with the time of its next turn, which expires soon after, and a row for each second with the posts
+//! that signals have made.
 
 use std::time::Duration;
 
@@ -17,24 +17,23 @@ use super::item::{Item, SELF, limit_key, number, read_number, signals_key};
 use super::{Table, update_if};
 use crate::error::port_error;
 
-/// How long a row is kept that nobody needs any more.
+/// How long a row is kept after its time.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// How often a turn is tried for.
+/// The most tries for a turn.
 const ATTEMPTS: usize = 8;
 
-/// What an update found.
 enum Found {
     /// The condition held.
     Done,
-    /// It didn't, and this is the arrival.
+    /// It didn't hold, and this is the arrival.
     Other(Option<Timestamp>),
 }
 
 impl Limits for Table {
     async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>> {
         let mut arrival = None;
-        // The user may have rested. If not, the arrival is known now; another of the user's messages may move it before it is written.
+        // The first try is for a user that has rested. It returns the arrival if there is one. Another message of the user may move it meanwhile.
         for _ in 0..ATTEMPTS {
             let next = match turn.take(arrival) {
                 Ok(next) => next,
@@ -60,11 +59,11 @@ impl Limits for Table {
                 Found::Other(found) => arrival = found,
             }
         }
-        // So many at once are too fast.
+        // So many messages at the same time are too fast.
         Ok(Err(turn.interval))
     }
 
-    /// A row for each second; DynamoDB takes a thousand writes of one a second.
+    /// A row for each second. DynamoDB takes a thousand writes of a row in a second.
     async fn take_posts(&self, second: u64, posts: u64, most: u64) -> PortResult<bool> {
         let Some(left) = most.checked_sub(posts) else { return Ok(false) };
         let expires = Timestamp(second.saturating_mul(1_000)).plus(KEPT);
@@ -81,7 +80,7 @@ impl Limits for Table {
     }
 }
 
-/// Sends an update; where its condition doesn't hold, the arrival that is there.
+/// Sends an update. If its condition doesn't hold, gives the arrival that is there.
 async fn find(update: UpdateItemFluentBuilder) -> PortResult<Found> {
     let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     let error = match update.send().await {

@@ -19,9 +19,9 @@ use super::item::{
 use super::{Table, update_if};
 use crate::error::{malformed, port_error};
 
-/// Rows of a query where a number of messages is wanted.
+/// Rows of a query for a number of messages.
 const ROWS: usize = 256;
-/// Rows of a query where an amount of bytes is wanted: read units are paid for every row that a query touches.
+/// Rows of a query for an amount of bytes. Every row that a query touches costs read units.
 const ROWS_FOR_BYTES: usize = 64;
 
 /// Which way a log is read.
@@ -107,7 +107,7 @@ impl Log for Table {
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
-                // Somebody else was faster.
+                // Another writer was faster.
                 self.state(channel).await?.ok_or_else(|| malformed("open channel", "the channel was erased meanwhile"))
             }
             Err(error) => Err(port_error("dynamodb:PutItem", &error)),
@@ -258,8 +258,8 @@ impl Log for Table {
     }
 }
 
-/// Nothing was written, because the head or the epoch was another, or because somebody else was writing to the channel's item at that
-/// moment. In both cases the caller looks again.
+/// Whether nothing was written because the head or the epoch has changed, or because another writer was writing to the channel's item. In both
+/// cases the caller reads the channel again.
 fn is_head_moved(error: &SdkError<TransactWriteItemsError>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
         return false;

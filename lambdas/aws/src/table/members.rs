@@ -22,10 +22,10 @@ use crate::error::{malformed, port_error};
 
 /// The most keys of a BatchGetItem.
 const BATCH: usize = 100;
-/// How often the keys that a batch left over are asked for again.
+/// The most tries for keys that a batch leaves unprocessed.
 const BATCH_ATTEMPTS: usize = 8;
 
-/// A member's row, for whoever writes many at once.
+/// A member's row, for tools that write many at once.
 #[must_use]
 pub fn member_row(channel: &Channel, shard: Shard, member: &Connection) -> HashMap<String, AttributeValue> {
     write_connection(shard_key(channel, shard), member.id.as_str(), member)
@@ -60,13 +60,13 @@ impl Table {
         }
         Err(PortError {
             operation: "dynamodb:BatchGetItem",
-            detail: "some keys were left unprocessed again and again".to_owned(),
+            detail: "some keys stayed unprocessed".to_owned(),
             retryable: true,
         })
     }
 }
 
-/// A shard's row is there without a count where somebody watches a room that nobody was counted in.
+/// A shard's row has no count if its room is watched and nobody was counted yet.
 fn read_count(row: &Item) -> PortResult<u64> {
     if row.contains_key(MEMBERS) { read_number(row, MEMBERS) } else { Ok(0) }
 }
@@ -161,7 +161,7 @@ impl Members for Table {
                 let row = answer.attributes().ok_or_else(|| missing(MEMBERS))?;
                 Ok(Count { members: read_number(row, MEMBERS)?, watch: read_watch(row)? })
             }
-            // A count that has drifted too low stays at the bottom until a fan-out corrects it.
+            // A count that is too low stays at zero until a fan-out corrects it.
             Err(error) if is_condition_failed(&error) => Ok(Count::default()),
             Err(error) => Err(port_error("dynamodb:UpdateItem", &error)),
         }

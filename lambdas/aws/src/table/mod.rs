@@ -1,4 +1,5 @@
-//! The log, the members, who watches them, the receipts, the senders, the limits and the bans on DynamoDB, all in one table. `item` says how rows look.
+//! The log, the members, the watchers, the receipts, the senders, the limits and the bans on DynamoDB, all in one table. `item` has the rows'
+//! attributes.
 
 mod bans;
 mod channels;
@@ -29,10 +30,10 @@ pub use channels::{ChannelCursor, ChannelPage};
 pub use item::shard_key;
 pub use members::member_row;
 
-/// Makes a table in a DynamoDB on this machine. On AWS, the Pulumi program does.
+/// Makes a table in a local DynamoDB. On AWS, the Pulumi program makes it.
 ///
 /// # Errors
-/// When there is one of this name, or DynamoDB can't be reached.
+/// When a table of this name exists, or DynamoDB can't be reached.
 pub async fn create_table(client: &Client, name: &str) -> PortResult<()> {
     let mut create = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in [(PARTITION_KEY, KeyType::Hash), (SORT_KEY, KeyType::Range)] {
@@ -55,20 +56,23 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of this name.
     #[must_use]
     pub const fn new(client: Client, name: String) -> Self {
         Self { client, name, announcements: None }
     }
 
-    /// With the queue that announcements of who comes and goes are asked for on. Without it, watchers aren't told until a function
-    /// with a queue changes the members.
+    /// With the presence queue. Without it, asking for an announcement is an error.
     #[must_use]
     pub fn announcing(self, announcements: SqsAnnouncements) -> Self {
         Self { announcements: Some(announcements), ..self }
     }
 
-    /// A row, as it is at this moment.
+    fn announcements(&self) -> PortResult<&SqsAnnouncements> {
+        let missing = || malformed("sqs:SendMessage", "this process was given no presence queue");
+        self.announcements.as_ref().ok_or_else(missing)
+    }
+
+    /// A consistent read of a row.
     async fn get(&self, pk: String, sk: String) -> PortResult<Option<Item>> {
         let answer = self
             .client
@@ -83,7 +87,7 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// Writes a row; the one that it replaced.
+    /// Writes a row, and gives the one that it replaced.
     async fn put(&self, row: Item) -> PortResult<Option<Item>> {
         let answer = self
             .client
@@ -97,7 +101,7 @@ impl Table {
         Ok(answer.attributes)
     }
 
-    /// Deletes a row; the one that was there.
+    /// Deletes a row, and gives the one that was there.
     async fn delete(&self, pk: String, sk: String) -> PortResult<Option<Item>> {
         let answer = self
             .client
@@ -112,7 +116,7 @@ impl Table {
         Ok(answer.attributes)
     }
 
-    /// A query of a partition, as it is at this moment.
+    /// A consistent query of a partition.
     fn query(&self, pk: String) -> QueryFluentBuilder {
         self.client
             .query()
@@ -132,7 +136,7 @@ impl Table {
     }
 }
 
-/// Sends an update that has a condition; whether the condition held.
+/// Sends an update that has a condition. True if the condition held.
 async fn update_if(update: UpdateItemFluentBuilder) -> PortResult<bool> {
     match update.send().await {
         Ok(_) => Ok(true),

@@ -1,5 +1,5 @@
-//! Who watches a room, and what they were told, on DynamoDB: a row for each watcher beside the last announcement. That somebody watches stands
-//! in the shards' rows, which whoever comes or goes writes anyway; whether an announcement is due, in the first one's.
+//! Watchers of rooms, and the last announcement to them, on DynamoDB: a row for each watcher beside the announcement. The rows with the shards'
+//! counts say that somebody watches, because every join and leave writes them anyway. The first shard's row says whether an announcement is due.
 
 use std::ops::Range;
 
@@ -21,10 +21,9 @@ use crate::error::port_error;
 /// The shard whose row says whether an announcement is due.
 const FIRST: Shard = 0;
 
-/// The most rows of a roll that are read.
+/// The most rows that are read of a room's watchers.
 const ROLL: i32 = 1_000;
 
-/// What a shard's row says of who watches.
 pub(super) fn read_watch(row: &Item) -> PortResult<Option<Watch>> {
     if !row.contains_key(WATCHED) {
         return Ok(None);
@@ -69,10 +68,8 @@ impl Presences for Table {
     }
 
     async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool> {
-        // Who can't ask for an announcement must not keep others from it.
-        if self.announcements.is_none() {
-            return Ok(false);
-        }
+        // A claim without a request would keep the others from asking.
+        self.announcements()?;
         let update = self
             .update(shard_key(channel, FIRST), SELF)
             .update_expression("SET #due = :due")
@@ -84,10 +81,7 @@ impl Presences for Table {
     }
 
     async fn request_announcement(&self, channel: &Channel, due: Timestamp) -> PortResult<()> {
-        match &self.announcements {
-            Some(announcements) => announcements.send(channel, due).await,
-            None => Ok(()),
-        }
+        self.announcements()?.send(channel, due).await
     }
 
     async fn begin_announcement(&self, channel: &Channel) -> PortResult<()> {
@@ -101,7 +95,7 @@ impl Presences for Table {
     }
 
     async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll> {
-        // By itself, as it may stand behind more watchers than are read.
+        // Read by its key, because there may be more watchers before it than the query reads.
         let announced = self.get(presence_key(channel), SELF.to_owned()).await?.filter(|row| !is_expired(row, now));
         let answer = self
             .query(presence_key(channel))

@@ -1,4 +1,4 @@
-//! Senders at work on DynamoDB: a row each, in one partition.
+//! Senders at work on DynamoDB: a row for each, in one partition.
 
 use hubbub_core::id::SenderId;
 use hubbub_core::ports::{PortResult, Senders};
@@ -26,7 +26,7 @@ impl Senders for Table {
 
 impl Table {
     async fn count_at_work(&self, now: Timestamp) -> PortResult<u32> {
-        // Hundreds of rows at most: far from what one answer holds.
+        // There are hundreds of rows at most, and one answer holds many more.
         let answer =
             self.query(SENDERS.to_owned()).send().await.map_err(|error| port_error("dynamodb:Query", &error))?;
         let mut senders = 0;

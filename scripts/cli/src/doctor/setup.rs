@@ -76,7 +76,7 @@ impl Names {
     }
 
     fn function(&self, function: Function) -> Option<String> {
-        Some(format!("{}-{}", self.0, function.crate_name()))
+        Some(format!("{}-{}", self.0, function.name()))
     }
 }
 
@@ -109,10 +109,11 @@ async fn table(visit: &Visit<'_>) -> Finding {
     }
 }
 
-/// A queue that feeds `deliver`.
+/// A queue that feeds a function.
 struct Feed {
     check: &'static str,
     queue: &'static str,
+    function: Function,
     url: fn(&Outputs) -> Option<&str>,
     /// What comes of there being no mapping.
     lost: &'static str,
@@ -122,12 +123,14 @@ const FEEDS: [Feed; 2] = [
     Feed {
         check: "event source mapping",
         queue: "publish queue",
+        function: Function::Deliver,
         url: |outputs| outputs.publish_queue_url.as_deref(),
         lost: "what is published stays on the queue",
     },
     Feed {
         check: "presence mapping",
         queue: "presence queue",
+        function: Function::Announce,
         url: |outputs| outputs.presence_queue_url.as_deref(),
         lost: "nobody is told who comes and goes",
     },
@@ -158,7 +161,7 @@ async fn queues(visit: &Visit<'_>, deliver_timeout: Option<u64>) -> Vec<Finding>
         Ok(setup) => {
             findings.push(hidden_for_long_enough("presence queue", presence_url, &setup, deliver_timeout));
             let remedy =
-                "see the errors of the function `deliver`; if there are none, more rooms change than it can announce";
+                "see the errors of the function `announce`; if there are none, more rooms change than it can announce";
             findings.push(age(visit, "presence queue age", presence_url, &setup, remedy).await);
         }
         Err(finding) => findings.push(finding),
@@ -271,7 +274,7 @@ async fn functions(visit: &Visit<'_>, names: &Names) -> Vec<Finding> {
     let settings = settings(visit.stack);
     let mut findings = Vec::new();
     for function in Function::ALL {
-        let check = format!("function {}", function.crate_name());
+        let check = format!("function {}", function.name());
         let Some(name) = names.function(function) else { continue };
         let place = format!("the function `{name}`");
         let setup = match visit.inspector.function(&name).await {
@@ -286,7 +289,7 @@ async fn functions(visit: &Visit<'_>, names: &Names) -> Vec<Finding> {
             }
         };
         findings.push(configuration(visit.stack, check, &place, function, &setup));
-        let permissions = format!("permissions of {}", function.crate_name());
+        let permissions = format!("permissions of {}", function.name());
         findings.push(role(visit, &permissions, &setup.role, &policies::of_function(function, &settings)).await);
     }
     findings
@@ -364,9 +367,9 @@ fn actions(statement: &Statement) -> Vec<String> {
 }
 
 async fn mapping(visit: &Visit<'_>, names: &Names, feed: &Feed) -> Finding {
-    let Feed { check, queue, url, lost } = feed;
+    let Feed { check, queue, function, url, lost } = feed;
     const ANSWER: &str = "ReportBatchItemFailures";
-    let function = names.function(Function::Deliver).unwrap_or_default();
+    let function = names.function(*function).unwrap_or_default();
     let place = format!("between the {queue} and the function `{function}`");
     let mappings = match visit.inspector.mappings(&function).await {
         Ok(mappings) => mappings,

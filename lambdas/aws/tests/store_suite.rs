@@ -1,4 +1,4 @@
-//! The DynamoDB store keeps the contract of a store, on dynoxide, which follows DynamoDB most closely.
+//! The DynamoDB store passes the store suite on dynoxide, which follows DynamoDB closely.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use aws_credential_types::Credentials;
@@ -24,10 +24,10 @@ async fn dynamodb() -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_dynamodb_store_keeps_the_contract() {
+async fn dynamodb_store_passes_the_store_suite() {
     let client = dynamodb().await;
     create_table(&client, "hubbub").await.unwrap();
-    // The contract asks for no announcement, but claims some.
+    // The suite asks for no announcement, but claims some.
     let nowhere =
         aws_sdk_sqs::Config::builder().behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest()).build();
     let announcements = SqsAnnouncements::new(aws_sdk_sqs::Client::from_conf(nowhere), String::new());
