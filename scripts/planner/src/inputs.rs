@@ -1,4 +1,4 @@
-//! What is planned for, and what may be asked.
+//! What is planned for, and its limits.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::number::{at_least, whole};
 
-/// Rooms that are alike, and what is said in each of them.
+/// Rooms that are alike, and the messages to each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Inputs {
     /// Members of a room.
@@ -19,20 +19,18 @@ pub struct Inputs {
     pub rate: f64,
     /// Bytes of a message's body.
     pub size: u64,
-    /// How many such rooms the stack has.
+    /// Number of such rooms.
     pub rooms: u64,
     /// Direct messages a second, of the whole stack, each to one device.
     pub direct: f64,
     /// Requests a second that API Gateway allows the account in the Region, in and out together.
     pub rps: u64,
-    /// The share of the time that the members are connected and talk.
+    /// The share of the time in which the members are connected and publish.
     pub online: f64,
     /// For how many hours a connection lasts.
     pub session_hours: f64,
     /// For how many months the price is.
     pub months: f64,
-    /// The seed of everything that is drawn.
-    pub seed: u64,
 }
 
 impl Default for Inputs {
@@ -47,7 +45,6 @@ impl Default for Inputs {
             online: 1.0,
             session_hours: 2.0,
             months: 1.0,
-            seed: 1,
         }
     }
 }
@@ -125,7 +122,7 @@ pub enum PlanError {
         /// What to do.
         advice: &'static str,
     },
-    /// More is said than can be posted.
+    /// More is published than can be posted.
     #[error(
         "`--rate {rate}` is more than a room takes: {members} members at {callback_rps} posts/s get {most:.2} messages/s of {size} bytes at \
          most; lower --rate, --size, --members or --rooms, or ask AWS for a higher quota and raise --rps"
@@ -157,9 +154,9 @@ pub enum PlanError {
         /// The quota.
         rps: u64,
     },
-    /// The rules refused what the plan made them do. It is a bug.
-    #[error("the simulation ended early: {0}")]
-    Simulation(String),
+    /// The rules refused a planned message. It is a bug.
+    #[error("a planned message can't be framed: {0}")]
+    Frame(String),
 }
 
 /// How often a client pings, in seconds, at the least: the client library's interval.
@@ -195,7 +192,7 @@ impl Inputs {
                 "--size",
                 self.size as f64,
                 2.0..=*body.end() as f64,
-                "bytes of a body, which is JSON; put what is larger elsewhere, for example into S3, and send its address",
+                "bytes of a body, which is JSON; put larger content elsewhere, for example into S3, and send its address",
             ),
             ("--rooms", self.rooms as f64, 1.0..=1e6, "rooms of this kind"),
             ("--direct", self.direct, 0.0..=100_000.0, "direct messages a second of the whole stack"),
@@ -209,7 +206,7 @@ impl Inputs {
                 "--online",
                 self.online,
                 0.001..=1.0,
-                "the share of the time that members are there, such as 0.25 for 6 of 24 hours",
+                "the share of the time in which members are connected, such as 0.25 for 6 of 24 hours",
             ),
             ("--session-hours", self.session_hours, 0.01..=session, "API Gateway ends a connection after two hours"),
             ("--months", self.months, 0.01..=120.0, "months that the price is for"),
@@ -269,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_option_and_its_range() {
+    fn error_names_the_option_and_its_range() {
         let inputs = Inputs::default();
         check(Inputs { size: 24_577, ..inputs }, "`--size 24577` is not from 2 to 24576: bytes of a body");
         check(Inputs { members: 0, ..inputs }, "`--members 0` is not from 1 to 8192000: ");
@@ -280,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn posts_get_four_fifths_of_the_quota_or_what_comes_in_leaves() {
+    fn posts_get_four_fifths_of_the_quota_or_the_rest() {
         assert_eq!(Inputs::default().callback_rps(), Ok(8_000));
         let crowd = Inputs { members: 1_000_000, ..Inputs::default() };
         let left = crowd.callback_rps().unwrap();
@@ -290,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_are_the_cores_and_in_their_ranges() {
+    fn settings_default_to_the_cores() {
         for (key, value, setting) in Tuning::default().settings() {
             assert_eq!(value, setting.default, "{key}");
         }

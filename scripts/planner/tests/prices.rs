@@ -17,7 +17,7 @@ fn value_in_python(name: &str) -> f64 {
 }
 
 #[test]
-fn both_lists_have_the_same_prices() {
+fn prices_are_the_benchmarks() {
     for (name, price) in [
         ("API_GATEWAY_MESSAGE", prices::API_GATEWAY_MESSAGE),
         ("LAMBDA_GB_SECOND", prices::LAMBDA_GB_SECOND),
