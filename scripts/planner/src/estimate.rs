@@ -1,8 +1,8 @@
 //! The plan in closed form: means of each step, the functions' own budget, and rounds that take all messages that wait.
 //!
 //! Messages come at random. A round takes all that wait, so that a room is busy for a share of the time, and a message that comes in it waits for
-//! half a round on average. The formulas know no 429s: a stack that may post more than its account's quota leaves is said to be, and posts at what is
-//! left.
+//! half a round on average. The formulas know no 429s: a stack posts no faster than its
+//! account's quota allows, and [`Estimate::above_quota`] says by how much it would.
 
 use serde::Serialize;
 

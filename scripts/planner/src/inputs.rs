@@ -1,4 +1,4 @@
-//! What is planned for, and its limits.
+//! The planner's inputs, and their limits.
 
 use std::ops::RangeInclusive;
 
@@ -168,7 +168,7 @@ pub(crate) const CONNECTIONS_PER_SECOND: f64 = 500.0;
 /// The part of the quota that `callbackRps` may be at most: small fan-outs may take a quarter of it on top (`hubbub_core::rate`).
 const CALLBACK_PART: f64 = 0.8;
 
-/// What is kept free beside what comes in, as a part of it: it doesn't come evenly.
+/// Inbound requests don't come evenly: this factor of their average is kept free.
 const INBOUND_MARGIN: f64 = 1.25;
 
 impl Inputs {
@@ -225,7 +225,7 @@ impl Inputs {
         self.members.saturating_mul(self.rooms)
     }
 
-    /// Requests a second that come in while the members are there: pings, new connections with their join, and what is published.
+    /// Requests a second that come in while the members are there: pings, new connections with their join, and published messages.
     #[must_use]
     pub fn inbound_rps(&self) -> f64 {
         let members = self.all_members() as f64;
@@ -245,11 +245,11 @@ impl Inputs {
         if left < least as f64 {
             return Err(PlanError::Crowded { inbound, members: self.all_members(), least, rps: self.rps });
         }
-        // In round figures, but never above what is left.
+        // In round figures, but never above the rest.
         Ok(whole((left / 100.0).floor() * 100.0).max(least))
     }
 
-    /// How long it takes at least until everybody is connected, in seconds.
+    /// How long it takes at least until all members are connected, in seconds.
     #[must_use]
     pub fn connecting_seconds(&self) -> u64 {
         at_least(self.all_members() as f64 / CONNECTIONS_PER_SECOND)

@@ -26,7 +26,7 @@ pub struct Advice {
     pub key: &'static str,
     /// The value.
     pub value: u64,
-    /// What it is where nobody sets it.
+    /// The setting's default.
     pub default: u64,
     /// Why.
     pub reason: String,
@@ -70,7 +70,7 @@ pub struct Plan {
     pub advice: Vec<Advice>,
     /// Requests a second that come in.
     pub inbound_rps: f64,
-    /// Seconds that it takes at least to connect everybody.
+    /// Seconds that it takes at least to connect all members.
     pub connecting_seconds: u64,
     /// How the functions see a room.
     pub shards: usize,

@@ -82,7 +82,7 @@ impl Shape {
         self.counts.iter().sum()
     }
 
-    /// Frames for so many messages.
+    /// Frames for this many messages.
     #[must_use]
     pub fn frames_for(&self, messages: f64) -> u64 {
         whole((messages / self.frame_messages.max(1) as f64).ceil()).max(1)
@@ -103,7 +103,7 @@ fn page_size(page: &Page, counts: &[u64]) -> u64 {
     page.shards.iter().filter_map(|shard| counts.get(length(u64::from(*shard)))).sum()
 }
 
-/// A message of the log whose body has so many bytes of JSON.
+/// A message whose body has this many bytes of JSON.
 fn message_of(seq: u64, size: u64) -> Result<Message, PlanError> {
     let text = "x".repeat(length(size.saturating_sub(2)).max(1));
     Ok(Message {
@@ -132,7 +132,7 @@ fn frames(size: u64) -> Result<Vec<Frame>, PlanError> {
     frames_of(&messages)
 }
 
-/// The shards of so many connections by the hash of their ids, as the benchmark names them.
+/// The shards of the benchmark's connections, by the hash of their ids.
 #[must_use]
 pub fn shards_of_ids(room: &str, members: u64, tuning: &Tuning) -> Vec<u64> {
     let shards = shards_wanted(&[members], tuning.shard_members);

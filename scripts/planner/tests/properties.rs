@@ -77,7 +77,7 @@ fn stack_above_its_quota_is_slower_and_says_so() {
 }
 
 #[test]
-fn rounds_take_all_waiting_messages_and_leave_no_pause_at_a_high_rate() {
+fn rounds_take_all_waiting_messages() {
     for (rate, rounds_per_message) in [(0.001, 1.0), (0.1, 1.0), (5.0, 0.2)] {
         let estimate = estimate(10_000, rate).0;
         assert!(1.0 / estimate.messages_per_round <= rounds_per_message * 1.1, "{rate}: {estimate:?}");
