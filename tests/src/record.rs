@@ -110,7 +110,8 @@ pub async fn read_logs<Client, Notes>(
 }
 
 /// Waits until the queue is empty, the ledger is complete and `is_done` as well; or until nothing has happened for `patience`, which is a
-/// surprise. `channels` are those whose logs are read; `is_done` is asked every time, and told whether the rest is complete.
+/// surprise. `channels` gives those whose logs are read, and must
+/// not open the record; `is_done` is asked every time, and told whether the rest is complete.
 ///
 /// # Errors
 /// Fails if the stack can't be asked.
