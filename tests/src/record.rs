@@ -47,7 +47,6 @@ impl<Client, Notes> Clone for Shared<Client, Notes> {
 
 impl<Client, Notes> Shared<Client, Notes> {
     /// Opens the record. A panic while it was open is a bug that its own task reports; no entry is written in two steps.
-    #[must_use]
     pub fn open(&self) -> MutexGuard<'_, Record<Client, Notes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
