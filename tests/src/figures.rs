@@ -1,8 +1,8 @@
-//! Figures for people: counts, times and percentiles.
+//! Figures as text: counts, times and percentiles.
 
 use std::time::Duration;
 
-/// A number of things, as one says it.
+/// A number of things: `1 socket`, `2 sockets`.
 #[must_use]
 pub fn counted(count: u64, thing: &str) -> String {
     match count {
@@ -11,7 +11,7 @@ pub fn counted(count: u64, thing: &str) -> String {
     }
 }
 
-/// The smallest value that so many percent of all do not exceed. The shortest comes first.
+/// The smallest value that this many percent of all do not exceed. The values are sorted, the shortest first.
 #[must_use]
 pub fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100);
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_the_values_of_their_rank() {
+    fn percentile_is_the_value_of_its_rank() {
         let hundred: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
         let check = |sorted: &[Duration], percent, expected: Option<u64>| {
             assert_eq!(percentile(sorted, percent), expected.map(Duration::from_millis));

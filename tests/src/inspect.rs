@@ -1,4 +1,4 @@
-//! Looking at what a stack has done: executions, members, the heads of logs, dead letters.
+//! Reads a stack's executions, members, logs and dead letters.
 
 use anyhow::Context;
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -23,9 +23,9 @@ pub struct Execution {
     pub arn: String,
     /// Which channel it broadcasts, under which lease.
     pub input: BroadcastInput,
-    /// How it stands.
+    /// Its status.
     pub status: ExecutionStatus,
-    /// What it has done; nothing while it runs, and if it failed.
+    /// Its last plan; nothing while it runs, and if it failed.
     pub plan: Option<Plan>,
 }
 
@@ -70,7 +70,7 @@ pub async fn execution(stack: &Stack, arn: &str) -> anyhow::Result<Execution> {
     })
 }
 
-/// The members of a channel, as they stand in the table.
+/// The members of a channel.
 ///
 /// # Errors
 /// Fails if the table can't be read.
@@ -78,7 +78,7 @@ pub async fn members(stack: &Stack, channel: &Channel) -> anyhow::Result<Vec<Con
     Ok(members_by_shard(stack, channel).await?.into_iter().flatten().collect())
 }
 
-/// The members of each of a channel's shards, as they stand in the table.
+/// The members of each of a channel's shards.
 ///
 /// # Errors
 /// Fails if the table can't be read.
@@ -101,7 +101,7 @@ pub async fn members_by_shard(stack: &Stack, channel: &Channel) -> anyhow::Resul
     Ok(shards)
 }
 
-/// The newest sequence of a channel's log; 0 if nobody has used the channel yet.
+/// The newest sequence of a channel's log; 0 if the channel is unused.
 ///
 /// # Errors
 /// Fails if the table can't be read.
@@ -109,7 +109,7 @@ pub async fn head(stack: &Stack, channel: &Channel) -> anyhow::Result<u64> {
     Ok(stack.table().state(channel).await?.map_or(0, |state| state.head.0))
 }
 
-/// A channel's item; nothing if nobody has used the channel yet.
+/// A channel's item; nothing if the channel is unused.
 ///
 /// # Errors
 /// Fails if the table can't be read.
@@ -145,7 +145,7 @@ pub async fn was_started(stack: &Stack, lease: &Lease) -> anyhow::Result<bool> {
     Ok(execution_arns(stack).await?.iter().any(|arn| arn.ends_with(&name)))
 }
 
-/// About how many messages are on the publish queue, those included that are being delivered.
+/// About how many messages are on the publish queue, including those that are being delivered.
 ///
 /// # Errors
 /// Fails if the queue can't be asked.

@@ -1,4 +1,4 @@
-//! Somebody whose session is listened to the whole time: whatever comes is written down in its order, also while something is asked for.
+//! A client that records all events of its session in their order, also while it waits for an answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use hubbub_client::{Channel, CloseReason, Error, Event, Events, Session, Session
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// How often it is looked whether a session has come back.
+/// How often a listener looks whether its session has reconnected.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// What is to be written down.
+/// An entry of the record.
 #[derive(Debug)]
 pub enum Heard {
     /// An event of the session.
@@ -20,7 +20,7 @@ pub enum Heard {
     Offline(String),
 }
 
-/// A session, and what is done with all that comes on it.
+/// A session whose events are recorded.
 pub struct Listener {
     session: Session,
     events: Events,
@@ -39,7 +39,7 @@ impl fmt::Debug for Listener {
 }
 
 impl Listener {
-    /// Opens a session, and waits until it is connected. Nothing that is asked for may take longer than `patience`.
+    /// Opens a session, and waits until it is connected. No request may take longer than `patience`.
     ///
     /// # Errors
     /// Fails if the session ends, or can't connect within the patience.
@@ -56,13 +56,13 @@ impl Listener {
         Ok(listener)
     }
 
-    /// The session, for what is to be asked.
+    /// The session, for requests.
     #[must_use]
     pub fn session(&self) -> Session {
         self.session.clone()
     }
 
-    /// Listens until something else happens.
+    /// Listens until `end` is ready.
     ///
     /// # Errors
     /// Fails if the session ends.
@@ -94,7 +94,7 @@ impl Listener {
         (self.note)(Heard::Event(event));
     }
 
-    /// Asks for something as soon as the session is live, and listens meanwhile.
+    /// Makes a request as soon as the session is live, and listens meanwhile.
     ///
     /// # Errors
     /// Fails if what was asked for fails, or takes too long, or if the session ends.
@@ -125,12 +125,12 @@ impl Listener {
         Ok(())
     }
 
-    /// Drops the socket without a goodbye; the session comes back by itself, after a random pause.
+    /// Drops the socket without a close frame; the session reconnects by itself, after a random pause.
     pub async fn cut(&mut self) {
         self.session.cut().await;
     }
 
-    /// Drops the socket, and waits until the session has come back on another one.
+    /// Drops the socket, and waits until the session has reconnected.
     ///
     /// # Errors
     /// Fails if that takes too long.
@@ -144,10 +144,10 @@ impl Listener {
             }
         };
         let returned = timeout(self.patience, self.listen_until(returning)).await;
-        returned.with_context(|| format!("`{}` did not come back", self.user))?
+        returned.with_context(|| format!("`{}` did not reconnect", self.user))?
     }
 
-    /// Closes the session, and listens to the end: how far it has come, and what it has been through.
+    /// Closes the session, and listens to the end; gives the session's state and counts.
     pub async fn close(&mut self) -> (State, Stats) {
         self.session.close().await;
         while let Some(event) = self.events.next().await {

@@ -1,4 +1,4 @@
-//! Saying what is being done: a bar on a terminal, and a line every few seconds elsewhere.
+//! Progress: a bar on a terminal, and a line every few seconds elsewhere.
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often a line is written where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// The step that is being done. Goes to standard error, so that standard output holds the result alone.
+/// The current step. It goes to standard error, so that standard output holds the result alone.
 pub struct Progress {
     bar: Option<ProgressBar>,
     name: String,
@@ -23,7 +23,6 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Nothing is being done yet.
     #[must_use]
     pub fn new() -> Self {
         let bar = stderr().is_terminal().then(|| {
@@ -35,7 +34,7 @@ impl Progress {
         Self { bar, name: String::new(), total: 0, last_line: Instant::now() }
     }
 
-    /// A step begins that has so many parts.
+    /// A step begins.
     pub fn begin(&mut self, name: &str, total: u64) {
         (self.name, self.total) = (name.to_owned(), total);
         match &self.bar {
@@ -48,7 +47,6 @@ impl Progress {
         }
     }
 
-    /// So many parts of the step are done.
     pub fn reach(&mut self, done: u64) {
         match &self.bar {
             Some(bar) => bar.set_position(done),
@@ -57,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// All is done: the bar goes.
+    /// Removes the bar.
     pub fn finish(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -47,7 +47,6 @@ impl<Client, Notes> Clone for Shared<Client, Notes> {
 
 impl<Client, Notes> Shared<Client, Notes> {
     /// Opens the record. A panic while it was open is a bug that its own task reports; no entry is written in two steps.
-    #[must_use]
     pub fn open(&self) -> MutexGuard<'_, Record<Client, Notes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,7 +109,8 @@ pub async fn read_logs<Client, Notes>(
 }
 
 /// Waits until the queue is empty, the ledger is complete and `is_done` as well; or until nothing has happened for `patience`, which is a
-/// surprise. `channels` are those whose logs are read; `is_done` is asked every time, and told whether the rest is complete.
+/// surprise. `channels` gives those whose logs are read, and must
+/// not open the record; `is_done` is asked every time, and told whether the rest is complete.
 ///
 /// # Errors
 /// Fails if the stack can't be asked.

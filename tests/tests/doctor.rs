@@ -88,7 +88,7 @@ async fn a_permission_that_is_missing_is_named_with_its_function() {
 }
 
 #[tokio::test]
-async fn a_permission_on_something_else_is_traced_by_the_functions_log() {
+async fn missing_permission_is_traced_by_the_function_log() {
     let (stack, _turn) = take_stack().await;
     let policy = faults::policy(&stack, Function::Deliver).await.unwrap();
     let elsewhere = policy.replace(":table/", ":table/another-");

@@ -1,6 +1,6 @@
 //! Ports around other ports: a [`Hook`] sees each call before and after its effect, and may delay it, fail it, lose its answer or change it.
 //!
-//! A new port's method needs one line in the table below. Whoever wants faults writes a hook, and no ports.
+//! A new port's method needs one line in the table below. A test that needs faults writes a hook, and no ports.
 
 use std::any::Any;
 use std::fmt;

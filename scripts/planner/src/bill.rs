@@ -89,7 +89,7 @@ impl Cause {
     }
 }
 
-/// What is paid to a service for a cause.
+/// Dollars for a service and a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Line {
     /// The service.
@@ -107,7 +107,7 @@ pub struct Bill {
     pub lines: Vec<Line>,
     /// All of it.
     pub total: f64,
-    /// API Gateway's charge alone, for the same posts and connections: who posts by other means pays it as well.
+    /// API Gateway's charge alone, for the same posts and connections: a sender by other means pays it as well.
     pub floor: f64,
     /// AppSync Events for the same messages and connections.
     pub appsync: f64,
@@ -187,19 +187,19 @@ impl Bill {
         Self { lines, total, floor, appsync, of_appsync: total / appsync, transfer }
     }
 
-    /// What is paid to a service.
+    /// Dollars for a service.
     #[must_use]
     pub fn by_service(&self, service: Service) -> f64 {
         self.lines.iter().filter(|line| line.service == service).map(|line| line.dollars).sum()
     }
 
-    /// What is paid for a cause.
+    /// Dollars for a cause.
     #[must_use]
     pub fn by_cause(&self, cause: Cause) -> f64 {
         self.lines.iter().filter(|line| line.cause == cause).map(|line| line.dollars).sum()
     }
 
-    /// What is paid to a service for a cause.
+    /// Dollars for a service and a cause.
     #[must_use]
     pub fn line(&self, service: Service, cause: Cause) -> f64 {
         let lines = self.lines.iter().filter(|line| line.service == service && line.cause == cause);

@@ -17,13 +17,13 @@ use crate::report::Report;
 Examples:
   A lecture of 100,000 with two messages a second, for a month:
     hubbub plan --members 100000 --rate 2 --size 1024 --rps 10000
-  200 teams of 50 who are there eight hours a day and write now and then:
+  200 teams of 50 that are online eight hours a day and write a message every 20 s:
     hubbub plan --members 50 --rooms 200 --rate 0.05 --online 0.33
-  What a higher quota would bring, as lines to look at:
+  The effect of a higher quota, as plots:
     hubbub plan --members 1000000 --rate 0.1 --rps 50000 --plot target/plan
 
-The answer is a simulation of the functions' own rules, with latencies that were assumed where AWS was never
-measured; the report says which. It needs no stack and no network.")]
+The answer comes from formulas over the functions' own budget and rules, with latencies that are assumed where
+Hubbub was never measured on AWS; the report says which. It needs no stack and no network.")]
 pub struct Arguments {
     /// Members of a room
     #[arg(long, value_name = "N", default_value_t = Inputs::default().members)]
@@ -37,27 +37,24 @@ pub struct Arguments {
     /// The account's quota: requests a second that API Gateway allows in the Region, in and out together
     #[arg(long, value_name = "PER_SECOND", default_value_t = Inputs::default().rps)]
     rps: u64,
-    /// The stack's `callbackRps`; without it, what the quota leaves beside what comes in, four fifths at most
+    /// The stack's `callbackRps`; without it, the rest of the quota beside inbound requests, four fifths at most
     #[arg(long, value_name = "PER_SECOND")]
     callback_rps: Option<u64>,
-    /// How many such rooms the stack has
+    /// Number of such rooms
     #[arg(long, value_name = "N", default_value_t = Inputs::default().rooms)]
     rooms: u64,
     /// Direct messages a second, of the whole stack
     #[arg(long, value_name = "PER_SECOND", default_value_t = Inputs::default().direct)]
     direct: f64,
-    /// The share of the time that the members are there and talk
+    /// The share of the time in which the members are online and publish
     #[arg(long, value_name = "SHARE", default_value_t = Inputs::default().online)]
     online: f64,
-    /// For how many hours a connection lasts
+    /// Hours that a connection lasts
     #[arg(long, value_name = "HOURS", default_value_t = Inputs::default().session_hours)]
     session_hours: f64,
-    /// For how many months the price is
+    /// Months that the price is for
     #[arg(long, value_name = "N", default_value_t = Inputs::default().months)]
     months: f64,
-    /// The seed of what is left to chance: the same seed is the same plan
-    #[arg(long, value_name = "N", default_value_t = Inputs::default().seed)]
-    seed: u64,
     /// Write plots as SVG into this folder
     #[arg(long, value_name = "FOLDER")]
     plot: Option<PathBuf>,
@@ -94,7 +91,6 @@ impl Arguments {
             online: self.online,
             session_hours: self.session_hours,
             months: self.months,
-            seed: self.seed,
         }
     }
 
@@ -107,7 +103,7 @@ impl Arguments {
     }
 }
 
-/// Plans, and says what is to be printed, for people or as JSON. Plots are written first; their files are named at the end.
+/// Plans, and gives the text to print, for people or as JSON. Plots are written first; their files are named at the end.
 ///
 /// # Errors
 /// When the plan can't be made, or a plot can't be written.

@@ -1,17 +1,13 @@
-//! The plan beside the measurements: the benchmark's broadcasts, planned with its parameters.
+//! The plan next to the measurements: the benchmark's broadcasts, planned with its parameters.
 
-use crate::estimate::Estimate;
+use crate::estimate::{Arrivals, Estimate, broadcast_seconds};
 use crate::inputs::{Inputs, PlanError, Tuning};
 use crate::latency::Latencies;
-use crate::monte_carlo::simulate;
 use crate::report::grouped;
-use crate::simulation::{Scenario, Spread, Talk};
+use crate::shape::{Shape, shards_of_ids};
 
 /// The heading of the table's section in docs/performance.md.
 const SECTION: &str = "## A broadcast under a quota";
-
-/// Runs of each row.
-const TRIALS: u64 = 4;
 
 /// A row of the table "A broadcast under a quota".
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,30 +42,18 @@ fn row(line: &str) -> Option<Measured> {
     Some(Measured { members: number(members)?, rooms, callback_rps: number(callback_rps)?, seconds })
 }
 
-/// How long the same takes by the plan, in seconds.
+/// The planned seconds of the same broadcast.
 ///
 /// # Errors
-/// As a simulation.
+/// When the messages can't be framed, which is not known to happen.
 pub fn planned(row: &Measured) -> Result<f64, PlanError> {
-    let latencies = Latencies::bench();
     let Measured { members, rooms, callback_rps, .. } = *row;
-    // The account's quota is a quarter more, and what comes in uses up what is left.
-    let inputs = Inputs { members, rooms, rate: 0.0, rps: callback_rps * 5 / 4, ..Inputs::default() };
     let tuning = Tuning { callback_rps, inline_limit: 0, ..Tuning::default() };
-    let estimate = Estimate::of(&inputs, &tuning, &latencies)?;
-    let scenario = Scenario {
-        inputs: &inputs,
-        tuning: &tuning,
-        latencies: &latencies,
-        talk: Talk::Alone,
-        spread: Spread::Benchmark,
-        inbound_rps: (inputs.rps - callback_rps) as f64,
-        estimate: &estimate,
-    };
-    Ok(simulate(scenario, TRIALS)?.over)
+    let shape = Shape::of(shards_of_ids("room0", members, &tuning), Inputs::default().size, &tuning)?;
+    Ok(broadcast_seconds(&shape, rooms, &tuning, &Latencies::bench()))
 }
 
-/// A row of the table "Coalescing": a room of 10,000 that is talked in.
+/// A row of the table "Coalescing": a room of 10,000 at some rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Talked {
     /// Messages a second.
@@ -90,31 +74,22 @@ pub fn talked(page: &str) -> Vec<Talked> {
     section.lines().filter_map(row).collect()
 }
 
-/// Posts for each member in a second by the plan. The benchmark publishes evenly for ten seconds, and waits until all is delivered.
+/// The planned posts for each member in a second. The benchmark publishes at equal intervals.
 ///
 /// # Errors
-/// As a simulation.
+/// As [`Estimate::of`].
 pub fn planned_posts(row: &Talked) -> Result<f64, PlanError> {
-    let latencies = Latencies::bench();
     let inputs = Inputs { members: 10_000, rate: row.rate, size: 100, rps: 12_500, ..Inputs::default() };
     let tuning = Tuning { callback_rps: 10_000, inline_limit: 0, ..Tuning::default() };
-    let estimate = Estimate::of(&inputs, &tuning, &latencies)?;
-    let scenario = Scenario {
-        inputs: &inputs,
-        tuning: &tuning,
-        latencies: &latencies,
-        talk: Talk::Steady { warm_up: 3.0, seconds: 30.0, evenly: true },
-        spread: Spread::Benchmark,
-        inbound_rps: 0.0,
-        estimate: &estimate,
-    };
-    Ok(simulate(scenario, TRIALS)?.per_second.posts / inputs.members as f64)
+    let shape = Shape::of(shards_of_ids("room0", inputs.members, &tuning), inputs.size, &tuning)?;
+    let estimate = Estimate::of_shape(&shape, &inputs, &tuning, &Latencies::bench(), Arrivals::Even)?;
+    Ok(estimate.per_second.posts / inputs.members as f64)
 }
 
 /// The table for docs/performance.md.
 ///
 /// # Errors
-/// As a simulation.
+/// As [`planned`].
 pub fn table(rows: &[Measured]) -> Result<String, PlanError> {
     let mut table =
         String::from("| members | callbackRps | measured, s | planned, s | error |\n|---:|---:|---:|---:|---:|\n");
@@ -140,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_read_as_they_are_written() {
+    fn rows_are_read_as_the_page_has_them() {
         let page = "## A broadcast under a quota\n\n| members | callbackRps | seconds |\n|---:|---:|---:|\n| 1,000 | 10,000 | 0.28 | 0.61 |\n\
                     | two rooms of 10,000 | 10,000 | 2.48 and 2.16 | 2.70 |\n\n## Growth\n| 5 | 5 | 5 |\n";
         let row = Measured { members: 1_000, rooms: 1, callback_rps: 10_000, seconds: 0.28 };

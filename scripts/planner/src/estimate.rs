@@ -1,6 +1,8 @@
-//! The plan in closed form: what the simulation comes to where nothing is left to chance.
+//! The plan in closed form: means of each step, the functions' own budget, and rounds that take all messages that wait.
 //!
-//! It is exact enough to draw lines by and to weigh settings against each other; it knows no queues and no 429s. The simulation is held against it.
+//! Messages come at random. A round takes all that wait, so that a room is busy for a share of the time, and a message that comes in it waits for
+//! half a round on average. The formulas know no 429s: a stack posts no faster than its
+//! account's quota allows, and [`Estimate::above_quota`] says by how much it would.
 
 use serde::Serialize;
 
@@ -10,32 +12,67 @@ use crate::shape::Shape;
 use crate::traffic::Traffic;
 
 /// Messages of a batch of the queue (SQS, FIFO).
-pub(crate) const BATCH: f64 = 10.0;
+const BATCH: f64 = 10.0;
 
 /// Transitions of a round beside its pages: PlanBroadcast, IsSettled?, FanOut.
-pub(crate) const ROUND_TRANSITIONS: f64 = 3.0;
+const ROUND_TRANSITIONS: f64 = 3.0;
 
 /// Transitions of an execution's end: PlanBroadcast, IsSettled?, Settled.
-pub(crate) const END_TRANSITIONS: f64 = 3.0;
+const END_TRANSITIONS: f64 = 3.0;
 
 /// Reads and writes of a plan, one after another: it settles, reads the channel, the counts and the log, and renews the lease.
-pub(crate) const PLAN_CALLS: u32 = 5;
+const PLAN_CALLS: u32 = 5;
 
-/// Reads and writes of a page before its members are read: it renews the lease, reads the log, notes that it is at work, and looks who else is.
-pub(crate) const PAGE_CALLS: u32 = 4;
+/// Reads and writes of a page before its members are read: it renews the lease, reads the log, notes that it is at work, and looks for others.
+const PAGE_CALLS: u32 = 4;
 
-/// Rounds that are looked through for one whose messages come while the one before is under way.
+/// Steps of a search for a number that depends on itself.
 const SEARCHES: u32 = 64;
+
+/// How messages come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At random, independently of each other.
+    Random,
+    /// At equal intervals.
+    Even,
+}
+
+impl Arrivals {
+    /// The probability that no message comes during a round, at this many messages for each.
+    fn none_during(self, messages: f64) -> f64 {
+        match self {
+            Self::Random => (-messages).exp(),
+            Self::Even => (1.0 - messages).max(0.0),
+        }
+    }
+}
 
 /// A room's plan in closed form.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Seconds from publishing a message to a room at rest until its last member has it.
+    /// Seconds from publishing a message to a room at rest until its last member has it, where all functions have to be started.
     pub alone_seconds: f64,
-    /// Seconds of a round, while the room is talked in.
+    /// The same, where they are warm.
+    pub warm_seconds: f64,
+    /// Seconds of a round, at the planned rate.
     pub round_seconds: f64,
-    /// Seconds from publishing a message until its last member has it, on average, while the room is talked in.
+    /// Seconds from publishing a message until its last member has it, on average, at the planned rate.
     pub everybody_seconds: f64,
+    /// The same for a message that waits for a whole round.
+    pub longest_seconds: f64,
+    /// Seconds until half of the members have it, on average.
+    pub half_seconds: f64,
+    /// Messages of a round.
+    pub messages_per_round: f64,
+    /// Posts for each member and message: below 1 where messages share a post.
+    pub posts_per_member_and_message: f64,
+    /// `deliver-page` functions at once.
+    pub page_functions: u64,
+    /// `deliver` functions at once.
+    pub deliver_functions: u64,
+    /// The part of the stack's posts that the account's quota does not leave: they would be answered 429.
+    pub above_quota: f64,
     /// Messages a second that a room takes at most.
     pub most_messages: f64,
     /// What all rooms do in a second.
@@ -47,8 +84,30 @@ struct Model<'a> {
     shape: &'a Shape,
     tuning: &'a Tuning,
     latencies: &'a Latencies,
+    arrivals: Arrivals,
+    /// Requests a second that the account's quota leaves to posts.
+    account_rps: f64,
     /// Rooms whose rounds are under way at the same time.
     busy: f64,
+}
+
+/// A room at some rate.
+struct Steady {
+    messages: f64,
+    seconds: f64,
+    /// The probability that a round is followed by no other.
+    ends: f64,
+}
+
+impl Steady {
+    fn rounds(&self, rate: f64) -> f64 {
+        rate / self.messages
+    }
+
+    /// The share of the time in which a round is under way.
+    fn busy(&self, rate: f64) -> f64 {
+        (self.rounds(rate) * self.seconds).min(1.0)
+    }
 }
 
 impl Model<'_> {
@@ -59,7 +118,7 @@ impl Model<'_> {
     /// The rate of a sender while it is kept busy, its burst, and the posts a second that it could make.
     fn rate(&self) -> (f64, f64, f64) {
         let budget = self.tuning.budget();
-        let Latencies { post, cpu_us_per_post, machine_rps, .. } = self.latencies;
+        let Latencies { post, cpu_us_per_post, .. } = self.latencies;
         let senders = f64::from(self.shape.senders());
         let functions = f64::from(if self.shape.inline { budget.deliver_functions() } else { budget.page_functions() });
         let at_work = (senders * self.busy).clamp(1.0, functions.max(1.0));
@@ -68,9 +127,8 @@ impl Model<'_> {
         } else {
             budget.large_rate(u32::try_from(crate::number::at_least(at_work)).unwrap_or(u32::MAX))
         };
-        let machine = machine_rps.map_or(f64::INFINITY, |rps| rps / at_work);
         let able = self.tuning.post_concurrency as f64 / post.mean();
-        let able = able.min(1e6 / cpu_us_per_post).min(machine);
+        let able = able.min(1e6 / cpu_us_per_post).min(self.account_rps / at_work);
         (f64::from(rate.per_second), f64::from(rate.burst), able)
     }
 
@@ -99,7 +157,14 @@ impl Model<'_> {
             seconds += taken - self.latencies.call.mean();
             *slot += taken + self.latencies.transition.mean();
         }
-        (slots.iter().fold(0.0, |longest: f64, slot| longest.max(*slot)), seconds)
+        let longest = slots.iter().fold(0.0, |longest: f64, slot| longest.max(*slot));
+        (longest.max(self.host(frames)), seconds)
+    }
+
+    /// The least time of all posts of a round, where all senders share a host: the others' rooms post as well.
+    fn host(&self, frames: u64) -> f64 {
+        let posts = (self.shape.members() * frames) as f64 * self.busy;
+        self.latencies.host_rps.map_or(0.0, |rps| posts / rps + self.page_lead() + self.latencies.post.mean())
     }
 
     /// From the queue to the end of the append.
@@ -122,32 +187,38 @@ impl Model<'_> {
         self.latencies.cold_start.mean() * if self.shape.inline { 1.0 } else { 3.0 }
     }
 
-    /// From publishing until everybody has it, where no round is under way and functions are warm.
+    /// From publishing until every member has it, where no round is under way and functions are warm.
     fn warm(&self) -> f64 {
         let way_in = self.latencies.publish.mean();
         if self.shape.inline {
             way_in + self.round(1) - 2.0 * self.calls(1)
         } else {
-            // What comes behind the last post is not waited for.
+            // What comes after the last post is not waited for.
             let start = self.calls(3) + self.latencies.start.mean() + self.latencies.transition.mean();
             way_in + self.lead() + start + self.round(1) - self.calls(1) - self.latencies.transition.mean()
         }
     }
 
-    /// Messages of a round and its seconds, where so many come each second to a room.
-    fn settle(&self, rate: f64) -> (f64, f64) {
+    /// The room at this rate: a round's messages depend on its seconds, and these on its frames.
+    fn settle(&self, rate: f64) -> Steady {
         let mut frames = 1;
         for _ in 0..SEARCHES {
-            let seconds = self.round(frames);
-            let messages = (rate * seconds).max(1.0);
-            let messages = if self.shape.inline { messages.min(BATCH) } else { messages };
-            let wanted = self.shape.frames_for(messages).min(self.shape.round_frames.max(1));
+            let steady = self.at(rate, frames);
+            let wanted = self.shape.frames_for(steady.messages).min(self.shape.round_frames.max(1));
             if wanted <= frames {
-                return (messages, seconds);
+                return steady;
             }
             frames = wanted;
         }
-        (rate * self.round(frames), self.round(frames))
+        self.at(rate, frames)
+    }
+
+    fn at(&self, rate: f64, frames: u64) -> Steady {
+        let seconds = self.round(frames);
+        let ends = self.arrivals.none_during(rate * seconds);
+        // A round that begins in a room at rest has the one message that begins it, and else those of the round before.
+        let messages = rate * seconds + ends;
+        Steady { messages: if self.shape.inline { messages.min(BATCH) } else { messages }, seconds, ends }
     }
 
     /// Messages a second that can be delivered for good.
@@ -166,46 +237,86 @@ fn frames_tail(frames: u64) -> f64 {
 }
 
 impl Estimate {
-    /// Plans rooms whose members are spread evenly.
+    /// Plans rooms whose members are spread evenly, and whose messages come at random.
     ///
     /// # Errors
-    /// When more is said than can be posted.
+    /// When more is published than can be posted.
     pub fn of(inputs: &Inputs, tuning: &Tuning, latencies: &Latencies) -> Result<Self, PlanError> {
         let shape = Shape::even(inputs.members, inputs.size, tuning)?;
-        let model = |busy: f64| Model { shape: &shape, tuning, latencies, busy };
-        let rooms = inputs.rooms as f64;
+        Self::of_shape(&shape, inputs, tuning, latencies, Arrivals::Random)
+    }
+
+    /// Plans rooms of this shape.
+    ///
+    /// # Errors
+    /// As [`Estimate::of`].
+    pub fn of_shape(
+        shape: &Shape,
+        inputs: &Inputs,
+        tuning: &Tuning,
+        latencies: &Latencies,
+        arrivals: Arrivals,
+    ) -> Result<Self, PlanError> {
+        let account_rps = (inputs.rps as f64 - inputs.inbound_rps()).max(1.0);
+        let model = |busy: f64| Model { shape, tuning, latencies, arrivals, account_rps, busy };
+        let (rooms, rate) = (inputs.rooms as f64, inputs.rate);
         let alone_seconds = model(1.0).warm() + model(1.0).cold_starts();
         // How many rooms are busy at once depends on how long a round takes, and the other way round.
         let mut busy = 1.0;
-        for _ in 0..8 {
-            let (messages, seconds) = model(busy).settle(inputs.rate);
-            busy = (rooms * (inputs.rate / messages * seconds).min(1.0)).max(1.0);
+        for _ in 0..SEARCHES {
+            busy = (rooms * model(busy).settle(rate).busy(rate)).max(1.0);
         }
         let settled = model(busy);
-        let (messages, round_seconds) = settled.settle(inputs.rate);
-        let most_messages = settled.most_messages().min(quota_messages(&shape, inputs, tuning));
-        if inputs.rate > most_messages {
+        let steady = settled.settle(rate);
+        let most_messages = settled.most_messages().min(quota_messages(shape, inputs, tuning));
+        if rate > most_messages {
             return Err(PlanError::TooMuch {
-                rate: inputs.rate,
+                rate,
                 members: inputs.members,
                 callback_rps: tuning.callback_rps,
                 size: inputs.size,
                 most: most_messages,
             });
         }
-        let share = whole_share(inputs.rate / messages * round_seconds);
-        // Messages that come evenly never meet a round of the one before, unless rounds follow each other without a pause: then each waits for
-        // the rest of a round, half of it on average.
-        let waits = if share < 1.0 { 0.0 } else { round_seconds / 2.0 };
+        let frames = shape.frames_for(steady.messages);
+        let waits = match arrivals {
+            Arrivals::Random => steady.busy(rate) * steady.seconds / 2.0,
+            // Such messages never meet a round, unless rounds follow each other without a pause.
+            Arrivals::Even => (1.0 - steady.ends).floor() * steady.seconds / 2.0,
+        };
         let everybody_seconds = settled.warm() + waits;
-        let per_second = settled.traffic(inputs.rate, messages, round_seconds, share).times(rooms);
-        Ok(Self { alone_seconds, round_seconds, everybody_seconds, most_messages, per_second })
+        let of_a_room = settled.traffic(rate, &steady);
+        let budget = tuning.budget();
+        let at_once = |wanted: f64, most: u32| crate::number::at_least(wanted.max(1.0)).min(u64::from(most));
+        Ok(Self {
+            alone_seconds,
+            warm_seconds: model(1.0).warm(),
+            round_seconds: steady.seconds,
+            everybody_seconds,
+            longest_seconds: settled.warm() + steady.seconds,
+            half_seconds: everybody_seconds - settled.posting(frames).0 / 2.0,
+            messages_per_round: steady.messages,
+            posts_per_member_and_message: frames as f64 / steady.messages,
+            page_functions: if shape.inline {
+                0
+            } else {
+                at_once(f64::from(shape.senders()) * busy, budget.page_functions())
+            },
+            deliver_functions: at_once(of_a_room.deliver_seconds * rooms, budget.deliver_functions()),
+            above_quota: (1.0 - account_rps / tuning.callback_rps as f64).max(0.0),
+            most_messages,
+            per_second: of_a_room.times(rooms),
+        })
     }
 }
 
-/// A share of the time; rounds that follow each other without a pause are all of it, however the division ends.
-fn whole_share(share: f64) -> f64 {
-    if share > 0.999 { 1.0 } else { share }
+/// Seconds from the queue's batch to the end of the broadcast, of a message to each of some rooms of this shape at the same time.
+#[must_use]
+pub fn broadcast_seconds(shape: &Shape, rooms: u64, tuning: &Tuning, latencies: &Latencies) -> f64 {
+    let (arrivals, account_rps) = (Arrivals::Even, tuning.callback_rps as f64);
+    let model = Model { shape, tuning, latencies, arrivals, account_rps, busy: rooms as f64 };
+    let start = model.calls(3) + latencies.start.mean() + latencies.transition.mean();
+    model.lead() + start + model.round(1) + model.calls(PLAN_CALLS)
 }
 
 /// Messages a second that the posts of all rooms together allow each of them.
@@ -217,9 +328,9 @@ fn quota_messages(shape: &Shape, inputs: &Inputs, tuning: &Tuning) -> f64 {
 
 impl Model<'_> {
     /// What a room does in a second.
-    fn traffic(&self, rate: f64, messages: f64, round_seconds: f64, share: f64) -> Traffic {
+    fn traffic(&self, rate: f64, steady: &Steady) -> Traffic {
         let shape = self.shape;
-        let rounds = if rate > 0.0 { rate / messages } else { 0.0 };
+        let (messages, rounds) = (steady.messages, steady.rounds(rate));
         let frames = shape.frames_for(messages);
         let (pages, members) = (shape.pages.len() as f64, shape.members() as f64);
         let posts = rounds * members * frames as f64;
@@ -242,10 +353,10 @@ impl Model<'_> {
             ..Traffic::default()
         };
         if shape.inline {
-            traffic.deliver_seconds = rounds * (round_seconds - self.latencies.queue.mean());
+            traffic.deliver_seconds = rounds * (steady.seconds - self.latencies.queue.mean());
         } else {
             // A room that is always busy never gives its lease back.
-            traffic.broadcasts = rounds * (1.0 - share);
+            traffic.broadcasts = rounds * steady.ends;
             traffic.pages = rounds * pages;
             traffic.page_seconds = page_seconds;
             traffic.plans = rounds + traffic.broadcasts;

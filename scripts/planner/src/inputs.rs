@@ -1,4 +1,4 @@
-//! What is planned for, and what may be asked.
+//! The planner's inputs, and their limits.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::number::{at_least, whole};
 
-/// Rooms that are alike, and what is said in each of them.
+/// Rooms that are alike, and the messages to each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Inputs {
     /// Members of a room.
@@ -19,20 +19,18 @@ pub struct Inputs {
     pub rate: f64,
     /// Bytes of a message's body.
     pub size: u64,
-    /// How many such rooms the stack has.
+    /// Number of such rooms.
     pub rooms: u64,
     /// Direct messages a second, of the whole stack, each to one device.
     pub direct: f64,
     /// Requests a second that API Gateway allows the account in the Region, in and out together.
     pub rps: u64,
-    /// The share of the time that the members are connected and talk.
+    /// The share of the time in which the members are connected and publish.
     pub online: f64,
     /// For how many hours a connection lasts.
     pub session_hours: f64,
     /// For how many months the price is.
     pub months: f64,
-    /// The seed of everything that is drawn.
-    pub seed: u64,
 }
 
 impl Default for Inputs {
@@ -47,7 +45,6 @@ impl Default for Inputs {
             online: 1.0,
             session_hours: 2.0,
             months: 1.0,
-            seed: 1,
         }
     }
 }
@@ -125,7 +122,7 @@ pub enum PlanError {
         /// What to do.
         advice: &'static str,
     },
-    /// More is said than can be posted.
+    /// More is published than can be posted.
     #[error(
         "`--rate {rate}` is more than a room takes: {members} members at {callback_rps} posts/s get {most:.2} messages/s of {size} bytes at \
          most; lower --rate, --size, --members or --rooms, or ask AWS for a higher quota and raise --rps"
@@ -157,9 +154,9 @@ pub enum PlanError {
         /// The quota.
         rps: u64,
     },
-    /// The rules refused what the plan made them do. It is a bug.
-    #[error("the simulation ended early: {0}")]
-    Simulation(String),
+    /// The rules refused a planned message. It is a bug.
+    #[error("a planned message can't be framed: {0}")]
+    Frame(String),
 }
 
 /// How often a client pings, in seconds, at the least: the client library's interval.
@@ -171,7 +168,7 @@ pub(crate) const CONNECTIONS_PER_SECOND: f64 = 500.0;
 /// The part of the quota that `callbackRps` may be at most: small fan-outs may take a quarter of it on top (`hubbub_core::rate`).
 const CALLBACK_PART: f64 = 0.8;
 
-/// What is kept free beside what comes in, as a part of it: it doesn't come evenly.
+/// Inbound requests don't come evenly: this factor of their average is kept free.
 const INBOUND_MARGIN: f64 = 1.25;
 
 impl Inputs {
@@ -195,7 +192,7 @@ impl Inputs {
                 "--size",
                 self.size as f64,
                 2.0..=*body.end() as f64,
-                "bytes of a body, which is JSON; put what is larger elsewhere, for example into S3, and send its address",
+                "bytes of a body, which is JSON; put larger content elsewhere, for example into S3, and send its address",
             ),
             ("--rooms", self.rooms as f64, 1.0..=1e6, "rooms of this kind"),
             ("--direct", self.direct, 0.0..=100_000.0, "direct messages a second of the whole stack"),
@@ -209,7 +206,7 @@ impl Inputs {
                 "--online",
                 self.online,
                 0.001..=1.0,
-                "the share of the time that members are there, such as 0.25 for 6 of 24 hours",
+                "the share of the time in which members are connected, such as 0.25 for 6 of 24 hours",
             ),
             ("--session-hours", self.session_hours, 0.01..=session, "API Gateway ends a connection after two hours"),
             ("--months", self.months, 0.01..=120.0, "months that the price is for"),
@@ -228,7 +225,7 @@ impl Inputs {
         self.members.saturating_mul(self.rooms)
     }
 
-    /// Requests a second that come in while the members are there: pings, new connections with their join, and what is published.
+    /// Requests a second that come in while the members are there: pings, new connections with their join, and published messages.
     #[must_use]
     pub fn inbound_rps(&self) -> f64 {
         let members = self.all_members() as f64;
@@ -248,11 +245,11 @@ impl Inputs {
         if left < least as f64 {
             return Err(PlanError::Crowded { inbound, members: self.all_members(), least, rps: self.rps });
         }
-        // In round figures, but never above what is left.
+        // In round figures, but never above the rest.
         Ok(whole((left / 100.0).floor() * 100.0).max(least))
     }
 
-    /// How long it takes at least until everybody is connected, in seconds.
+    /// How long it takes at least until all members are connected, in seconds.
     #[must_use]
     pub fn connecting_seconds(&self) -> u64 {
         at_least(self.all_members() as f64 / CONNECTIONS_PER_SECOND)
@@ -269,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_option_and_its_range() {
+    fn error_names_the_option_and_its_range() {
         let inputs = Inputs::default();
         check(Inputs { size: 24_577, ..inputs }, "`--size 24577` is not from 2 to 24576: bytes of a body");
         check(Inputs { members: 0, ..inputs }, "`--members 0` is not from 1 to 8192000: ");
@@ -280,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn posts_get_four_fifths_of_the_quota_or_what_comes_in_leaves() {
+    fn posts_get_four_fifths_of_the_quota_or_the_rest() {
         assert_eq!(Inputs::default().callback_rps(), Ok(8_000));
         let crowd = Inputs { members: 1_000_000, ..Inputs::default() };
         let left = crowd.callback_rps().unwrap();
@@ -290,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_are_the_cores_and_in_their_ranges() {
+    fn settings_default_to_the_cores() {
         for (key, value, setting) in Tuning::default().settings() {
             assert_eq!(value, setting.default, "{key}");
         }

@@ -1,19 +1,18 @@
-//! Plans a Hubbub stack: how long until everybody has a message, what it costs, and which settings it wants.
+//! Plans a Hubbub stack: the time until every member has a message, the price, and the settings that it needs.
 //!
-//! What the functions decide, they decide here: the rules of `hubbub-core` run on the store in memory, in simulated time. See
-//! [`simulation`] for what is played, [`latency`] for what is assumed.
+//! The plan is a set of formulas over the functions' own budget, pages and frames (`hubbub-core`); see [`estimate`] for the formulas and
+//! [`latency`] for the assumed times.
 //!
 //! | what | where |
 //! |---|---|
-//! | what is asked | [`inputs`] |
+//! | the question | [`inputs`] |
 //! | shards, pages, frames of a room | [`shape`] |
-//! | how long steps take, and where that is known from | [`latency`] |
-//! | the plan in closed form | [`estimate`] |
-//! | the plan by chance | [`simulation`], [`monte_carlo`] |
-//! | what AWS asks, and what a month comes to | [`prices`], [`bill`] |
+//! | the time of each step, and its source | [`latency`] |
+//! | times and work | [`estimate`], [`traffic`] |
+//! | AWS's prices, and a month's bill | [`prices`], [`bill`] |
 //! | everything together, and the settings | [`plan`] |
-//! | for people, and as lines to look at | [`report`], [`plot`] |
-//! | beside what was measured | [`comparison`] |
+//! | as text, and as plots | [`report`], [`plot`] |
+//! | next to the measurements | [`comparison`] |
 //! | the command | [`command`] |
 
 pub mod bill;
@@ -22,13 +21,10 @@ pub mod comparison;
 pub mod estimate;
 pub mod inputs;
 pub mod latency;
-pub mod monte_carlo;
 pub mod number;
 pub mod plan;
 pub mod plot;
 pub mod prices;
 pub mod report;
-mod sender;
 pub mod shape;
-pub mod simulation;
 pub mod traffic;

@@ -1,4 +1,4 @@
-//! The plan: times, price and settings of what was asked.
+//! The plan: times, price and settings.
 
 use serde::Serialize;
 
@@ -6,20 +6,11 @@ use crate::bill::Bill;
 use crate::estimate::Estimate;
 use crate::inputs::{Inputs, PlanError, Tuning};
 use crate::latency::Latencies;
-use crate::monte_carlo::{Outcome, simulate, trials};
 use crate::prices;
 use crate::shape::Shape;
-use crate::simulation::{Scenario, Spread, Talk};
 
 /// The version of the JSON's shape. A field may be added to it; one that changes or goes makes a new one.
-pub const VERSION: u32 = 1;
-
-/// Rounds that a run counts, and those that it begins with and doesn't.
-const ROUNDS: f64 = 6.0;
-const WARM_UP_ROUNDS: f64 = 2.0;
-
-/// Messages to a room that a run publishes at most: a fast room's rounds are many.
-const MOST_MESSAGES: f64 = 4_000.0;
+pub const VERSION: u32 = 2;
 
 /// The members that the lines are drawn over.
 const LINE_MEMBERS: [u64; 13] =
@@ -35,7 +26,7 @@ pub struct Advice {
     pub key: &'static str,
     /// The value.
     pub value: u64,
-    /// What it is where nobody sets it.
+    /// The setting's default.
     pub default: u64,
     /// Why.
     pub reason: String,
@@ -56,7 +47,7 @@ pub struct Point {
     pub members: u64,
     /// Seconds until everybody has a message, in a room at rest.
     pub alone_seconds: f64,
-    /// Dollars for the planned time; nothing where the room can't be talked in at this rate.
+    /// Dollars for the planned time; nothing where the room can't take this rate.
     pub total: Option<f64>,
     /// API Gateway's charge alone.
     pub floor: Option<f64>,
@@ -79,7 +70,7 @@ pub struct Plan {
     pub advice: Vec<Advice>,
     /// Requests a second that come in.
     pub inbound_rps: f64,
-    /// Seconds that it takes at least to connect everybody.
+    /// Seconds that it takes at least to connect all members.
     pub connecting_seconds: u64,
     /// How the functions see a room.
     pub shards: usize,
@@ -91,12 +82,8 @@ pub struct Plan {
     pub frame_messages: u64,
     /// Frames of a round at most.
     pub round_frames: u64,
-    /// In closed form.
+    /// Times and work.
     pub estimate: Estimate,
-    /// One message to a room at rest.
-    pub alone: Outcome,
-    /// The room talked in; nothing where the rate is 0.
-    pub steady: Option<Outcome>,
     /// What it costs.
     pub bill: Bill,
     /// The steps' times, and where they are from.
@@ -120,20 +107,7 @@ pub fn plan(inputs: Inputs, callback_rps: Option<u64>, latencies: Latencies) -> 
     let (tuning, advice) = tune(&inputs, defaults, &latencies)?;
     let shape = Shape::even(inputs.members, inputs.size, &tuning)?;
     let estimate = Estimate::of(&inputs, &tuning, &latencies)?;
-    let base = Scenario {
-        inputs: &inputs,
-        tuning: &tuning,
-        latencies: &latencies,
-        talk: Talk::Alone,
-        spread: Spread::Drawn,
-        inbound_rps: inputs.inbound_rps(),
-        estimate: &estimate,
-    };
-    let posts = inputs.all_members() as f64;
-    let alone = simulate(Scenario { inputs: &Inputs { rooms: 1, ..inputs }, ..base }, trials(posts * ROUNDS))?;
-    let steady = if inputs.rate > 0.0 { Some(simulate_steady(base)?) } else { None };
-    let traffic = steady.as_ref().map(|steady| steady.per_second).unwrap_or_default();
-    let bill = Bill::of(&inputs, &tuning, &shape, traffic);
+    let bill = Bill::of(&inputs, &tuning, &shape, estimate.per_second);
     Ok(Plan {
         version: VERSION,
         prices: prices::ASKED,
@@ -148,8 +122,6 @@ pub fn plan(inputs: Inputs, callback_rps: Option<u64>, latencies: Latencies) -> 
         round_frames: shape.round_frames,
         pages: shape.pages,
         estimate,
-        alone,
-        steady,
         bill,
         line: line(&inputs, &latencies)?,
         latencies,
@@ -170,23 +142,7 @@ fn in_range(callback_rps: u64) -> Result<u64, PlanError> {
     })
 }
 
-/// A run that counts some rounds, and as many runs as there is time for.
-fn simulate_steady(base: Scenario<'_>) -> Result<Outcome, PlanError> {
-    let Scenario { inputs, estimate, .. } = base;
-    let rooms = inputs.rooms as f64;
-    let rounds_per_second = estimate.per_second.rounds / rooms;
-    let posts_per_second = estimate.per_second.posts / rooms;
-    let rooms_simulated = rooms.min(16.0);
-    let most = MOST_MESSAGES / inputs.rate;
-    let seconds = (ROUNDS / rounds_per_second).max(most.min(20.0)).min(most);
-    let warm_up = WARM_UP_ROUNDS / rounds_per_second.max(1e-9);
-    let warm_up = warm_up.min(most);
-    let posts = (seconds + warm_up) * posts_per_second * rooms_simulated;
-    let talk = Talk::Steady { warm_up, seconds: warm_up + seconds, evenly: false };
-    simulate(Scenario { talk, ..base }, trials(posts))
-}
-
-/// The price of a setting's plan in closed form.
+/// A setting's plan and its price.
 fn price(inputs: &Inputs, tuning: &Tuning, latencies: &Latencies) -> Result<(Estimate, f64), PlanError> {
     let estimate = Estimate::of(inputs, tuning, latencies)?;
     let shape = Shape::even(inputs.members, inputs.size, tuning)?;
@@ -240,12 +196,12 @@ fn line(inputs: &Inputs, latencies: &Latencies) -> Result<Vec<Point>, PlanError>
             let alone = Estimate::of(&Inputs { rate: 0.0, rooms: 1, ..inputs }, &tuning, latencies)?;
             let shape = Shape::even(*members, inputs.size, &tuning)?;
             let bill = |estimate: &Estimate| Bill::of(&inputs, &tuning, &shape, estimate.per_second);
-            let talked = Estimate::of(&inputs, &tuning, latencies).ok().map(|estimate| bill(&estimate));
+            let steady = Estimate::of(&inputs, &tuning, latencies).ok().map(|estimate| bill(&estimate));
             Ok(Point {
                 members: *members,
                 alone_seconds: alone.alone_seconds,
-                total: talked.as_ref().map(|bill| bill.total),
-                floor: talked.as_ref().map(|bill| bill.floor),
+                total: steady.as_ref().map(|bill| bill.total),
+                floor: steady.as_ref().map(|bill| bill.floor),
                 appsync: bill(&alone).appsync,
             })
         })

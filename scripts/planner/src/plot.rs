@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::bill::{Cause, Service};
-use crate::number::{quantile, whole};
+use crate::number::whole;
 use crate::plan::{Plan, Point};
 use crate::report::{dollars, grouped, seconds};
 
@@ -36,9 +36,8 @@ const CLASSES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// A plan's plots: file names and their text.
 #[must_use]
-pub fn plots(plan: &Plan) -> [(&'static str, String); 4] {
+pub fn plots(plan: &Plan) -> [(&'static str, String); 3] {
     [
-        ("plan-time.svg", time(plan)),
         ("plan-price.svg", price(plan)),
         ("plan-time-by-members.svg", time_by_members(plan)),
         ("plan-price-by-members.svg", price_by_members(plan)),
@@ -149,29 +148,6 @@ fn chart(title: &str, (x, x_name): (Scale, &str), (y, y_name): (Scale, fn(f64) -
         legend += 44.0 + 6.6 * name.chars().count() as f64;
     }
     svg + "</svg>\n"
-}
-
-/// The share of members and of messages that are through, by seconds.
-fn time(plan: &Plan) -> String {
-    let steady = plan.steady.as_ref();
-    let mut lines = Vec::new();
-    let mut add = |name: &str, class, dashed, sorted: &[f64]| {
-        if !sorted.is_empty() {
-            let points = (0..=100).map(|part| (quantile(sorted, f64::from(part) / 100.0), f64::from(part))).collect();
-            lines.push(Line { name: name.to_owned(), class, dashed, points });
-        }
-    };
-    add("at rest: a member", "a", true, &plan.alone.times);
-    add("at rest: everybody", "a", false, &plan.alone.everybody_times);
-    if let Some(steady) = steady {
-        add("talked in: a member", "b", true, &steady.times);
-        add("talked in: everybody", "b", false, &steady.everybody_times);
-    }
-    let longest = lines.iter().flat_map(|line| &line.points).fold(0.0_f64, |longest, point| longest.max(point.0));
-    let x = Scale { from: 0.0, to: longest.max(0.1) * 1.02, logarithmic: false };
-    let y = Scale { from: 0.0, to: 100.0, logarithmic: false };
-    let title = format!("Who has a message by when, {} members", grouped(plan.inputs.members));
-    chart(&title, (x, "seconds from publishing"), (y, |value| format!("{value:.0} %")), &lines)
 }
 
 /// Bars by service, each split by cause, on a scale of square roots' width so that the small ones are seen.

@@ -35,7 +35,7 @@ pub const STEP_FUNCTIONS_TRANSITION: f64 = 25.00 / MILLION;
 pub const LOGS_GB: f64 = 0.50;
 
 /// Data transfer out to the internet: for each GB, the first ten TB of a month (aws.amazon.com/ec2/pricing/on-demand).
-/// Whoever sends the messages pays it, so it stands beside every price and is part of none.
+/// Every sender of the messages pays it, so it stands beside every price and is part of none.
 pub const TRANSFER_GB: f64 = 0.09;
 
 /// AppSync Events: for each operation, a message of up to 5 KB in or out (aws.amazon.com/appsync/pricing).

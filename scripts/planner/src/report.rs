@@ -1,13 +1,12 @@
-//! The plan for people: first what was asked, then the tables.
+//! The plan as text: first the answers, then the tables.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::bill::{Bill, Cause, Service};
 use crate::latency::{Latency, Source};
-use crate::monte_carlo::Quantiles;
 use crate::plan::Plan;
 
-/// A room that is talked in so much of what it takes has waits that chance makes long.
+/// Above this part of what a room takes, random messages wait for longer than the formulas say.
 const CROWDED: f64 = 0.8;
 
 /// Writes a plan as text of 100 columns at most.
@@ -69,28 +68,35 @@ fn duration(hours: f64) -> String {
 }
 
 fn answers(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
-    let Plan { inputs, alone, steady, bill, .. } = plan;
+    let Plan { inputs, estimate, bill, .. } = plan;
     let rooms = if inputs.rooms == 1 { String::new() } else { format!(" in each of {}", plural(inputs.rooms, "room")) };
     writeln!(f, "HOW LONG  A message to {}{rooms} has reached everybody after", plural(inputs.members, "member"))?;
-    writeln!(f, "          {} in a room at rest (p99 {})", seconds(alone.everybody.p50), seconds(alone.everybody.p99))?;
-    if let Some(steady) = steady {
+    writeln!(
+        f,
+        "          {} in a room at rest; {} where all functions have to be started",
+        seconds(estimate.warm_seconds),
+        seconds(estimate.alone_seconds)
+    )?;
+    let part = part_used(plan);
+    if part > CROWDED {
         writeln!(
             f,
-            "          {} at {} messages/s (p99 {}); half of all members have it after {}",
-            seconds(steady.everybody.p50),
+            "          more than {} at {} messages/s: the room takes {:.1} at most, and {:.0} % of it are used,",
+            seconds(estimate.longest_seconds),
             inputs.rate,
-            seconds(steady.everybody.p99),
-            seconds(steady.member.p50),
+            estimate.most_messages,
+            part * 100.0
         )?;
-        let part = part_used(plan);
-        if part > CROWDED {
-            writeln!(
-                f,
-                "          The room takes {:.1} messages/s at most: {:.0} % of it are used, so chance makes waits long.",
-                plan.estimate.most_messages,
-                part * 100.0
-            )?;
-        }
+        writeln!(f, "          so that messages that come at random wait for several rounds")?;
+    } else if inputs.rate > 0.0 {
+        writeln!(
+            f,
+            "          {} on average at {} messages/s, {} after a whole round; half of all members have it after {}",
+            seconds(estimate.everybody_seconds),
+            inputs.rate,
+            seconds(estimate.longest_seconds),
+            seconds(estimate.half_seconds),
+        )?;
     }
     let added = (bill.total / bill.floor - 1.0) * 100.0;
     writeln!(f)?;
@@ -108,7 +114,7 @@ fn answers(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
     )?;
     writeln!(f, "          AppSync Events: {}, {}", dollars(bill.appsync), compare(bill.of_appsync))?;
     if bill.transfer >= 0.005 {
-        writeln!(f, "          Data transfer out, whoever sends: {} more", dollars(bill.transfer))?;
+        writeln!(f, "          Data transfer out, with any sender: {} more", dollars(bill.transfer))?;
     }
     writeln!(f)
 }
@@ -145,15 +151,15 @@ fn settings(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
 }
 
 fn times(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
-    writeln!(f, "{:<44} {:>9} {:>9} {:>9} {:>9}", "seconds from publishing", "mean", "p50", "p95", "p99")?;
-    let mut row = |name: &str, Quantiles { mean, p50, p95, p99 }: Quantiles| {
-        writeln!(f, "  {name:<42} {mean:>9.2} {p50:>9.2} {p95:>9.2} {p99:>9.2}")
-    };
-    row("at rest, until everybody has it", plan.alone.everybody)?;
-    row("at rest, until a member has it", plan.alone.member)?;
-    if let Some(steady) = &plan.steady {
-        row("talked in, until everybody has it", steady.everybody)?;
-        row("talked in, until a member has it", steady.member)?;
+    let estimate = &plan.estimate;
+    writeln!(f, "{:<44} {:>9}", "until everybody has a message", "seconds")?;
+    let mut row = |name: &str, value: f64| writeln!(f, "  {name:<42} {value:>9.2}");
+    row("at rest, all functions have to be started", estimate.alone_seconds)?;
+    row("at rest, functions are warm", estimate.warm_seconds)?;
+    if plan.inputs.rate > 0.0 {
+        row("at the planned rate, on average", estimate.everybody_seconds)?;
+        row("at the planned rate, after a whole round", estimate.longest_seconds)?;
+        row("a round", estimate.round_seconds)?;
     }
     writeln!(f)
 }
@@ -172,16 +178,18 @@ fn work(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
     row("messages that share a post, at most", grouped(plan.frame_messages))?;
     row("messages/s that a room takes, at most", format!("{:.2}", plan.estimate.most_messages))?;
     row("requests/s that come in", format!("{:.1}", plan.inbound_rps))?;
-    row("everybody is connected after", format!("{} s at least", grouped(plan.connecting_seconds)))?;
-    let seen = plan.steady.as_ref().unwrap_or(&plan.alone);
-    row("deliver-page functions at once", grouped(u64::from(seen.page_functions)))?;
-    row("deliver functions at once", grouped(u64::from(seen.deliver_functions)))?;
-    row("posts answered 429", format!("{:.2} %", seen.throttled * 100.0))?;
-    if let Some(steady) = &plan.steady {
-        let traffic = steady.per_second;
-        row("posts/s", grouped(crate::number::whole(traffic.posts)))?;
-        row("posts for each member and message", format!("{:.3}", steady.posts_per_member_and_message))?;
-        row("rounds for each message", format!("{:.3}", steady.rounds_per_message))?;
+    row("all members are connected after", format!("{} s at least", grouped(plan.connecting_seconds)))?;
+    let estimate = &plan.estimate;
+    row("deliver-page functions at once", grouped(estimate.page_functions))?;
+    row("deliver functions at once", grouped(estimate.deliver_functions))?;
+    if estimate.above_quota > 0.0 {
+        let part = estimate.above_quota * 100.0;
+        row("callbackRps above the account's quota", format!("{part:.0} %: posts are answered 429 and slow down"))?;
+    }
+    if plan.inputs.rate > 0.0 {
+        row("posts/s", grouped(crate::number::whole(estimate.per_second.posts)))?;
+        row("posts for each member and message", format!("{:.3}", estimate.posts_per_member_and_message))?;
+        row("messages of a round", format!("{:.1}", estimate.messages_per_round))?;
     }
     writeln!(f)
 }
@@ -223,7 +231,7 @@ fn assumptions(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
         ("the call of a function", latencies.call),
         ("a function's cold start", latencies.cold_start),
     ];
-    writeln!(f, "{:<36} {:>9} {:>9}", "milliseconds, on AWS untested", "p50", "p99")?;
+    writeln!(f, "{:<36} {:>9} {:>9}", "milliseconds, untested on AWS", "p50", "p99")?;
     for (name, latency) in rows {
         let source = match latency.source {
             Source::Measured => "measured by scripts/bench",
@@ -232,13 +240,7 @@ fn assumptions(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
         };
         writeln!(f, "  {name:<34} {:>9} {:>9}  {source}", latency.median_ms, latency.p99_ms)?;
     }
-    writeln!(
-        f,
-        "\n{} runs talked in, {} at rest, seed {}. docs/performance.md has the plan against what was measured.",
-        plan.steady.as_ref().map_or(0, |steady| steady.trials),
-        plan.alone.trials,
-        plan.inputs.seed
-    )
+    writeln!(f, "\ndocs/performance.md has the plan next to the measurements.")
 }
 
 #[cfg(test)]
@@ -246,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_written_as_people_read_them() {
+    fn figures_are_grouped_and_rounded() {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(999), "999");
         assert_eq!(

@@ -1,16 +1,19 @@
-//! What the functions' own rules make of a room: shards, pages, frames, senders. Nothing here decides anything by itself.
+//! A room's shards, pages, frames and senders, as the functions' own rules decide them.
 
 use hubbub_core::broadcast::MAX_MAP_CONCURRENCY;
 use hubbub_core::channel::Channel;
 use hubbub_core::frame::{Frame, pack};
-use hubbub_core::id::Epoch;
+use hubbub_core::id::{Epoch, MessageId, RoomId, UserId};
 use hubbub_core::member::{shard_of, shards_wanted};
-use hubbub_core::message::Message;
+use hubbub_core::message::{Body, Content, Message, Seq};
 use hubbub_core::page::{Page, plan_pages};
-use hubbub_core::testing::message;
+use hubbub_core::time::Timestamp;
 
 use crate::inputs::{PlanError, Tuning};
 use crate::number::{size as length, whole};
+
+/// When the planned messages were published.
+const SOME_TIME: u64 = 1_000;
 
 /// More messages than the smallest ones that fit into a frame.
 const MORE_THAN_A_FRAME: u64 = 400;
@@ -47,7 +50,7 @@ impl Shape {
         let pages = if inline { vec![counts.iter().sum()] } else { pages(&counts, tuning.page_members) };
         let frames = frames(size)?;
         let first = frames.first();
-        let alone = frames_of(&[message_of(1, size)])?.first().map_or(0, |frame| frame.text.len() as u64);
+        let alone = frames_of(&[message_of(1, size)?])?.first().map_or(0, |frame| frame.text.len() as u64);
         let frame_messages = first.map_or(1, |frame| frame.last.0);
         let full = first.map_or(0, |frame| frame.text.len() as u64);
         Ok(Self {
@@ -79,7 +82,7 @@ impl Shape {
         self.counts.iter().sum()
     }
 
-    /// Frames for so many messages.
+    /// Frames for this many messages.
     #[must_use]
     pub fn frames_for(&self, messages: f64) -> u64 {
         whole((messages / self.frame_messages.max(1) as f64).ceil()).max(1)
@@ -96,52 +99,40 @@ fn pages(counts: &[u64], page_members: u64) -> Vec<u64> {
     plan_pages(counts, page_members).iter().map(|page| page_size(page, counts)).collect()
 }
 
-/// The members of a page.
-pub(crate) fn page_size(page: &Page, counts: &[u64]) -> u64 {
+fn page_size(page: &Page, counts: &[u64]) -> u64 {
     page.shards.iter().filter_map(|shard| counts.get(length(u64::from(*shard)))).sum()
 }
 
-/// A message of the log whose body has so many bytes of JSON.
-pub(crate) fn message_of(seq: u64, size: u64) -> Message {
-    message(seq, &"x".repeat(length(size.saturating_sub(2)).max(1)))
+/// A message whose body has this many bytes of JSON.
+fn message_of(seq: u64, size: u64) -> Result<Message, PlanError> {
+    let text = "x".repeat(length(size.saturating_sub(2)).max(1));
+    Ok(Message {
+        seq: Seq(seq),
+        id: MessageId::parse(&format!("m-{seq}")).map_err(invalid)?,
+        from: UserId::parse("alice").map_err(invalid)?,
+        content: Content::Body(Body::parse(format!("\"{text}\"")).map_err(invalid)?),
+        at: Timestamp(SOME_TIME + seq),
+        receipt: None,
+    })
 }
 
-/// The room that is planned.
-pub(crate) fn channel(number: u64) -> Channel {
-    hubbub_core::testing::room(&format!("room{number}"))
+#[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes it as it is")]
+fn invalid(error: impl ToString) -> PlanError {
+    PlanError::Frame(error.to_string())
 }
 
 fn frames_of(messages: &[Message]) -> Result<Vec<Frame>, PlanError> {
     let epoch = Epoch::new("01J00000000000000000000000");
-    pack(&channel(0), &epoch, messages).map_err(|error| PlanError::Simulation(error.to_string()))
+    let room = Channel::Room(RoomId::parse("room0").map_err(invalid)?);
+    pack(&room, &epoch, messages).map_err(invalid)
 }
 
 fn frames(size: u64) -> Result<Vec<Frame>, PlanError> {
-    let messages: Vec<Message> = (1..=MORE_THAN_A_FRAME).map(|seq| message_of(seq, size)).collect();
+    let messages: Vec<Message> = (1..=MORE_THAN_A_FRAME).map(|seq| message_of(seq, size)).collect::<Result<_, _>>()?;
     frames_of(&messages)
 }
 
-/// Draws how many members fall to each shard: a shard is a hash of a connection's id.
-#[must_use]
-pub fn spread(members: u64, tuning: &Tuning, random: &mut fastrand::Rng) -> Vec<u64> {
-    let shards = shards_wanted(&[members], tuning.shard_members);
-    let mut left = members;
-    let mut counts = Vec::new();
-    for shard in 0..shards {
-        let rest = u64::from(shards - shard);
-        let part = 1.0 / rest as f64;
-        let mean = left as f64 * part;
-        let deviation = (mean * (1.0 - part)).sqrt();
-        // Twelve even draws make one that is as good as normal.
-        let normal: f64 = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
-        let count = if rest == 1 { left } else { whole(mean + deviation * normal).min(left) };
-        counts.push(count);
-        left -= count;
-    }
-    counts
-}
-
-/// The shards of so many connections by the hash of their ids, as the benchmark names them.
+/// The shards of the benchmark's connections, by the hash of their ids.
 #[must_use]
 pub fn shards_of_ids(room: &str, members: u64, tuning: &Tuning) -> Vec<u64> {
     let shards = shards_wanted(&[members], tuning.shard_members);
@@ -164,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_split_as_the_functions_split_it() {
+    fn room_is_split_as_the_functions_split_it() {
         assert_eq!((shape(1_000).pages, shape(1_000).inline), (vec![1_000], true));
         assert_eq!((shape(10_000).counts.len(), shape(10_000).pages), (8, vec![5_000, 5_000]));
         assert_eq!((shape(100_000).counts.len(), shape(100_000).pages.len()), (64, 22));
@@ -177,15 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn members_are_spread_as_by_their_ids() {
-        let tuning = Tuning::default();
-        let drawn = spread(100_000, &tuning, &mut fastrand::Rng::with_seed(3));
-        let hashed = shards_of_ids("room0", 100_000, &tuning);
-        for counts in [&drawn, &hashed] {
-            assert_eq!(counts.iter().sum::<u64>(), 100_000);
-            assert_eq!(counts.len(), 64);
-            let variance = counts.iter().map(|count| (*count as f64 - 1_562.5).powi(2)).sum::<f64>() / 64.0;
-            assert!((800.0..2_600.0).contains(&variance), "{variance}");
-        }
+    fn shards_of_ids_vary_as_hashes_do() {
+        let counts = shards_of_ids("room0", 100_000, &Tuning::default());
+        assert_eq!((counts.iter().sum::<u64>(), counts.len()), (100_000, 64));
+        let variance = counts.iter().map(|count| (*count as f64 - 1_562.5).powi(2)).sum::<f64>() / 64.0;
+        assert!((800.0..2_600.0).contains(&variance), "{variance}");
     }
 }

@@ -66,7 +66,6 @@ impl Traffic {
         }
     }
 
-    /// So many times as much.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
         self.each(|value| value * factor)

@@ -11,15 +11,14 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn version_1_has_these_fields() {
+fn version_2_has_these_fields() {
     let inputs = Inputs { members: 100, rate: 1.0, ..Inputs::default() };
     let plan = serde_json::to_value(plan(inputs, None, Latencies::aws()).unwrap()).unwrap();
-    assert_eq!(plan["version"], 1);
+    assert_eq!(plan["version"], 2);
     assert_eq!(
         keys(&plan),
         [
             "advice",
-            "alone",
             "bill",
             "connecting_seconds",
             "estimate",
@@ -33,25 +32,28 @@ fn version_1_has_these_fields() {
             "prices",
             "round_frames",
             "shards",
-            "steady",
             "tuning",
             "version",
         ]
     );
-    let outcome = [
-        "deliver_functions",
-        "everybody",
-        "member",
-        "over",
-        "page_functions",
-        "per_second",
-        "posts_per_member_and_message",
-        "rounds_per_message",
-        "throttled",
-        "trials",
-    ];
-    assert_eq!(keys(&plan["steady"]), outcome);
-    assert_eq!(keys(&plan["steady"]["everybody"]), ["mean", "p50", "p95", "p99"]);
+    assert_eq!(
+        keys(&plan["estimate"]),
+        [
+            "above_quota",
+            "alone_seconds",
+            "deliver_functions",
+            "everybody_seconds",
+            "half_seconds",
+            "longest_seconds",
+            "messages_per_round",
+            "most_messages",
+            "page_functions",
+            "per_second",
+            "posts_per_member_and_message",
+            "round_seconds",
+            "warm_seconds",
+        ]
+    );
     assert_eq!(keys(&plan["bill"]), ["appsync", "floor", "lines", "of_appsync", "total", "transfer"]);
     assert_eq!(keys(&plan["bill"]["lines"][0]), ["cause", "dollars", "service"]);
     assert_eq!(keys(&plan["latencies"]["post"]), ["median_ms", "p99_ms", "source"]);

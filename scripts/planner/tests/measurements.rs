@@ -18,16 +18,16 @@ fn rows() -> Vec<Measured> {
     measured(&page())
 }
 
-/// A few posts that are made by a busy machine as fast as it can: its cores, and not the quota, decide, and the plan has one figure for them.
-fn is_the_machines(row: &Measured) -> bool {
+/// A few posts that a busy host makes as fast as it can: its cores decide, not the quota, and the plan has one figure for them.
+fn is_limited_by_the_host(row: &Measured) -> bool {
     row.callback_rps > 10_000 && row.members < 100_000
 }
 
 #[test]
-fn the_plan_is_near_every_broadcast_that_was_measured_under_a_quota() {
+fn plan_is_near_every_broadcast_measured_under_a_quota() {
     let rows = rows();
     assert!(rows.len() >= 7, "{rows:?}");
-    for row in rows.iter().filter(|row| !is_the_machines(row)) {
+    for row in rows.iter().filter(|row| !is_limited_by_the_host(row)) {
         let planned = planned(row).unwrap();
         let error = planned / row.seconds - 1.0;
         assert!(error.abs() <= TOLERANCE, "{row:?}: planned {planned:.2} s, {:+.1} %", error * 100.0);
@@ -35,18 +35,17 @@ fn the_plan_is_near_every_broadcast_that_was_measured_under_a_quota() {
 }
 
 #[test]
-fn the_plan_coalesces_as_the_functions_do() {
+fn plan_coalesces_as_the_functions_do() {
     let rows = talked(&page());
     assert_eq!(rows.len(), 3, "{rows:?}");
     for row in rows {
         let planned = planned_posts(&row).unwrap();
-        println!("{row:?} {planned}");
         assert!((planned / row.posts - 1.0).abs() <= TOLERANCE, "{row:?}: planned {planned:.2}");
     }
 }
 
 #[test]
-fn the_page_shows_the_plan_as_it_is() {
+fn performance_page_shows_the_plan() {
     let page = page();
     for line in hubbub_planner::comparison::table(&rows()).unwrap().lines() {
         assert!(

@@ -1,4 +1,4 @@
-//! The settings that a plan gives are those that the stack takes.
+//! The stack takes the settings of every plan.
 
 use hubbub_infra::settings::Settings;
 use hubbub_planner::inputs::{Inputs, Tuning};
@@ -6,7 +6,7 @@ use hubbub_planner::latency::Latencies;
 use hubbub_planner::plan::plan;
 
 #[test]
-fn the_stack_takes_every_setting_that_a_plan_may_give() {
+fn stack_takes_every_setting_of_a_plan() {
     let tuning = Tuning::default();
     for (key, value, setting) in tuning.settings() {
         let config = serde_json::json!({ format!("hubbub:{key}"): value.to_string() }).to_string();
@@ -16,7 +16,7 @@ fn the_stack_takes_every_setting_that_a_plan_may_give() {
 }
 
 #[test]
-fn the_stack_takes_the_settings_of_these_plans() {
+fn stack_takes_the_advice_of_these_plans() {
     for (members, rate, rps) in
         [(8_000, 0.1, 10_000), (1_000_000, 0.0, 10_000), (50, 1.0, 2_500), (100_000, 1.0, 50_000)]
     {

@@ -1,4 +1,4 @@
-//! A run of the publish queue: batches are delivered, and again as long as they fail; then the books are balanced.
+//! A run of the publish queue: batches are delivered, and again as long as they fail; then every message is accounted for.
 //!
 //! The queue is as SQS has it for FIFO: a batch is what comes first, what is reported as failed stays where it is and comes again, and
 //! what was received [`MAX_RECEIVES`] times without success becomes a dead letter of the queue's own.
@@ -18,15 +18,15 @@ use hubbub_core::order::{Command, Order};
 use hubbub_core::ports::{Bans, DeadLetter};
 use hubbub_core::time::Timestamp;
 
-use crate::stage::{MAX_BODY_BYTES, NEVER, NOW, PEOPLE, Stage};
+use crate::stage::{MAX_BODY_BYTES, NEVER, NOW, Stage, USERS};
 
-/// The longest detail of a dead letter, in bytes. It shares the message's size with the body, and is written for people.
+/// The longest detail of a dead letter, in bytes. It shares the message's size with the body.
 const MAX_DETAIL_BYTES: usize = 1_024;
 
 /// How often effects may fail without any record being received too often: each failed delivery of a record takes one at least.
 pub const FAULTS_WITHOUT_DEAD: usize = MAX_RECEIVES as usize - 1;
 
-/// What somebody puts on the queue.
+/// A message on the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The message group.
@@ -58,7 +58,7 @@ pub fn deliver_all(stage: &Stage, sent: &[Sent], batch: usize) {
         dead.extend(spent.into_iter().map(|record| record.queue_id));
         again.into_iter().rev().for_each(|record| queue.push_front(record));
     }
-    Books::new(stage, sent, &dead).balance();
+    Account::new(stage, sent, &dead).check();
 }
 
 fn queue_id(index: usize) -> String {
@@ -77,7 +77,7 @@ fn record(Sent { group, body }: &Sent, index: usize) -> Record {
     }
 }
 
-/// Behind a failed record, all later ones of its group have failed too, and nothing is reported that was not in the batch.
+/// After a failed record, all later ones of its group have failed too, and nothing is reported that was not in the batch.
 fn check_report(records: &[Record], failed: &[String]) {
     let reported: BTreeSet<&String> = failed.iter().collect();
     assert_eq!(reported.len(), failed.len(), "a record is reported twice: {failed:?}");
@@ -99,7 +99,7 @@ fn is_entry_of(entry: &Message, sent: &Envelope) -> bool {
 }
 
 /// What was sent, and what has become of it.
-struct Books<'a> {
+struct Account<'a> {
     stage: &'a Stage,
     sent: &'a [Sent],
     /// The queue's own dead letters.
@@ -107,13 +107,13 @@ struct Books<'a> {
     parcels: Vec<(String, Result<Parcel, InvalidEnvelope>)>,
 }
 
-impl<'a> Books<'a> {
+impl<'a> Account<'a> {
     fn new(stage: &'a Stage, sent: &'a [Sent], dead: &'a BTreeSet<String>) -> Self {
         let parcels = sent.iter().zip(0..).map(|(sent, index)| (queue_id(index), sent.parse())).collect();
         Self { stage, sent, dead, parcels }
     }
 
-    fn balance(&self) {
+    fn check(&self) {
         let faults = self.stage.ports.hook.met();
         if faults.len() <= FAULTS_WITHOUT_DEAD {
             assert_eq!(self.dead, &BTreeSet::new(), "records failed more often than anything else: {faults:?}");
@@ -207,7 +207,7 @@ impl<'a> Books<'a> {
         for (id, order) in about().filter(|(id, _)| !self.dead.contains(*id)) {
             let Command::Close { closure } = order.command else { continue };
             let notice = log.iter().find(|entry| entry.id == MessageId::digest(id) && entry.from == order.from);
-            let Some(notice) = notice else { panic!("{id}: nobody is told that {channel} is closed") };
+            let Some(notice) = notice else { panic!("{id}: no notice says that {channel} is closed") };
             let is_kept = |entry: &&Message| entry.seq < notice.seq && entry.content.body().is_some();
             assert!(
                 closure == Closure::Kept || !log.iter().any(|entry| is_kept(&entry)),
@@ -253,10 +253,10 @@ impl<'a> Books<'a> {
         })
     }
 
-    /// Whoever must leave has left, and nobody else.
+    /// All users who must leave have left, and no others.
     fn check_expelled(&self) {
         let is_any_closed = self.orders().any(|(_, order)| matches!(order.command, Command::Close { .. }));
-        for name in PEOPLE {
+        for name in USERS {
             let memberships = self.stage.memberships(&ConnectionId::new(name));
             let mut about = self.expulsions().filter(|(_, _, user, _)| user.as_str() == name).peekable();
             if about.peek().is_none() && !is_any_closed {
@@ -296,7 +296,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// What is in a log has been posted, or a broadcast was started that sees to it.
+    /// All messages of a log have been posted, or a broadcast was started that posts them.
     fn check_sent(&self) {
         let started = self.stage.ports.services.seen().started.clone();
         for sent in self.sent {
@@ -305,7 +305,7 @@ impl<'a> Books<'a> {
             assert!(state.sent <= state.head, "{channel} is sent beyond its head");
             let lease = state.live_lease(Timestamp(NOW));
             let is_started = lease.is_some_and(|lease| started.contains(&(channel.clone(), lease.id.clone())));
-            assert!(state.sent == state.head || is_started, "nobody sends {} of {channel}", state.head);
+            assert!(state.sent == state.head || is_started, "{} of {channel} is never sent", state.head);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The client's door: frames with anything in them.
+//! Clients' frames with any content.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::batch::{Sent, deliver_all};
 use crate::envelope::check_parcel;
-use crate::stage::{MAX_BODY_BYTES, NOW, Stage, somebody};
+use crate::stage::{MAX_BODY_BYTES, NOW, Stage, sender};
 
 /// The most frames that are answered on a stage.
 const MAX_FRAMES: usize = 12;
@@ -48,7 +48,7 @@ pub fn client_frame(data: &[u8]) {
     let stage = Stage::with_a_log();
     for line in text.split('\n').take(MAX_FRAMES) {
         let (name, frame) = line.split_once("> ").filter(|(name, _)| is_name(name)).unwrap_or(("alice", line));
-        check_answer(&stage, &somebody(name), frame);
+        check_answer(&stage, &sender(name), frame);
     }
     check_queue(&stage);
 }
@@ -111,7 +111,7 @@ fn check_form(answer: &Answer, text: &str) {
         assert!(CODES.iter().any(|known| code == *known), "PROTOCOL.md does not know {code}");
         assert!(!message.is_empty() && message.len() <= MAX_SENTENCE_BYTES, "{} bytes for people", message.len());
     }
-    // Another reader, which is stricter, agrees on what is to be repeated.
+    // Another reader, which is stricter, agrees on the reference.
     if let Ok(Value::Object(frame)) = serde_json::from_str(text)
         && let Some(reference) = frame.get("ref").and_then(Value::as_str)
         && reference.chars().count() <= MAX_REF_CHARS
@@ -197,7 +197,7 @@ fn check_action(
         (action, answer) => panic!("{answer:?} is no answer to {action:?}"),
     }
     let has_changed = matches!(answer, ServerFrame::Joined { .. } | ServerFrame::Left { .. });
-    assert!(has_changed || before.channels == after.channels, "{action:?} has changed who is where");
+    assert!(has_changed || before.channels == after.channels, "{action:?} has changed memberships");
     assert_eq!(*after, expected, "{action:?} has done something else");
     for channel in after.channels.difference(&before.channels) {
         check_allowed(caller, channel);
@@ -208,11 +208,11 @@ fn check_action(
 fn check_run(messages: &[Message], since: Seq, head: Seq, more: bool) {
     let seqs: Vec<u64> = messages.iter().map(|message| message.seq.0).collect();
     let last = seqs.last().copied().unwrap_or(since.0);
-    assert!(seqs.into_iter().eq(since.0 + 1..=last), "there is a hole behind {since}");
+    assert!(seqs.into_iter().eq(since.0 + 1..=last), "there is a hole after {since}");
     assert_eq!(more, last < head.0, "the head is {head}, and {last} was reached");
 }
 
-/// Nobody is where its token doesn't let it be.
+/// A user is only in channels that its token grants.
 fn check_allowed(caller: &Caller, channel: &Channel) {
     let is_allowed = match (caller.user.as_str(), channel) {
         ("root", Channel::Room(_)) => true,

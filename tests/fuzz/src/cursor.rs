@@ -1,4 +1,4 @@
-//! What is handed back: how far a client has come, and how far a broadcast has.
+//! Positions that clients and the state machine hand back, with any content.
 
 use futures::executor::block_on;
 use hubbub_core::broadcast::{Next, PageInput, Plan, PlanInput};
@@ -7,7 +7,7 @@ use hubbub_core::ports::{ChannelState, PortResult};
 use serde_json::{Value, json};
 
 use crate::client_frame::check_answer;
-use crate::stage::{NEVER, Stage, somebody};
+use crate::stage::{NEVER, Stage, sender};
 
 /// The most lines that are read.
 const MAX_LINES: usize = 12;
@@ -30,7 +30,7 @@ fn hand_back(stage: &Stage, line: &str) {
     } else if let Ok(input) = serde_json::from_str::<PlanInput>(line) {
         plan(stage, &input);
     } else {
-        check_answer(stage, &somebody("root"), line);
+        check_answer(stage, &sender("root"), line);
     }
 }
 
@@ -45,7 +45,7 @@ fn plan(stage: &Stage, input: &PlanInput) {
     match &plan.next {
         Next::Round { round, pages, .. } => {
             let state = state.unwrap();
-            assert!(held, "a round is planned by who does not hold the lease");
+            assert!(held, "a round is planned without the lease");
             assert_eq!((&round.epoch, round.from), (&state.epoch, state.sent));
             assert!(round.from < round.to && round.to <= state.head, "{round:?} of {state:?}");
             let shards: Vec<u32> = pages.iter().flat_map(|page| page.shards.clone()).collect();
@@ -57,7 +57,7 @@ fn plan(stage: &Stage, input: &PlanInput) {
             assert_eq!(state.sent, state.head);
         }
         Next::HandedOver => assert!(state.unwrap().lease.is_some()),
-        Next::LostLease => assert!(!held, "who holds the lease has lost it"),
+        Next::LostLease => assert!(!held, "the holder of the lease has lost it"),
     }
     check_round_trip(&plan);
 }

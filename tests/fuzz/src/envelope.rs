@@ -1,4 +1,4 @@
-//! The queue's door: whoever may send to it, sends anything.
+//! Messages with any content on the queue.
 
 use hubbub_core::channel::Channel;
 use hubbub_core::envelope::{Envelope, Parcel, order_to_json, wake_to_json};
@@ -11,7 +11,7 @@ use crate::stage::{MAX_BODY_BYTES, Stage};
 /// The most records: so few that a message that is there twice is still among the newest of the log.
 const MAX_RECORDS: usize = 25;
 
-/// Delivers any records, in full batches, while some effects fail: nothing is lost, and what is read is written as it was read.
+/// Delivers any records, in full batches, while some effects fail: nothing is lost, and each message is written as it was read.
 pub fn envelope(data: &[u8]) {
     let stage = Stage::new();
     let (mut sent, mut faults) = (Vec::new(), Vec::new());
@@ -49,7 +49,7 @@ fn read_record(line: &str) -> Sent {
     Sent { group: group.to_owned(), body: body.to_owned() }
 }
 
-/// What is read is of the right form, and is written so that it is read again as the same.
+/// A message that was read is well-formed, and written so that it is read again as the same.
 pub(crate) fn check_parcel(parcel: &Parcel, text: &str, group: &str) {
     let (channel, written) = match parcel {
         Parcel::Message(envelope) => {

@@ -1,4 +1,4 @@
-//! What may come in at Hubbub's doors, whatever it is: the bodies of the fuzz targets, and what they share with the property tests.
+//! Any input at Hubbub's entry points: the bodies of the fuzz targets, and what they share with the property tests.
 //!
 //! A target is a plain function of bytes that panics when a rule is broken. `fuzz/` hands it to libFuzzer (`scripts/fuzz`), and
 //! `tests/corpora.rs` hands it every input that was kept (`scripts/test`). All of them run the real rules on the store in memory.

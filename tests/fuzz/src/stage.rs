@@ -1,4 +1,4 @@
-//! A small stack: some people, a room with a log, and the functions on its ports.
+//! A small stack: some users, a room with a log, and the functions on its ports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,8 +46,8 @@ pub const SENT: Seq = Seq(2);
 /// Above how many members a channel goes to the state machine.
 const INLINE_LIMIT: u64 = 2;
 
-/// Those who are connected. All are members of the room `lobby`.
-pub const PEOPLE: [&str; 3] = ["alice", "bob", "root"];
+/// Connected users. All are members of the room `lobby`.
+pub const USERS: [&str; 3] = ["alice", "bob", "root"];
 
 /// All is kept so long.
 const RETENTION: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// People in a room that has no log yet.
+    /// Users in a room that has no log yet.
     #[must_use]
     pub fn new() -> Self {
         let ports = Ports {
@@ -78,7 +78,7 @@ impl Stage {
         let stage = Self { ports };
         let Ports { store, env, .. } = &stage.ports;
         block_on(store.open(&lobby(), &Epoch::new(EPOCH))).unwrap();
-        for name in PEOPLE {
+        for name in USERS {
             let one = connection(name, name, NOW - 60_000);
             block_on(membership::connect(store, env, &one, 2)).unwrap();
             block_on(membership::join(store, env, &one, &lobby(), 2)).unwrap();
@@ -86,7 +86,7 @@ impl Stage {
         stage
     }
 
-    /// People in a room whose log has messages of which not all are sent, more than one frame holds. A broadcast is at work in it, and
+    /// Users in a room whose log has messages of which not all are sent, more than one frame holds. A broadcast is at work in it, and
     /// alice is banned from another room.
     #[must_use]
     pub fn with_a_log() -> Self {
@@ -166,7 +166,7 @@ impl Stage {
         PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports, share: share(), lease: LEASE_TIME }
     }
 
-    /// A channel's item; nothing where nobody has used it.
+    /// A channel's item; nothing where it is unused.
     #[must_use]
     pub fn state(&self, channel: &Channel) -> Option<ChannelState> {
         block_on(self.ports.store.state(channel)).unwrap()
@@ -194,16 +194,16 @@ impl Default for Stage {
     }
 }
 
-/// The room where everybody is.
+/// The room of all users.
 #[must_use]
 pub fn lobby() -> Channel {
     room("lobby")
 }
 
-/// Somebody who sends frames: `alice` and `root`, who are members, each with capabilities of its own; `late`, whose token has ended; anybody else is a
+/// A sender of frames: `alice` and `root`, who are members, each with capabilities of its own; `late`, whose token has ended; any other is a
 /// stranger, who is not connected.
 #[must_use]
-pub fn somebody(name: &str) -> Caller {
+pub fn sender(name: &str) -> Caller {
     let (capabilities, until) = match name {
         "alice" => (
             r#"{"join":["lobby","team-*"],"publish":["lobby","team-*"],"history":["*"],"who":["*"],"direct":["bob","c*"]}"#,

@@ -1,4 +1,4 @@
-//! The front door: what a token says, and what is handed on to the other functions.
+//! Tokens with any content, and what the authorizer hands on to the other functions.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ const LEEWAY_SECONDS: u64 = 30;
 /// Ids that capabilities are tried on, besides those that they name.
 const SOME_IDS: [&str; 4] = ["lobby", "team-red", "alice", "a"];
 
-/// Shows a token with any claims, and with any header: whoever is let in is a user, until the token's end, and may do what the token
+/// Shows a token with any claims, and with any header: an accepted bearer is a user until the token's end, and may do what the token
 /// says and nothing else. The same token isn't good without its signature, and no text is a token by itself.
 pub fn token_claims(data: &[u8]) {
-    assert!(show(&String::from_utf8_lossy(data)).is_none(), "a text is a token that nobody has signed");
+    assert!(show(&String::from_utf8_lossy(data)).is_none(), "a text is accepted that is no signed token");
     let (header, claims) = read_lines(data);
     let message = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(claims));
-    assert!(show(&format!("{message}.")).is_none(), "a token without a signature is let in");
+    assert!(show(&format!("{message}.")).is_none(), "a token without a signature is accepted");
     let key = EncodingKey::from_secret(KEY);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
     if let Some(bearer) = show(&format!("{message}.{signature}")) {
@@ -50,7 +50,7 @@ fn read_lines(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Shows a token, as the authorizer is shown one; its bearer, who is let in.
+/// Shows a token, as the authorizer is shown one; its bearer, if it is accepted.
 fn show(token: &str) -> Option<Bearer> {
     let rules = Rules {
         algorithm: TokenAlgorithm::Hs256,
@@ -62,7 +62,7 @@ fn show(token: &str) -> Option<Bearer> {
     verify(token, &DecodingKey::from_secret(KEY), &rules, Timestamp(NOW)).ok()
 }
 
-/// The fields of an object, of which those that nobody asks for may hold anything: a number of any size, or half a character.
+/// The fields of an object, of which unused ones may hold anything: a number of any size, or half a character.
 struct Fields(BTreeMap<String, Box<RawValue>>);
 
 impl Fields {
@@ -81,9 +81,9 @@ fn check_bearer(bearer: &Bearer, claims: &Fields) {
     assert!(is_id(bearer.user.as_str()), "{bearer:?}");
     let now = NOW / 1_000;
     assert_eq!(Some(bearer.until), claims.get("exp").as_u64().map(|end| end.saturating_add(LEEWAY_SECONDS)));
-    assert!(now < bearer.until, "{bearer:?} is let in after its end");
+    assert!(now < bearer.until, "{bearer:?} is accepted after its end");
     let start = claims.get("nbf").as_u64().unwrap_or_default();
-    assert!(start <= now + LEEWAY_SECONDS, "{bearer:?} is let in before its start");
+    assert!(start <= now + LEEWAY_SECONDS, "{bearer:?} is accepted before its start");
     match claims.get("hubbub") {
         Value::Null => assert_eq!(bearer.capabilities, Capabilities::of_a_member()),
         claim => check_granted(&bearer.capabilities, &claim),

@@ -99,12 +99,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn no_envelope_on_the_queue_is_lost(records in batch(), faults in faults(FAULTS_WITHOUT_DEAD), size in 1_usize..=10) {
+    fn no_queue_message_is_lost(records in batch(), faults in faults(FAULTS_WITHOUT_DEAD), size in 1_usize..=10) {
         check(&records, faults, size);
     }
 
     #[test]
-    fn what_fails_too_often_is_a_dead_letter_of_the_queue_and_nothing_else_is_lost(
+    fn repeated_failure_is_a_dead_letter_and_loses_nothing_else(
         records in batch(),
         faults in faults(60),
         size in 1_usize..=10,
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn what_can_never_be_delivered_is_a_dead_letter(records in prop::collection::vec(garbage(), 1..12)) {
+    fn undeliverable_message_becomes_a_dead_letter(records in prop::collection::vec(garbage(), 1..12)) {
         let stage = Stage::new();
         deliver_all(&stage, &records, 10);
         prop_assert_eq!(stage.ports.services.seen().buried.len(), records.len());

@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use hubbub_core::protocol::{Answer, ClosingCode, ErrorCode, ServerFrame};
 use hubbub_fuzz::faults::Fault;
-use hubbub_fuzz::stage::{Stage, somebody};
+use hubbub_fuzz::stage::{Stage, sender};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
@@ -90,7 +90,7 @@ fn name() -> impl Strategy<Value = &'static str> {
 }
 
 fn answer(stage: &Stage, name: &str, frame: &str) -> Answer {
-    block_on(stage.reception().answer(&somebody(name), frame))
+    block_on(stage.reception().answer(&sender(name), frame))
 }
 
 fn is_unavailable(answer: &Answer) -> bool {
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn what_fails_outside_is_answered_with_unavailable(
+    fn outside_failure_is_answered_with_unavailable(
         name in name(),
         frame in frame(),
         number in 0_usize..30,

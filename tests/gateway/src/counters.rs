@@ -34,7 +34,7 @@ impl Counters {
         self.answers.get(&status).copied().unwrap_or_default()
     }
 
-    /// Forgets what is past and keeps what is going on.
+    /// Resets the counts, but not the requests that are under way.
     pub(crate) fn reset(&mut self) {
         *self = Self { open: self.open, under_way: self.under_way, most_under_way: self.under_way, ..Self::default() };
     }

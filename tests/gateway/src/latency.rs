@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_the_latencies_are_below_the_median_and_one_of_a_hundred_is_above_the_99th_percentile() {
+    fn latencies_have_their_median_and_99th_percentile() {
         fastrand::seed(1);
         let latency = Latency { median: Duration::from_millis(15), p99: Duration::from_millis(60) };
         let draws: Vec<Duration> = (0..20_000).map(|_| latency.draw()).collect();

@@ -109,7 +109,7 @@ impl Gateway {
         self.account.bodies(id)
     }
 
-    /// Closes the HTTP connections that are open: idle ones at once, others behind their answer.
+    /// Closes the HTTP connections that are open: idle ones at once, others after their answer.
     pub fn close_connections(&self) {
         self.closing.send_modify(|times| *times += 1);
     }

@@ -42,7 +42,7 @@ impl Default for Settings {
     }
 }
 
-/// A token bucket over all posts: what is above it is answered 429.
+/// A token bucket over all posts: posts above it are answered 429.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quota {
     /// Posts a second.

@@ -51,7 +51,7 @@ pub enum Violation {
     Hole { seq: u64, last: u64 },
     /// A message was appended that the log already has.
     Repeated { id: String, seq: u64 },
-    /// A message was appended that nobody has published.
+    /// A message was appended that was never published.
     Unpublished { id: String },
     /// A client received a message that the log does not have in this place.
     Altered { id: String, seq: u64 },
@@ -196,7 +196,7 @@ impl<Client, Channel: Clone + Ord> Ledger<Client, Channel> {
         violations
     }
 
-    /// The whole log of a channel was read, in its order. It replaces what is known of this life.
+    /// The whole log of a channel was read, in its order. It replaces what the ledger had of this life.
     pub fn replace_log(&mut self, channel: &Channel, epoch: &str, entries: Vec<Entry>) {
         Self::life(self.logs.entry(channel.clone()).or_default(), epoch).entries = entries;
     }
@@ -305,7 +305,7 @@ impl<Client: Clone + Ord, Channel: Clone + Ord> Ledger<Client, Channel> {
         self.present.get(&(client.clone(), channel.clone()))?.last.as_ref()
     }
 
-    /// Every channel in which somebody was owed something.
+    /// Every channel with an accepted message or a member.
     pub fn channels(&self) -> BTreeSet<Channel> {
         let accepted = self.accepted.keys().map(|(channel, _)| channel);
         accepted.chain(self.memberships().map(|(_, channel, _)| channel)).cloned().collect()

@@ -1,15 +1,15 @@
-//! Bugs that are known to lose messages, put between the rules and their ports, to show that the simulation finds them.
+//! Bugs that are known to lose messages, planted between the rules and their ports, to show that the simulation finds them.
 
 use clap::ValueEnum;
 
-/// A bug. The rules themselves are never changed: each is what a port would do, were it written so.
+/// A bug. The rules themselves are never changed: a port behaves as if it had the bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Bug {
-    /// The lease is given back although the head has moved.
+    /// The lease is released although messages are unsent.
     LeaseGivenBackUnchecked,
-    /// What is posted counts as sent before it is posted.
+    /// Messages count as sent before they are posted.
     SentBeforePosted,
-    /// A message that is delivered again isn't found in the log.
+    /// A redelivered message isn't found in the log.
     RedeliveryUnchecked,
     /// A connection is pruned however young it is.
     PrunedYoung,

@@ -15,7 +15,6 @@ use crate::scheduler::Scheduler;
 use crate::sockets::Sockets;
 use crate::workflows::Workflows;
 
-/// Everything that a run shares.
 pub(crate) struct Environment {
     pub(crate) scheduler: Scheduler,
     pub(crate) scale: Scale,
@@ -97,8 +96,8 @@ async fn deliver_batch(environment: &Rc<Environment>, batch: Batch) {
     }
 }
 
-/// Puts what the queue has given up back onto it. What is older than the retention is dropped: it may have been in the log, which can't tell
-/// any more.
+/// Puts messages that the queue has given up back onto it. Those older than the retention are dropped: it may have been in the log, which no longer
+/// says so.
 pub(crate) fn redrive(environment: &Environment) {
     let scheduler = &environment.scheduler;
     for GivenUp { group, body, sent_at } in environment.queue.take_given_up() {

@@ -1,6 +1,6 @@
-//! What goes wrong, and how often.
+//! Faults, and how often they happen.
 
-/// How often things go wrong, in parts of [`crate::scheduler::PARTS`]. Without any, nothing does.
+/// How often each fault happens, in parts of [`crate::scheduler::PARTS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults {
     /// A function crashes, at each of its steps.
@@ -9,9 +9,9 @@ pub(crate) struct Faults {
     pub(crate) freeze: u64,
     /// Time leaps, at each step.
     pub(crate) leap: u64,
-    /// An effect doesn't happen, and says so.
+    /// An effect doesn't happen, and its caller is told.
     pub(crate) refuse: u64,
-    /// An effect happens, and says that it didn't; a client's answer is lost.
+    /// An effect happens, and its caller is told that it failed; a client's answer is lost.
     pub(crate) lose: u64,
     /// A post is throttled, fails, hangs, or fails though the frame has arrived; each.
     pub(crate) post: u64,

@@ -1,4 +1,4 @@
-//! `simulate`: runs the worlds of many seeds, and says which break the guarantee and how to see why.
+//! `simulate`: runs many seeds, and says which break the guarantee and how to see why.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write, stderr, stdout};
@@ -11,26 +11,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// So many seeds take about a minute on two cores, built as `scripts/simulate` builds it.
+/// They take about a minute on two cores, built as `scripts/simulate` builds it.
 const SEEDS: u64 = 20_000;
 
-/// So many of the seeds that failed are shown.
+/// Failed seeds that are shown.
 const SHOWN: usize = 10;
 
-/// Runs the worlds of many seeds: the real rules, the queue, the state machine and the sockets in memory, with crashes between any two
-/// effects, lost answers, slow functions, expired leases and clients that come and go. At the end the guarantee is checked for each member.
+/// Runs many seeds: the real rules, with the queue, the state machine and the sockets in memory, crashes between any two effects, lost
+/// answers, slow functions, expired leases, and clients that come and go. At the end the guarantee is checked for each member.
 ///
 /// The exit code is 0 if it is kept in all of them.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "simulate")]
 struct Arguments {
-    /// How many seeds to run, from 1 on.
+    /// The number of seeds to run, from 1 on.
     #[arg(long, value_name = "N", default_value_t = SEEDS, conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// Run this seed alone, and print what happens: the time in milliseconds, who goes on, and what it does.
+    /// Run this seed alone, and print each step: the time in milliseconds, the task, and what it does.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Put a bug that is known between the rules and their ports, to see that it is found.
+    /// Plant a known bug between the rules and their ports, to see that it is found.
     #[arg(long, value_name = "NAME", value_enum)]
     bug: Option<Bug>,
     /// End with one line of JSON.
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     };
     let report = sum(&verdicts, began.elapsed());
     match print(&verdicts, &report, &arguments) {
-        // Whoever reads has seen enough.
+        // The reader has closed the pipe.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

@@ -50,7 +50,7 @@ pub(crate) struct GivenUp {
     pub(crate) sent_at: u64,
 }
 
-/// What was received at once: the records, and their receipt handle.
+/// Records that were received together, and their receipt handle.
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
     receipt: u64,
@@ -64,7 +64,6 @@ impl Batch {
     }
 }
 
-/// What is sent.
 pub(crate) struct Sending {
     pub(crate) group: String,
     pub(crate) deduplication: String,
@@ -167,7 +166,7 @@ impl Queue {
         !self.given_up.borrow().is_empty()
     }
 
-    /// Takes what SQS has given up, to put it back or to look at it.
+    /// Takes the messages that SQS has given up.
     pub(crate) fn take_given_up(&self) -> Vec<GivenUp> {
         self.given_up.take()
     }

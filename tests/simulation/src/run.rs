@@ -16,7 +16,7 @@ use crate::faults::Faults;
 use crate::scale::DEDUPLICATION;
 use crate::scheduler::{End, Executor};
 
-/// What a run has shown.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// By which it is run again.
@@ -46,20 +46,20 @@ pub fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Verdict {
     Verdict { seed, violation, steps: executor.steps(), figures, trace: executor.trace() }
 }
 
-/// How often everybody is busy and then comes to rest. Only the last message of a channel shows that nobody sends it, so that a few
+/// How often all actors are busy and then come to rest. Only the last message of a channel shows that it is never sent, so that a few
 /// short times find more than a long one.
 const EPISODES: u64 = 3;
 
 fn play(executor: &mut Executor, environment: &Rc<Environment>) -> Result<(), String> {
     let scheduler = &environment.scheduler;
     let is_broken = || environment.record.facts().violation.is_some();
-    let cast = Cast::new(environment);
+    let actors = Actors::new(environment);
     scheduler.set_pace(environment.scale.pace);
     scheduler.spawn("queue", poll_queue(Rc::clone(environment)));
     for episode in 0..EPISODES {
         scheduler.note(|| format!("episode {episode} begins"));
         scheduler.set_faults(environment.scale.faults);
-        let busy = cast.begin_episode(environment, episode);
+        let busy = actors.begin_episode(environment, episode);
         rest(environment, executor.run(|| busy.get() == 0 || is_broken()))?;
         scheduler.note(|| "faults stop".to_owned());
         scheduler.set_faults(Faults::default());
@@ -75,11 +75,11 @@ fn play(executor: &mut Executor, environment: &Rc<Environment>) -> Result<(), St
     // Leases end, and SQS forgets the wakes that it has seen.
     scheduler.note(|| "every device comes back".to_owned());
     rest(environment, executor.wait(DEDUPLICATION + 1))?;
-    for device in &cast.devices {
+    for device in &actors.devices {
         scheduler.spawn(format!("{} comes back", device.name()), Rc::clone(device).recover());
     }
     rest(environment, executor.run(is_broken))?;
-    check::after_recovery(environment, &cast.devices)
+    check::after_recovery(environment, &actors.devices)
 }
 
 /// Goes on, unless the run has shown what it must not.
@@ -91,15 +91,14 @@ fn rest(environment: &Environment, end: End) -> Result<(), String> {
     }
 }
 
-/// Who does something.
-struct Cast {
+struct Actors {
     devices: Vec<Rc<Device>>,
     services: Vec<String>,
     users: Vec<UserId>,
     rooms: Vec<RoomId>,
 }
 
-impl Cast {
+impl Actors {
     fn new(environment: &Rc<Environment>) -> Self {
         let scale = &environment.scale;
         let users: Vec<UserId> =
@@ -118,7 +117,7 @@ impl Cast {
         }
     }
 
-    /// Starts everybody; how many are still busy.
+    /// Starts all of them; gives the number that are still busy.
     fn begin_episode(&self, environment: &Rc<Environment>, episode: u64) -> Rc<Cell<u64>> {
         let busy = Rc::new(Cell::new(0));
         for device in &self.devices {

@@ -1,4 +1,4 @@
-//! Who goes on next: a single-threaded executor in which a seed decides the order of steps, the crashes and the time.
+//! A single-threaded executor in which a seed decides the order of steps, the crashes and the time.
 //!
 //! Tasks are ordinary futures. They stop at each [`Scheduler::pause`], which the ports call before and after every effect, so that any
 //! other task may go on in between, and so that a function may be dropped there: that is its crash. Time is a number that moves a
@@ -24,7 +24,7 @@ const BEGINNING: u64 = 1_700_000_000_000;
 /// The most steps of a run; one that goes on for longer will never come to rest.
 const MAX_STEPS: u64 = 1_000_000;
 
-/// Chances are given in so many parts.
+/// The denominator of all chances.
 pub(crate) const PARTS: u64 = 10_000;
 
 /// A task's number.
@@ -82,7 +82,7 @@ impl Scheduler {
             started: RefCell::default(),
             stopped: RefCell::default(),
             alarms: RefCell::default(),
-            current: RefCell::new(Rc::from("world")),
+            current: RefCell::new(Rc::from("environment")),
             trace: is_traced.then(RefCell::default),
         }))
     }
@@ -112,7 +112,7 @@ impl Scheduler {
         self.0.random.borrow_mut().below(limit)
     }
 
-    /// Whether something with a chance of so many in [`PARTS`] happens. What has none costs no number.
+    /// Whether something with a chance of `parts` in [`PARTS`] happens. A chance of 0 draws no number.
     pub(crate) fn happens(&self, parts: u64) -> bool {
         parts > 0 && self.below(PARTS) < parts
     }
@@ -169,7 +169,7 @@ impl Scheduler {
         self.sleep_until(self.now() + milliseconds).await;
     }
 
-    /// What the future gives, if it does within so many milliseconds.
+    /// The future's output, if it comes within this time.
     pub(crate) async fn within<T>(&self, milliseconds: u64, future: impl Future<Output = T>) -> Option<T> {
         match select(pin!(future), pin!(self.sleep(milliseconds))).await {
             Either::Left((value, _)) => Some(value),
@@ -256,7 +256,7 @@ impl<T> Drop for Promise<T> {
     }
 }
 
-/// Tells tasks that something has changed. Whoever waits looks first: nothing can happen between the look and the wait.
+/// Tells tasks that something has changed. A task looks before it waits: nothing can happen between the look and the wait.
 #[derive(Default)]
 pub(crate) struct Signal(RefCell<Vec<Waker>>);
 
@@ -331,7 +331,7 @@ impl Executor {
         }
     }
 
-    /// Lets time pass in which nothing happens but what is due.
+    /// Lets time pass.
     pub(crate) fn wait(&mut self, milliseconds: u64) -> End {
         let scheduler = self.scheduler();
         let end = scheduler.now() + milliseconds;

@@ -21,7 +21,7 @@ pub(crate) enum Phase {
     Handshake,
     /// Frames go both ways.
     Open,
-    /// Nothing goes any way.
+    /// Closed.
     Closed,
 }
 
@@ -53,7 +53,7 @@ impl Socket {
         self.phase.set(Phase::Open);
     }
 
-    /// Nothing goes any way any more; what is on its way is lost.
+    /// Closes it; frames on their way are lost.
     pub(crate) fn close(&self) {
         self.phase.set(Phase::Closed);
         self.inbox.borrow_mut().clear();

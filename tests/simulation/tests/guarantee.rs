@@ -1,19 +1,18 @@
-//! The guarantee holds in many small worlds, and the simulation finds each of the bugs that are known to break it.
+//! The guarantee holds in many small runs, and the simulation finds each of the bugs that are known to break it.
 
 use std::sync::LazyLock;
 
 use hubbub_simulation::{Bug, Verdict, run};
 use rayon::prelude::*;
 
-/// How many worlds are run without a bug.
-const WORLDS: u64 = 500;
+/// Runs without a bug.
+const RUNS: u64 = 500;
 
-/// How many seeds a bug may take to be found.
+/// The most seeds that it may take to find a bug.
 const SEEDS: u64 = 5_000;
 
-/// The worlds without a bug.
 static VERDICTS: LazyLock<Vec<Verdict>> =
-    LazyLock::new(|| (1..=WORLDS).into_par_iter().map(|seed| run(seed, None, false)).collect());
+    LazyLock::new(|| (1..=RUNS).into_par_iter().map(|seed| run(seed, None, false)).collect());
 
 /// A seed that fails with the bug, and doesn't without it.
 fn check_found(bug: Bug) {
@@ -24,14 +23,14 @@ fn check_found(bug: Bug) {
 }
 
 #[test]
-fn the_guarantee_is_kept_in_every_world() {
+fn guarantee_is_kept_for_every_seed() {
     let failed: Vec<_> =
         VERDICTS.iter().filter_map(|verdict| Some((verdict.seed, verdict.violation.as_ref()?))).collect();
     assert!(failed.is_empty(), "`scripts/simulate --seed S` shows why: {failed:#?}");
 }
 
 #[test]
-fn the_same_seed_is_the_same_run() {
+fn same_seed_is_the_same_run() {
     for seed in 1..=20 {
         let first = run(seed, None, true);
         assert!(first.steps > 100, "{first:?}");
@@ -40,7 +39,7 @@ fn the_same_seed_is_the_same_run() {
 }
 
 #[test]
-fn the_worlds_meet_what_they_are_for() {
+fn runs_meet_every_situation() {
     for figure in [
         "accepted",
         "behind",
@@ -61,22 +60,22 @@ fn the_worlds_meet_what_they_are_for() {
         "told that it can't",
     ] {
         let count: u64 = VERDICTS.iter().filter_map(|verdict| verdict.figures.get(figure)).sum();
-        assert!(count > 0, "no world has met `{figure}`");
+        assert!(count > 0, "no run has met `{figure}`");
     }
 }
 
 #[test]
-fn a_lease_that_is_given_back_without_a_look_at_the_head_is_found() {
+fn lease_released_with_unsent_messages_is_found() {
     check_found(Bug::LeaseGivenBackUnchecked);
 }
 
 #[test]
-fn a_message_that_counts_as_sent_before_it_is_posted_is_found() {
+fn settlement_before_the_posts_is_found() {
     check_found(Bug::SentBeforePosted);
 }
 
 #[test]
-fn a_redelivery_that_is_not_checked_is_found() {
+fn unchecked_redelivery_is_found() {
     check_found(Bug::RedeliveryUnchecked);
 }
 
@@ -86,6 +85,6 @@ fn pruning_without_the_age_rule_is_found() {
 }
 
 #[test]
-fn a_recovery_that_is_read_before_the_members_row_is_written_is_found() {
+fn recovery_read_before_the_member_row_is_found() {
     check_found(Bug::RecoveryReadFirst);
 }

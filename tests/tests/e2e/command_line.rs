@@ -23,7 +23,7 @@ async fn until_joined(fixture: &Fixture, channel: &str) {
 }
 
 #[tokio::test]
-async fn what_is_published_is_in_the_log_and_comes_to_who_follows_the_room() {
+async fn published_message_is_logged_and_reaches_followers() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("room");
     let channel = format!("room:{room}");

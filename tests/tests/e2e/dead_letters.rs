@@ -39,7 +39,7 @@ async fn hold(fixture: &Fixture, group: &str) -> HeldLetter {
 }
 
 #[tokio::test]
-async fn a_redriven_letter_is_delivered_and_is_in_the_log_once_however_often_it_is_redriven() {
+async fn redriven_letter_is_logged_once() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("room");
     let group = format!("room:{room}");

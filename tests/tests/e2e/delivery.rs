@@ -33,7 +33,7 @@ async fn executions(stack: &Stack, channel: &Channel) -> Vec<Execution> {
 }
 
 #[tokio::test]
-async fn a_direct_message_reaches_all_devices_and_waits_for_one_who_is_away() {
+async fn direct_message_reaches_all_devices_and_waits_for_offline() {
     let fixture = Fixture::new().await;
     let (ana, ben) = (fixture.unique("ana"), fixture.unique("ben"));
     let sender = fixture.connect(&fixture.unique("sender")).await;
@@ -124,7 +124,7 @@ pub(crate) async fn vanished(fixture: &Fixture, room: &str, name: &str, age: Dur
 }
 
 #[tokio::test]
-async fn a_connection_that_has_gone_is_pruned_everywhere_but_a_young_one_is_not() {
+async fn gone_connection_is_pruned_unless_it_is_young() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("pruned");
     let mut present = fixture.join(&fixture.unique("present"), &room).await;

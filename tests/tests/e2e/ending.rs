@@ -37,7 +37,7 @@ async fn last_word(member: &mut TestClient) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_socket_whose_token_has_ended_is_closed_by_its_next_frame_and_by_a_broadcast() {
+async fn expired_token_closes_the_socket_at_a_frame_or_broadcast() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("large");
     let end = System.now().plus(LEFT);

@@ -45,7 +45,7 @@ fn code(frame: &ServerFrame) -> (&str, bool) {
 }
 
 #[tokio::test]
-async fn who_is_kicked_from_a_room_is_told_and_hears_nothing_more_of_it() {
+async fn kicked_user_is_told_and_receives_nothing_more() {
     let fixture = Fixture::new().await;
     let (room, bob) = (fixture.unique("kicked-from"), fixture.unique("bob"));
     let mut member = fixture.join(&bob, &room).await;
@@ -58,7 +58,7 @@ async fn who_is_kicked_from_a_room_is_told_and_hears_nothing_more_of_it() {
 }
 
 #[tokio::test]
-async fn who_is_banned_everywhere_is_disconnected_and_refused_until_the_ban_is_taken_back() {
+async fn user_banned_everywhere_is_refused_until_unbanned() {
     let fixture = Fixture::new().await;
     let bob = fixture.unique("banned");
     let mut member = fixture.connect(&bob).await;
@@ -92,7 +92,7 @@ async fn an_admin_bans_from_a_room_by_its_own_socket() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_is_gone_for_those_who_saw_it_and_for_those_who_come_later() {
+async fn deleted_message_is_gone_for_present_and_later_members() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("deleted-from");
     let channel = format!("room:{room}");
@@ -114,7 +114,7 @@ async fn a_deleted_message_is_gone_for_those_who_saw_it_and_for_those_who_come_l
 }
 
 #[tokio::test]
-async fn a_room_that_an_admin_closes_has_no_members_and_takes_none_until_it_is_opened() {
+async fn closed_room_has_no_members_until_it_is_opened() {
     let fixture = Fixture::new().await;
     let (room, admin) = (fixture.unique("closed"), fixture.unique("admin"));
     let channel = format!("room:{room}");

@@ -1,4 +1,4 @@
-//! Who is told who comes to a room and goes from it.
+//! Watchers are told about the users of a room.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn until_present(member: &mut TestClient, present: &mut Present, users: &[
 }
 
 #[tokio::test]
-async fn a_storm_of_joins_is_told_in_a_few_frames_and_only_to_those_who_asked() {
+async fn join_storm_reaches_watchers_in_few_frames() {
     let fixture = Fixture::new().await;
     let (room, watcher) = (fixture.unique("storm"), fixture.unique("watcher"));
     let mut watching = fixture.connect(&watcher).await;
@@ -50,7 +50,7 @@ async fn a_storm_of_joins_is_told_in_a_few_frames_and_only_to_those_who_asked() 
 }
 
 #[tokio::test]
-async fn a_user_is_there_from_the_first_socket_to_the_last_however_it_ends() {
+async fn user_is_present_from_first_socket_to_last() {
     let fixture = Fixture::new().await;
     let (room, watcher, ana, ben) =
         (fixture.unique("ends"), fixture.unique("watcher"), fixture.unique("ana"), fixture.unique("ben"));
@@ -69,7 +69,7 @@ async fn a_user_is_there_from_the_first_socket_to_the_last_however_it_ends() {
     Service::new(&fixture.stack, "mod").send_raw(&channel, &fixture.unique("kick"), &kick.to_string()).await.unwrap();
     until_present(&mut watching, &mut present, &[&watcher]).await;
     drop(other);
-    // Who doesn't want to know any more is told nothing, and who wants to know again is told who is there.
+    // Who doesn't want to know any more is told nothing, and a user who watches again is told the present users.
     watching.client.unwatch(&room).await.unwrap();
     let _back = fixture.join(&ana, &room).await;
     let present = watching.client.watch(&room).await.unwrap();
@@ -100,7 +100,7 @@ async fn who_has_gone_without_a_word_has_left_when_a_post_finds_out() {
 }
 
 #[tokio::test]
-async fn a_room_above_a_hundred_says_that_it_tells_no_more_until_it_is_small_again() {
+async fn presence_pauses_above_a_hundred_members() {
     let fixture = Fixture::new().await;
     let (room, watcher) = (fixture.unique("hundred"), fixture.unique("watcher"));
     let mut watching = fixture.connect(&watcher).await;

@@ -31,7 +31,7 @@ async fn take_dead_letter(fixture: &Fixture, body: &str) -> Message {
 }
 
 #[tokio::test]
-async fn garbage_is_a_dead_letter_with_its_reason_and_does_not_hold_up_its_channel() {
+async fn garbage_becomes_a_dead_letter_and_blocks_nothing() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("room");
     let group = format!("room:{room}");

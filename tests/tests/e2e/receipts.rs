@@ -38,7 +38,7 @@ async fn the_publisher_to_a_small_room_gets_a_receipt() {
 }
 
 #[tokio::test]
-async fn the_publisher_to_a_large_room_gets_a_receipt_of_all_its_pages() {
+async fn large_room_receipt_covers_all_pages() {
     let limit = Fixture::new().await.stack.outputs.inline_limit;
     a_publisher_gets_a_receipt(limit * 2).await;
 }

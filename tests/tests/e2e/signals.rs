@@ -1,4 +1,4 @@
-//! What is for those who are there now.
+//! Signals, which reach only connected users.
 
 use std::time::Duration;
 

@@ -79,7 +79,7 @@ async fn every_action_has_a_route() {
 }
 
 #[tokio::test]
-async fn a_clients_messages_keep_their_order_and_the_same_id_is_the_same_message() {
+async fn client_messages_keep_order_and_repeated_ids_are_dropped() {
     let fixture = Fixture::new().await;
     let room = fixture.unique("room");
     let mut reader = fixture.join(&fixture.unique("reader"), &room).await;
@@ -130,7 +130,7 @@ fn restless(fixture: &Fixture, user: &str) -> SessionOptions {
 }
 
 #[tokio::test]
-async fn sessions_that_are_cut_and_that_move_lose_nothing_and_repeat_nothing() {
+async fn cut_or_moved_session_loses_and_repeats_nothing() {
     const MESSAGES: u32 = 40;
     let fixture = Fixture::new().await;
     let room = fixture.unique("room");

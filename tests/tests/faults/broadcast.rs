@@ -55,7 +55,7 @@ async fn is_amid_a_shard(stack: &ExclusiveStack, room: &mut TestRoom, seq: u64) 
 }
 
 #[tokio::test]
-async fn a_page_that_was_killed_midway_is_done_again_and_its_members_have_everything_once() {
+async fn killed_page_is_retried_and_members_receive_once() {
     let stack = ExclusiveStack::take().await;
     let mut room = TestRoom::with_members(&stack, "page", large(&stack)).await;
     let mut sent = 0;
@@ -104,7 +104,7 @@ async fn begin_and_stand_still(stack: &ExclusiveStack, room: &TestRoom, number: 
 }
 
 #[tokio::test]
-async fn members_see_to_a_broadcast_that_an_operator_has_stopped() {
+async fn members_pings_resume_a_stopped_broadcast() {
     let stack = ExclusiveStack::take().await;
     let mut room = TestRoom::with_members(&stack, "stopped", large(&stack)).await;
     let (lease, held) = begin_and_stand_still(&stack, &room, 1).await;
@@ -112,14 +112,14 @@ async fn members_see_to_a_broadcast_that_an_operator_has_stopped() {
     stack.stack().step_functions().stop_execution().execution_arn(&execution.arn).send().await.unwrap();
     drop(held);
     assert_eq!(execution_of(&stack, &room, &lease).await.unwrap().status, ExecutionStatus::Aborted);
-    // Nobody publishes any more: it is the members' pings that tell them, and that wake a fresh broadcast.
+    // No message is published any more: the members' pings find the stalled log and wake a fresh broadcast.
     room.wait_for(1).await;
     room.wait_until_sent(&stack).await;
     room.check_complete(&stack, 1).await;
 }
 
 #[tokio::test]
-async fn a_broadcast_that_outlives_its_lease_gives_way_to_the_next_one() {
+async fn broadcast_past_its_lease_gives_way_to_the_next() {
     let stack = ExclusiveStack::take().await;
     let mut room = TestRoom::with_members(&stack, "outlived", large(&stack)).await;
     let (lease, held) = begin_and_stand_still(&stack, &room, 1).await;
@@ -136,7 +136,7 @@ async fn a_broadcast_that_outlives_its_lease_gives_way_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_long_broadcast_hands_over_to_a_fresh_execution_and_nothing_is_lost_between_them() {
+async fn long_broadcast_hands_over_without_loss() {
     let stack = ExclusiveStack::take().await;
     let mut room = TestRoom::with_members(&stack, "handover", large(&stack)).await;
     let is_handed_over =

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::room::{ExclusiveStack, TRIES, TestRoom, watch_for};
 
-/// Sends messages, each to a room of its own, until `deliver` could be stopped behind the append of one and before its first post.
+/// Sends messages, each to a room of its own, until `deliver` could be stopped after the append of one and before its first post.
 ///
 /// It is known from the table, where the head has moved and `sent` has not, and from the members, who have nothing.
 pub(crate) async fn stop_between_append_and_posts(stack: &ExclusiveStack, name: &str) -> (TestRoom, Held) {
@@ -31,7 +31,7 @@ pub(crate) async fn stop_between_append_and_posts(stack: &ExclusiveStack, name: 
 }
 
 #[tokio::test]
-async fn a_message_whose_delivery_was_killed_behind_the_append_is_in_the_log_once_and_reaches_everyone() {
+async fn killed_delivery_is_logged_once_and_reaches_all() {
     let stack = ExclusiveStack::take().await;
     let (mut room, held) = stop_between_append_and_posts(&stack, "killed").await;
     held.kill().unwrap();
@@ -69,7 +69,7 @@ fn redelivery(room: &TestRoom, number: u64, receives: u32) -> Value {
 }
 
 #[tokio::test]
-async fn two_runs_of_one_group_append_its_message_once() {
+async fn concurrent_runs_of_a_group_append_once() {
     let stack = ExclusiveStack::take().await;
     let mut room = TestRoom::with_members(&stack, "twice", 3).await;
     for number in 1..=20 {
@@ -93,7 +93,7 @@ async fn two_runs_of_one_group_append_its_message_once() {
 }
 
 #[tokio::test]
-async fn a_broadcast_whose_start_is_refused_is_started_when_the_message_is_delivered_again() {
+async fn refused_broadcast_starts_at_the_redelivery() {
     let stack = ExclusiveStack::take().await;
     let size = usize::try_from(stack.stack().outputs.inline_limit).unwrap() + 2;
     let mut room = TestRoom::with_members(&stack, "refused", size).await;

@@ -7,7 +7,7 @@ use crate::deliver::stop_between_append_and_posts;
 use crate::room::{ExclusiveStack, TestRoom};
 
 #[tokio::test]
-async fn who_joins_between_append_and_fan_out_has_neither_a_gap_nor_anything_twice() {
+async fn join_between_append_and_fan_out_has_no_gap_or_duplicate() {
     let stack = ExclusiveStack::take().await;
     let (mut room, held) = stop_between_append_and_posts(&stack, "between").await;
     room.add_member(&stack, "from-now", Start::Now).await;
@@ -19,7 +19,7 @@ async fn who_joins_between_append_and_fan_out_has_neither_a_gap_nor_anything_twi
 }
 
 #[tokio::test]
-async fn a_busy_room_that_grows_from_inline_to_the_state_machine_loses_nothing() {
+async fn room_growing_past_the_inline_limit_loses_nothing() {
     let stack = ExclusiveStack::take().await;
     let limit = usize::try_from(stack.stack().outputs.inline_limit).unwrap();
     let mut room = TestRoom::with_members(&stack, "growing", 2).await;

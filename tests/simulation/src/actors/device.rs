@@ -1,4 +1,4 @@
-//! A device of a user: it comes and goes, joins and leaves rooms, publishes, and remembers how far it has come.
+//! A user's device: it connects and disconnects, joins and leaves rooms, publishes, and remembers its positions.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,6 @@ impl Device {
         self.line.borrow().clone().filter(|line| line.is_open())
     }
 
-    /// Does so many things.
     pub(crate) async fn live(self: Rc<Self>) {
         let scheduler = &self.environment.scheduler;
         scheduler.sleep(scheduler.below(5_000)).await;
@@ -171,7 +170,7 @@ impl Device {
         self.repeat_unanswered(&line).await;
     }
 
-    /// From where it follows what.
+    /// The channels that it follows, with where it starts in each.
     fn starts(&self) -> Vec<(String, Start)> {
         let own = Channel::User(self.user.clone()).to_string();
         let positions = self.positions.borrow();

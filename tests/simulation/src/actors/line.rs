@@ -39,9 +39,9 @@ pub(crate) struct Line {
 
 struct Followed {
     state: ChannelState,
-    /// Somebody joins or leaves it.
+    /// A join or leave is under way.
     is_busy: bool,
-    /// Somebody will look at what is missing.
+    /// A task will look for missing messages.
     is_attended: bool,
 }
 

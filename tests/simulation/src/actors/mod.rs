@@ -1,4 +1,4 @@
-//! Who does something: devices, services, and an operator.
+//! Devices, services, and an operator.
 
 pub(crate) mod device;
 mod line;

@@ -10,7 +10,6 @@ use hubbub_core::ports::Log;
 use crate::environment::{Environment, redrive};
 use crate::workflows;
 
-/// Does something so many times.
 pub(crate) async fn run(environment: Rc<Environment>, rooms: Vec<RoomId>) {
     let scheduler = &environment.scheduler;
     for _ in 0..environment.scale.actions {

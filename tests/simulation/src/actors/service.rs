@@ -1,4 +1,4 @@
-//! A service: puts envelopes on the queue, and now and then something that is none.
+//! A service: puts messages on the queue, and now and then garbage.
 
 use std::rc::Rc;
 
@@ -21,7 +21,6 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Publishes so many times.
     pub(crate) async fn run(self) {
         let scheduler = &self.environment.scheduler;
         for number in 0..self.environment.scale.actions {

@@ -12,7 +12,7 @@ use hubbub_core::member::MIN_PRUNE_AGE;
 use hubbub_ledger::{Balance, Missing};
 use hubbub_tests::figures::counted;
 use hubbub_tests::progress::Progress;
-use hubbub_tests::record::{head, wait_for_balance};
+use hubbub_tests::record::{Ledger, head, read_logs, wait_for_balance};
 use hubbub_tests::service::{BATCH, Service};
 use hubbub_tests::stack::Stack;
 use hubbub_tests::{faults, inspect};
@@ -245,13 +245,15 @@ impl Demo<'_> {
     /// Waits until everything has arrived, the executions have ended and the cut client is pruned; or until nothing has happened for long.
     async fn wait_for_all(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let (stack, record) = (self.stack, self.clients.record.clone());
+        let channels = record.open().ledger.channels();
+        read_logs(stack, &record, channels).await?;
         let total = record.open().ledger.balance().owed;
         progress.begin("waiting until everything has arrived", total);
         let is_done = async |balance: &Balance, is_complete: bool| {
             progress.reach(balance.owed - balance.missing);
             Ok(is_complete && self.is_settled().await?)
         };
-        let channels = |ledger: &hubbub_tests::record::Ledger<u32>| ledger.channels();
+        let channels = |ledger: &Ledger<u32>| ledger.channels();
         wait_for_balance(stack, &record, PATIENCE, channels, is_done).await?;
         self.is_settled().await?;
         Ok(())

@@ -71,7 +71,7 @@ impl Forge {
         self.sign(&with(self.claims(user), "exp", exp.into()))
     }
 
-    /// Tokens that must open no door, each with what is wrong with it. They would be this user's.
+    /// Tokens of this user that must be refused, each with its fault.
     pub(crate) fn forgeries(&self, user: &str, rng: &mut Rng) -> Vec<(&'static str, String)> {
         let claims = self.claims(user);
         let mut forgeries = self.badly_signed(&claims, rng);
@@ -124,7 +124,7 @@ impl Forge {
             forgeries
                 .push(("no algorithm but a signature", self.sign_as(&json!({"alg": algorithm}).to_string(), claims)));
         }
-        // The right key's signature under another name: whoever believes the header may take it for something else.
+        // The right key's signature under another name: a server that believes the header may accept it.
         for algorithm in ["RS256", "ES256", "EdDSA", "PS256", "hs256"] {
             forgeries.push(("another algorithm", self.sign_as(&json!({"alg": algorithm}).to_string(), claims)));
         }

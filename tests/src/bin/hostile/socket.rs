@@ -1,4 +1,4 @@
-//! An attacker's socket: it sends anything, and keeps what it hears.
+//! An attacker's socket: it sends anything, and records what it receives.
 //!
 //! `hubbub-client` speaks the protocol too well for this.
 
@@ -32,7 +32,7 @@ pub(crate) enum Answer {
     Failure(String),
     /// The socket was closed instead.
     Closed(String),
-    /// Nothing came.
+    /// No answer came.
     Silence,
 }
 
@@ -54,10 +54,10 @@ pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
     attacker: Attacker,
     kind: Kind,
-    /// The channels whose messages it may get.
-    may_hear: BTreeSet<String>,
+    /// The channels whose messages it may receive.
+    may_receive: BTreeSet<String>,
     /// The messages that came, by channel and id.
-    pub(crate) heard: BTreeSet<(String, String)>,
+    pub(crate) received: BTreeSet<(String, String)>,
     /// The channels that it was told to have left.
     pub(crate) expelled: Vec<String>,
     pub(crate) is_closed: bool,
@@ -107,8 +107,8 @@ impl Socket {
             stream,
             attacker: attacker.clone(),
             kind,
-            may_hear: BTreeSet::from(["everyone".to_owned(), format!("user:{user}")]),
-            heard: BTreeSet::new(),
+            may_receive: BTreeSet::from(["everyone".to_owned(), format!("user:{user}")]),
+            received: BTreeSet::new(),
             expelled: Vec::new(),
             is_closed: false,
         }))
@@ -142,7 +142,7 @@ impl Socket {
     /// Joins a room that it may be a member of. Whether it is one.
     pub(crate) async fn join(&mut self, room: &str) -> bool {
         // From now on: messages may come before the answer.
-        self.may_hear.insert(format!("room:{room}"));
+        self.may_receive.insert(format!("room:{room}"));
         let answer = self.ask(format!(r#"{{"action":"join","room":"{room}","ref":"join"}}"#)).await;
         let is_member = matches!(answer, Answer::CarriedOut(_));
         if !is_member {
@@ -168,8 +168,8 @@ impl Socket {
     }
 
     /// Whether a message came.
-    pub(crate) fn has_heard(&self, channel: &str, id: &str) -> bool {
-        self.heard.contains(&(channel.to_owned(), id.to_owned()))
+    pub(crate) fn has_received(&self, channel: &str, id: &str) -> bool {
+        self.received.contains(&(channel.to_owned(), id.to_owned()))
     }
 
     /// Reads a frame: an answer, or something else that came. Nothing when the time is over.
@@ -184,18 +184,18 @@ impl Socket {
                 frame.map_or_else(|| "1005".to_owned(), |frame| u16::from(frame.code).to_string())
             }
             Ok(Some(Ok(_))) => return Some(None),
-            Ok(Some(Err(_)) | None) => "without a goodbye".to_owned(),
+            Ok(Some(Err(_)) | None) => "without a close frame".to_owned(),
         };
         self.is_closed = true;
         Some(Some(Answer::Closed(closed)))
     }
 
-    /// Keeps what is no answer.
+    /// Records a frame that is no answer.
     fn sort(&mut self, text: &str) -> Option<Answer> {
         let frame = Frame::parse(text);
         match frame.kind.as_str() {
-            "message" => self.hear(&frame.channel, [frame.id]),
-            "messages" => self.hear(&frame.channel, frame.messages.into_iter().map(|message| message.id)),
+            "message" => self.receive(&frame.channel, [frame.id]),
+            "messages" => self.receive(&frame.channel, frame.messages.into_iter().map(|message| message.id)),
             "left" if frame.reference.is_none() => self.expelled.push(frame.channel),
             "receipt" => {}
             "error" | "closing" => return Some(Answer::Refused(frame.code)),
@@ -205,15 +205,15 @@ impl Socket {
         None
     }
 
-    fn hear(&mut self, channel: &str, ids: impl IntoIterator<Item = String>) {
-        if !self.may_hear.contains(channel) {
-            self.attacker.record.open().notes.breach(self.kind, format!("a socket got a message of `{channel}`"));
+    fn receive(&mut self, channel: &str, ids: impl IntoIterator<Item = String>) {
+        if !self.may_receive.contains(channel) {
+            self.attacker.record.open().notes.breach(self.kind, format!("a socket received a message of `{channel}`"));
         }
-        self.heard.extend(ids.into_iter().map(|id| (channel.to_owned(), id)));
+        self.received.extend(ids.into_iter().map(|id| (channel.to_owned(), id)));
     }
 }
 
-/// What matters of a server's frame. A body is passed over: it may hold what is JSON and no reader can represent.
+/// What matters of a server's frame. A body is skipped: it may be JSON that no reader can represent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Frame {
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_read_whatever_its_body_is() {
+    fn frame_with_any_body_is_read() {
         let frame = Frame::parse(r#"{"type":"message","channel":"room:a","id":"m","body":[1e999,"\ud800"]}"#);
         assert_eq!((frame.kind.as_str(), frame.id.as_str()), ("message", "m"));
         assert_eq!(Frame::parse(r#"{"message":"Internal server error"}"#).kind, "");

@@ -24,10 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// Fails if the stack can't be asked.
 pub(crate) async fn verify(stack: &Stack, record: &Shared) -> anyhow::Result<Balance> {
+    // The attacks are over, so that no other message is refused.
+    let refused: Vec<Channel> = record.open().notes.refused.iter().map(|refused| refused.channel.clone()).collect();
     let channels = |ledger: &Ledger<String>| {
-        let refused = record.open().notes.refused.clone();
-        let refused = refused.into_iter().map(|refused| refused.channel);
-        ledger.channels().into_iter().chain(refused).chain(shared_rooms()).collect()
+        ledger.channels().into_iter().chain(refused.iter().cloned()).chain(shared_rooms()).collect()
     };
     let is_done = async |_: &Balance, is_complete| Ok(is_complete);
     let balance = wait_for_balance(stack, record, PATIENCE, channels, is_done).await?;

@@ -150,7 +150,7 @@ fn note(user: &String, record: &Shared, heard: Heard) {
         Event::Reset { channel, .. } => ledger.reset(user, &channel),
         // No attacker may expel a well-behaved client.
         Event::Left(left) => {
-            notes.breach(Kind::ForbiddenModeration, format!("`{user}` had to leave `{}`", left.channel))
+            notes.breach(Kind::ForbiddenModeration, format!("`{user}` had to leave `{}`", left.channel));
         }
         Event::Unexpected(ServerFrame::Closing(closing)) => {
             notes.breach(Kind::ForbiddenModeration, format!("`{user}` was told `{}`", closing.code));

@@ -1,4 +1,4 @@
-//! Broken frames: not JSON, not objects, of wrong types, out of range, and no text at all. Each must be answered, and none carried out.
+//! Broken frames: not JSON, not objects, of wrong types, out of range, and not text. Each must be answered, and none carried out.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message as WireMessage;

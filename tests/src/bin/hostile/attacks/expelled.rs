@@ -84,7 +84,7 @@ async fn send_to_witness(
     let id = attacker.fresh("said");
     attacker.service().send(channel, &id, &Value::from("for members alone")).await?;
     attacker.accept(&channel.parse()?, SERVICE, 0, &id);
-    let is_received = witness.listen_until(PATIENCE, |witness| witness.has_heard(channel, &id)).await;
+    let is_received = witness.listen_until(PATIENCE, |witness| witness.has_received(channel, &id)).await;
     Ok(is_received.then_some(id))
 }
 
@@ -92,7 +92,7 @@ async fn send_to_witness(
 async fn expect_no_rights(attacker: &mut Attacker, user: &str, socket: &mut Socket, said: Option<&str>) {
     let channel = format!("room:{ROOM}");
     socket.listen(MOMENT).await;
-    if said.is_some_and(|id| socket.has_heard(&channel, id)) {
+    if said.is_some_and(|id| socket.has_received(&channel, id)) {
         attacker.record.open().notes.breach(KIND, format!("`{user}` still receives `{channel}`"));
     }
     let id = attacker.fresh("expelled");
@@ -227,7 +227,7 @@ async fn expired(attacker: &mut Attacker) -> anyhow::Result<()> {
         silent.listen(MOMENT).await;
         let record = &mut *attacker.record.open();
         record.notes.act(KIND, if silent.is_closed { "closed at the end of its token" } else { "receives nothing" });
-        if silent.has_heard(&channel, &id) {
+        if silent.has_received(&channel, &id) {
             record.notes.breach(KIND, format!("`{user}` receives `{channel}` after its token's end"));
         }
     }

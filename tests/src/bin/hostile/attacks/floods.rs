@@ -49,7 +49,7 @@ async fn open_all(attacker: &mut Attacker, user: &str) -> anyhow::Result<Vec<Soc
     Ok(sockets)
 }
 
-/// No more is accepted than the burst and the rate allow, from all sockets together, and what is refused stays out of the log.
+/// No more is accepted than the burst and the rate allow, from all sockets together, and refused messages stay out of the log.
 async fn publish_too_fast(attacker: &mut Attacker) -> anyhow::Result<()> {
     let user = attacker.fresh("flooder");
     let mut sockets = open_all(attacker, &user).await?;
@@ -103,7 +103,7 @@ async fn flood(mut attacker: Attacker, mut socket: Socket, user: String, thread:
     accepted
 }
 
-/// It is allowed, and must harm nobody.
+/// It is allowed, and must harm no other user.
 async fn join_and_leave(attacker: &mut Attacker) -> anyhow::Result<()> {
     let user = attacker.fresh("stormer");
     let sockets = open_all(attacker, &user).await?;
@@ -128,7 +128,7 @@ async fn storm(mut attacker: Attacker, mut socket: Socket) {
     }
 }
 
-/// A connection is a member of so many rooms at most.
+/// A connection may join only as many rooms as the limit allows.
 async fn join_too_many(attacker: &mut Attacker) -> anyhow::Result<()> {
     let user = attacker.fresh("collector");
     let Ok(mut socket) = Socket::open(attacker, KIND, &user, &attacker.forge.good(&user)).await? else { return Ok(()) };

@@ -29,7 +29,7 @@ pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
             }
         }
         for bytes in halves(&mut attacker)? {
-            // Whoever hangs up in the middle waits for no answer.
+            // A client that hangs up in the middle waits for no answer.
             let answer = match send_for(&attacker, &bytes, MOMENT).await? {
                 Reply::Silence => "left in the middle".to_owned(),
                 reply => reply.name(),
@@ -54,7 +54,7 @@ fn judge(attacker: &Attacker, what: &'static str, reply: Reply) {
     }
 }
 
-/// Requests that are whole, each with what is wrong with it.
+/// Complete requests, each with its fault.
 ///
 /// One without an upgrade, with an upgrade to HTTP/2 or with another method is left out: the local AWS takes it for a call of an HTTP API
 /// and hands it to `receive`, which can't read such an event. API Gateway refuses it, because a WebSocket API takes nothing else.

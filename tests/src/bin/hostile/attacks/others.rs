@@ -1,4 +1,4 @@
-//! Others' rooms and users: joining, reading, publishing and looking around without a right to it, or without being a member.
+//! Other users' rooms and channels: joining, reading and publishing without the right to it, or without being a member.
 
 use hubbub_client::Channel;
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn trespass(attacker: &mut Attacker) -> anyhow::Result<()> {
         attacker.expect_refusal(KIND, &text, &socket.ask(text.clone()).await);
         attacker.rest().await;
     }
-    // Of a field that comes twice, what is checked must be what is done.
+    // Where a field comes twice, the same one must be checked and carried out.
     for text in [
         format!(r#"{{"action":"join","room":"pen-others","room":"{room}"}}"#),
         format!(r#"{{"action":"join","channel":"room:pen-others","room":"{room}"}}"#),
@@ -121,7 +121,7 @@ async fn stay_outside(attacker: &mut Attacker) -> anyhow::Result<()> {
     };
     publish(attacker, &mut socket).await;
     look(attacker, &mut socket).await;
-    // What one has left is as closed as what one never joined.
+    // A room that one has left is as closed as one never joined.
     if socket.join(&room).await {
         let left = socket.ask(json!({"action": "leave", "room": room, "ref": "leave"}).to_string()).await;
         if matches!(left, Answer::CarriedOut(_)) {

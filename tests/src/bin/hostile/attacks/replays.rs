@@ -53,7 +53,7 @@ async fn by_client(attacker: &mut Attacker) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As SQS allows it: a deduplication id says what is the same.
+/// SQS takes messages with the same deduplication id for one.
 async fn by_service(attacker: &mut Attacker) -> anyhow::Result<()> {
     let (channel, id) = (format!("room:{ROOM}"), attacker.fresh("again"));
     let envelope =

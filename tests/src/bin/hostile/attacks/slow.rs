@@ -1,4 +1,4 @@
-//! Slow readers: sockets that join where much is said, and don't read.
+//! Slow readers: sockets that join busy rooms and don't read.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const ROOM: &str = "pen-slow";
 const READERS: usize = 3;
 /// How long they are there.
 const TIME: Duration = Duration::from_secs(3);
-/// The machine's buffer for each of them, in bytes: less than what comes.
+/// The host's buffer for each of them, in bytes: less than what comes.
 const BUFFER: u32 = 4_096;
 /// Messages to their room, and the bytes of each.
 const MESSAGES: usize = 8;
@@ -50,7 +50,7 @@ pub(super) async fn attack(mut attacker: Attacker) -> anyhow::Result<()> {
         }
         sleep(TIME).await;
         for mut reader in readers {
-            // One of them asks for more, without reading; all are gone without a goodbye.
+            // One of them asks for more, without reading; all are gone without a close frame.
             reader.send(r#"{"action":"history","room":"pen-slow","limit":200}"#).await;
             attacker.record.open().notes.act(KIND, "not read, and dropped");
         }
