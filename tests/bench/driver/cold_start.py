@@ -15,9 +15,9 @@ from statistics import median, quantiles
 from typing import Any
 
 from .bench import RIVALS, Bench, BenchError, NotInstalled, environment, installed, say, step
-from .markdown import figure, table, times
+from .markdown import Part, figure, table, times
 
-TITLE = "Cold start"
+TITLE = "Cold start and size"
 
 # The functions; each is the name of a package and of its binary.
 FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
@@ -142,7 +142,7 @@ def _zip_mib(bench: Bench, name: str) -> float:
     return zipped.tell() / (1 << 20)
 
 
-def describe(data: dict[str, Any]) -> str:
+def describe(data: dict[str, Any]) -> list[Part]:
     """A table of all programs."""
     programs = data["programs"]
     slowest = max(programs[name]["cpu_ms"] for name in FUNCTIONS)
@@ -154,12 +154,9 @@ def describe(data: dict[str, Any]) -> str:
         "CPU, × Hubbub's most": lambda row: times(row[1]["cpu_ms"] / slowest),
         "zip MiB": lambda row: figure(row[1].get("zip_mib")),
     }
-    return "\n\n".join(
-        [
-            "From the start of the process to its request for the first invocation, at a stand-in for Lambda's Runtime "
-            f"API: {STARTS} starts of each, in turns. Files are in memory. Lambda's own start comes on top for all. A "
-            "hello world is a loop over the Runtime API; AWS's own runtimes for Node and Python load more than that.",
-            *data["left_out"],
-            table(list(programs.items()), columns),
-        ]
+    text = (
+        "From the start of the process to its request for the first invocation, at a stand-in for Lambda's Runtime API: "
+        f"{STARTS} starts of each, in turns. Files are in memory. Lambda's own start comes on top for all. A hello "
+        "world is a loop over the Runtime API; AWS's own runtimes for Node and Python load more than that."
     )
+    return [Part(TITLE, "\n\n".join([text, *data["left_out"]]), table(list(programs.items()), columns))]
