@@ -4,7 +4,7 @@
 
 - `TITLE`, and `PACKAGES`: what cargo builds for it;
 - `measure(bench)`, which returns figures as JSON has them;
-- `describe(data)`, which makes Markdown of these figures.
+- `describe(data)`, which makes tables of these figures.
 
 How long something takes never makes the benchmark fail.
 """

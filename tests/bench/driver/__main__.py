@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 from . import broadcast, cold_start, posting, signing
 from .bench import OUTPUT, ROOT, TARGET, Bench, BenchError, say
-from .markdown import table
+from .markdown import Part, table
 
 SECTIONS: dict[str, ModuleType] = {
     "posting": posting,
@@ -43,6 +44,8 @@ def main() -> int:
         report["seconds"][name] = time.monotonic() - began
     report["about"]["load after"] = _load()
     _write(report)
+    if arguments.docs:
+        _update_docs(report)
     return 1 if report["failures"] else 0
 
 
@@ -52,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=", ".join(SECTIONS)
     )
+    parser.add_argument("--docs", action="store_true", help="put the tables and plots into docs/performance.md")
     parser.add_argument(
         "--binaries", type=Path, metavar="FOLDER", help="measure these programs and build none (target/release)"
     )
@@ -70,6 +74,8 @@ def _write(report: dict[str, Any]) -> None:
     from .plots import draw
 
     OUTPUT.mkdir(parents=True, exist_ok=True)
+    for old in OUTPUT.glob("*.svg"):
+        old.unlink()
     (OUTPUT / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     text = render(report)
     (OUTPUT / "report.md").write_text(text)
@@ -84,12 +90,26 @@ def render(report: dict[str, Any]) -> str:
         "# Hubbub's benchmark",
         table(list(report["about"].items()), {"what": lambda row: row[0], "value": lambda row: row[1]}),
     ]
-    for name, data in report["sections"].items():
-        parts += [f"## {SECTIONS[name].TITLE}", SECTIONS[name].describe(data)]
+    parts += [part.markdown() for part in _parts(report)]
     for name, error in report["failures"].items():
         parts += [f"## {SECTIONS[name].TITLE}", f"It could not be measured: {error}"]
     took = ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in report["seconds"].items())
     return "\n\n".join([*parts, f"It took: {took}."]) + "\n"
+
+
+def _parts(report: dict[str, Any]) -> list[Part]:
+    return [part for name, data in report["sections"].items() for part in SECTIONS[name].describe(data)]
+
+
+def _update_docs(report: dict[str, Any]) -> None:
+    page = ROOT / "docs" / "performance.md"
+    text = page.read_text()
+    for part in _parts(report):
+        text = part.put_into(text)
+    page.write_text(text)
+    for plot in OUTPUT.glob("*.svg"):
+        shutil.copy(plot, ROOT / "docs" / "performance")
+    say("docs/performance.md has the new tables; its sentences and README.md repeat some figures")
 
 
 def _about(quick: bool) -> dict[str, str]:

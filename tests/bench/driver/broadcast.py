@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .bench import Bench, run_json, step
-from .markdown import figure, table, times
+from .markdown import Part, figure, table, times
 
 TITLE = "Broadcast"
 PACKAGES = ("hubbub-bench",)
@@ -40,7 +40,7 @@ def floor_seconds(row: dict[str, Any]) -> float:
     return float(row["members"] * row["rooms"] / row["quota"])
 
 
-def describe(data: dict[str, list[Any]]) -> str:
+def describe(data: dict[str, list[Any]]) -> list[Part]:
     """A table for each of the three."""
     quota = {
         "members": lambda row: f"{row['members']:,}" if row["rooms"] == 1 else f"two rooms of {row['members']:,}",
@@ -68,17 +68,24 @@ def describe(data: dict[str, list[Any]]) -> str:
         "oldest unsent, median": lambda row: f"{row['oldest_unsent_ms_p50'] / 1e3:.1f} s",
         "longest": lambda row: f"{row['oldest_unsent_ms_max'] / 1e3:.1f} s",
     }
-    return "\n\n".join(
-        [
-            "**Under a quota.** A message of 1 KiB to all members of a room, on a gateway that keeps the account's "
-            "quota. Requests that come in use up what `callbackRps` leaves. The floor is members ÷ callbackRps.",
+    return [
+        Part(
+            "A broadcast under a quota",
+            "A message of 1 KiB to all members of a room, on a gateway that keeps the account's quota. Requests that "
+            "come in use up what `callbackRps` leaves. The floor is members ÷ callbackRps.",
             table(data["quota"], quota),
             "![Seconds of a broadcast by members, with the quota's floor](broadcast-quota.svg)",
-            "**As rooms grow.** A message of 1 KiB at a fixed rate of 20,000 posts/s, on a gateway without a quota.",
+        ),
+        Part(
+            "Growth",
+            "A message of 1 KiB at a fixed rate of 20,000 posts/s, on a gateway without a quota.",
             table(data["growth"], growth),
             "![CPU time, read units and memory by members](broadcast-growth.svg)",
-            f"**Coalescing.** Messages of {data['coalescing'][0]['body_bytes']} bytes to a room of "
+        ),
+        Part(
+            "Coalescing",
+            f"Messages of {data['coalescing'][0]['body_bytes']} bytes to a room of "
             f"{data['coalescing'][0]['members']:,}. Messages that arrive during a round share the posts of the next.",
             table(data["coalescing"], coalescing),
-        ]
-    )
+        ),
+    ]

@@ -11,15 +11,15 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 from .bench import RIVALS, Bench, BenchError, NotInstalled, environment, installed, say, step
-from .markdown import figure, table, times
+from .markdown import Part, figure, table, times
 
-TITLE = "Cold start"
+TITLE = "Cold start and size"
 
-# The functions; each is the name of a package and of its binary.
 FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
 PACKAGES = FUNCTIONS
 
@@ -70,7 +70,7 @@ Command = list[object]
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Starts each function and each rival, in turns, after one start that doesn't count."""
-    commands: dict[str, Command] = {name: [bench.program(name)] for name in FUNCTIONS}
+    commands: dict[str, Command] = {name: [_program(bench, name)] for name in FUNCTIONS}
     left_out = []
     for rival, find in _rivals().items():
         try:
@@ -90,6 +90,11 @@ def measure(bench: Bench) -> dict[str, Any]:
         if name in FUNCTIONS:
             programs[name]["zip_mib"] = _zip_mib(bench, name)
     return {"left_out": left_out, "programs": programs}
+
+
+def _program(bench: Bench, function: str) -> Path:
+    """The program that Lambda starts as a function, with the function's name as `_HANDLER`."""
+    return bench.program(function)
 
 
 def _rivals() -> dict[str, Callable[[], Command]]:
@@ -138,11 +143,11 @@ def _zip_mib(bench: Bench, name: str) -> float:
     """The size of the zip that Lambda gets."""
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr("bootstrap", bench.program(name).read_bytes())
+        archive.writestr("bootstrap", _program(bench, name).read_bytes())
     return zipped.tell() / (1 << 20)
 
 
-def describe(data: dict[str, Any]) -> str:
+def describe(data: dict[str, Any]) -> list[Part]:
     """A table of all programs."""
     programs = data["programs"]
     slowest = max(programs[name]["cpu_ms"] for name in FUNCTIONS)
@@ -154,12 +159,9 @@ def describe(data: dict[str, Any]) -> str:
         "CPU, × Hubbub's most": lambda row: times(row[1]["cpu_ms"] / slowest),
         "zip MiB": lambda row: figure(row[1].get("zip_mib")),
     }
-    return "\n\n".join(
-        [
-            "From the start of the process to its request for the first invocation, at a stand-in for Lambda's Runtime "
-            f"API: {STARTS} starts of each, in turns. Files are in memory. Lambda's own start comes on top for all. A "
-            "hello world is a loop over the Runtime API; AWS's own runtimes for Node and Python load more than that.",
-            *data["left_out"],
-            table(list(programs.items()), columns),
-        ]
+    text = (
+        "From the start of the process to its request for the first invocation, at a stand-in for Lambda's Runtime API: "
+        f"{STARTS} starts of each, in turns. Files are in memory. Lambda's own start comes on top for all. A hello "
+        "world is a loop over the Runtime API; AWS's own runtimes for Node and Python load more than that."
     )
+    return [Part(TITLE, "\n\n".join([text, *data["left_out"]]), table(list(programs.items()), columns))]

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table of a report, under the same heading as in docs/performance.md."""
+
+    heading: str
+    text: str
+    table: str
+    plot: str = ""
+
+    def markdown(self) -> str:
+        return "\n\n".join(filter(None, [f"## {self.heading}", self.text, self.table, self.plot]))
+
+    def put_into(self, page: str) -> str:
+        """The page with this table in place of the first one under the heading."""
+        pattern = rf"(^##+ {re.escape(self.heading)}\n(?:(?!##|\|).*\n)*)(?:\|.*\n)+"
+        changed, found = re.subn(pattern, lambda match: f"{match[1]}{self.table}\n", page, count=1, flags=re.MULTILINE)
+        if not found:
+            raise ValueError(f"the page has no table under the heading `{self.heading}`")
+        return changed
 
 
 def figure(value: float | None) -> str:

@@ -16,7 +16,7 @@ from statistics import fmean, median
 from typing import Any
 
 from .bench import RIVALS, Bench, BenchError, NotInstalled, installed, run_json, say, step
-from .markdown import MISSING, figure, table, times
+from .markdown import Part, figure, table, times
 
 TITLE = "Posting"
 PACKAGES = ("hubbub-bench",)
@@ -117,7 +117,7 @@ def summarize(name: str, rounds: list[dict[str, Any]]) -> dict[str, Any]:
     return summary if name == FLOOR else {**summary, "cold_us": median(map(cold, own)), "cold_ratio": ratio(cold)}
 
 
-def describe(data: dict[str, Any]) -> str:
+def describe(data: dict[str, Any]) -> list[Part]:
     """A table of all senders."""
     columns: dict[str, Callable[[tuple[str, dict[str, Any]]], str]] = {
         "sender": lambda row: row[0],
@@ -127,18 +127,15 @@ def describe(data: dict[str, Any]) -> str:
         "warm, CPU µs/post": lambda row: figure(row[1]["warm_us"]),
         "× Hubbub's, warm": lambda row: times(row[1]["warm_ratio"]),
         "lowest to highest": lambda row: " to ".join(map(figure, row[1]["warm_us_range"])),
-        "peak MiB": lambda row: figure(row[1]["peak_mib"]) if row[1]["peak_mib"] else MISSING,
+        "peak MiB": lambda row: figure(row[1]["peak_mib"]),
     }
-    return "\n\n".join(
-        [
-            f"Each sender makes {BATCHES * BATCH_POSTS:,} posts of {BODY_BYTES:,} bytes over TLS, {CONCURRENCY} at "
-            f"once, in batches of {BATCH_POSTS:,}. They take turns for {len(data['rounds'])} rounds; figures and "
-            "ratios are medians of the rounds. CPU time is the process's, in user and system mode. *Cold* is the "
-            f"first batch of a process. *Warm* is the mean of all after the first {WARM_UP_BATCHES * BATCH_POSTS:,} "
-            f"posts. Neither includes the start. `{FLOOR}` signs nothing, checks no certificate and posts for "
-            f"{_WRK_SECONDS} s: it is the floor and no rival.",
-            *data["left_out"],
-            table(list(data["senders"].items()), columns),
-            "![CPU time of a post by the posts that the process has made](posting.svg)",
-        ]
+    text = (
+        f"Each sender makes {BATCHES * BATCH_POSTS:,} posts of {BODY_BYTES:,} bytes over TLS, {CONCURRENCY} at once, in "
+        f"batches of {BATCH_POSTS:,}. They take turns for {len(data['rounds'])} rounds; figures and ratios are medians "
+        "of the rounds. CPU time is the process's, in user and system mode. *Cold* is the first batch of a process. "
+        f"*Warm* is the mean of all after the first {WARM_UP_BATCHES * BATCH_POSTS:,} posts. Neither includes the "
+        f"start. `{FLOOR}` signs nothing, checks no certificate and posts for {_WRK_SECONDS} s: it is the floor and no "
+        "rival."
     )
+    plot = "![CPU time of a post by the posts that the process has made](posting.svg)"
+    return [Part(TITLE, "\n\n".join([text, *data["left_out"]]), table(list(data["senders"].items()), columns), plot)]

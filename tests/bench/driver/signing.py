@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .bench import Bench, run_json, step
-from .markdown import figure, table, times
+from .markdown import Part, figure, table, times
 
 TITLE = "Signing"
 PACKAGES = ("hubbub-bench",)
@@ -18,7 +18,7 @@ def measure(bench: Bench) -> Any:
         return {"rounds": rounds, **run_json([bench.program(), "signing", "--rounds", rounds])}
 
 
-def describe(data: dict[str, Any]) -> str:
+def describe(data: dict[str, Any]) -> list[Part]:
     """A table by the size of a page."""
     columns = {
         "requests": lambda row: f"{row['page']:,}",
@@ -27,7 +27,8 @@ def describe(data: dict[str, Any]) -> str:
         "all ÷ one": lambda row: times(row["rayon_us"] / row["one_thread_us"]),
     }
     pays = f"Threads pay from {data['pays_from']:,} requests." if data["pays_from"] else "Threads never pay."
-    return (
+    text = (
         f"The time to make and sign the same requests on one thread and on {data['threads']}, in turns: medians of "
-        f"{data['rounds']} rounds. {pays}\n\n" + table(data["rows"], columns)
+        f"{data['rounds']} rounds. {pays}"
     )
+    return [Part(TITLE, text, table(data["rows"], columns))]

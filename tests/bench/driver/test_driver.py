@@ -3,7 +3,7 @@
 import unittest
 from typing import Any
 
-from .markdown import MISSING, figure, table, times
+from .markdown import MISSING, Part, figure, table, times
 from .posting import FLOOR, OURS, describe, summarize
 
 
@@ -38,7 +38,7 @@ class Posting(unittest.TestCase):
     def test_report_names_who_is_left_out(self) -> None:
         senders = {name: summarize(name, ROUNDS) for name in ROUNDS[0]}
         left_out = ["AWS SDK for JavaScript is left out: `node` is not installed."]
-        text = describe({"senders": senders, "rounds": ROUNDS, "left_out": left_out})
+        text = describe({"senders": senders, "rounds": ROUNDS, "left_out": left_out})[0].markdown()
         self.assertIn(left_out[0], text)
         self.assertRegex(text, r"\| boto3 +\| +4.00 \| +1,500 \| +20× \| +750 \| +25× \| +500 to 1,000 \| +10.0 \|")
 
@@ -52,6 +52,13 @@ class Markdown(unittest.TestCase):
 
     def test_missing_figures_are_dashes(self) -> None:
         self.assertEqual([figure(None), times(None)], [MISSING, MISSING])
+
+    def test_docs_get_the_table_under_its_heading(self) -> None:
+        page = "# P\n\n## A\n\nText.\n\n| old |\n\n## B\n\nText.\n\n| old |\n| 1 |\n\nMore.\n"
+        changed = page.replace("| old |\n| 1 |", "| new |")
+        self.assertEqual(Part("B", "", "| new |").put_into(page), changed)
+        with self.assertRaisesRegex(ValueError, "`C`"):
+            Part("C", "", "| new |").put_into(page)
 
     def test_tables_align_figures_to_the_right(self) -> None:
         rows = [("Hubbub", 20_000), ("wrk", 7)]

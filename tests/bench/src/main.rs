@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Broadcast(scenario) => {
             print(&Box::pin(tokio::task::LocalSet::new().run_until(broadcast::measure(scenario))).await?)
         }
-        Command::Gateway(arguments) => servers::serve_gateway(arguments),
+        Command::Gateway(arguments) => servers::serve_gateway(&arguments),
         Command::Dynamodb => servers::serve_dynamodb().await,
     }
 }

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::usage;
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// How to post
     #[arg(long)]
     poster: By,
@@ -57,7 +57,7 @@ struct Work {
 
 /// What every sender prints.
 #[derive(Debug, Serialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     start_cpu_ms: f64,
     /// Of each batch.
     cpu_us_per_post: Vec<f64>,
@@ -69,7 +69,7 @@ pub struct Measured {
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Posts, and counts the CPU time of each batch.
-pub async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     let Arguments { poster, work } = arguments;
     let pem = fs::read_to_string(&work.ca).with_context(|| format!("reading `{}`", work.ca.display()))?;
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".to_owned()), None, "bench");

@@ -14,23 +14,23 @@ use hubbub_gateway::{Counters, Gateway, Latency, Quota, Settings};
 const LATENCY: Latency = Latency { median: Duration::from_millis(15), p99: Duration::from_millis(45) };
 
 #[derive(Debug, Default, Args)]
-pub struct GatewayArguments {
+pub(crate) struct GatewayArguments {
     /// Speak TLS, and write the authority's certificate (PEM) to this file
     #[arg(long, value_name = "FILE")]
-    pub tls: Option<PathBuf>,
+    pub(crate) tls: Option<PathBuf>,
     /// The account's quota, in posts a second
     #[arg(long, value_name = "PER_SECOND")]
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// Requests a second that come in beside the posts and use up the quota
     #[arg(long, requires = "rate", value_name = "PER_SECOND")]
-    pub inbound: Option<f64>,
+    pub(crate) inbound: Option<f64>,
     /// Answer after 15 ms (99th percentile: 45 ms), as over a network
     #[arg(long)]
-    pub latency: bool,
+    pub(crate) latency: bool,
 }
 
 /// Serves until its standard input ends, so that no server outlives the process that started it.
-pub fn serve_gateway(arguments: GatewayArguments) -> anyhow::Result<()> {
+pub(crate) fn serve_gateway(arguments: &GatewayArguments) -> anyhow::Result<()> {
     let gateway = Gateway::start(Settings {
         tls: arguments.tls.is_some(),
         quota: arguments.rate.map(|rate| Quota { rate, burst: rate / 2.0 }),
@@ -51,7 +51,7 @@ pub fn serve_gateway(arguments: GatewayArguments) -> anyhow::Result<()> {
 }
 
 /// Serves until its standard input ends.
-pub async fn serve_dynamodb() -> anyhow::Result<()> {
+pub(crate) async fn serve_dynamodb() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
     tokio::select! {
@@ -62,16 +62,16 @@ pub async fn serve_dynamodb() -> anyhow::Result<()> {
 
 /// A process of this program that serves. It is killed when this is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
     /// Starts a gateway that answers like one that is far away.
-    pub fn start_gateway(rate: Option<f64>, inbound: f64) -> anyhow::Result<Self> {
+    pub(crate) fn start_gateway(rate: Option<f64>, inbound: f64) -> anyhow::Result<Self> {
         let mut arguments = vec!["gateway".to_owned(), "--latency".to_owned()];
         if let Some(rate) = rate {
             arguments.push(format!("--rate={rate}"));
@@ -80,7 +80,7 @@ impl Server {
         Self::start(&arguments)
     }
 
-    pub fn start_dynamodb() -> anyhow::Result<Self> {
+    pub(crate) fn start_dynamodb() -> anyhow::Result<Self> {
         Self::start(&["dynamodb".to_owned()])
     }
 
@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// What a gateway has counted since the last call.
-    pub fn counters(&mut self) -> anyhow::Result<Counters> {
+    pub(crate) fn counters(&mut self) -> anyhow::Result<Counters> {
         writeln!(self.stdin)?;
         let line = self.line()?;
         serde_json::from_str(&line).with_context(|| format!("`{line}` is not what a gateway counts"))

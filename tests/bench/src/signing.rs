@@ -19,14 +19,14 @@ use serde::Serialize;
 const PAUSE: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// How often each page is signed each way
     #[arg(long, default_value_t = 200)]
     rounds: usize,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     rows: Vec<Row>,
     threads: usize,
     /// The smallest page from which on threads are faster at every size.
@@ -40,7 +40,7 @@ struct Row {
     rayon_us: f64,
 }
 
-pub fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
+pub(crate) fn measure(arguments: &Arguments) -> anyhow::Result<Measured> {
     let target = Target::parse("http://127.0.0.1:1/live", &Trust::Only(String::new()))?;
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("t".repeat(800)), None, "bench");
     let signer = Signer::new(&credentials, "us-east-1", &target, Timestamp(1_767_323_045_000))?;

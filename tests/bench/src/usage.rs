@@ -7,19 +7,19 @@ use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The CPU time of all threads, in user and in system mode.
-pub fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// Starts a new peak of memory.
-pub fn reset_peak_memory() -> anyhow::Result<()> {
+pub(crate) fn reset_peak_memory() -> anyhow::Result<()> {
     // proc_pid_clear_refs(5): 5 resets the peak of the resident set.
     fs::write("/proc/self/clear_refs", "5").context("writing `/proc/self/clear_refs`")
 }
 
 /// The peak of resident memory, in MiB.
-pub fn peak_memory_mib() -> anyhow::Result<f64> {
+pub(crate) fn peak_memory_mib() -> anyhow::Result<f64> {
     let status = fs::read_to_string("/proc/self/status").context("reading `/proc/self/status`")?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
     let kib: u32 = kib.context("`/proc/self/status` has no line `VmHWM`")?;

@@ -37,7 +37,7 @@ use crate::servers::Server;
 use crate::usage;
 
 #[derive(Clone, Copy, Debug, Subcommand)]
-pub enum Scenario {
+pub(crate) enum Scenario {
     /// A message to each room at once, under the account's quota
     Quota {
         /// Members of each room
@@ -69,7 +69,7 @@ pub enum Scenario {
     },
 }
 
-pub async fn measure(scenario: Scenario) -> anyhow::Result<Measured> {
+pub(crate) async fn measure(scenario: Scenario) -> anyhow::Result<Measured> {
     Ok(match scenario {
         Scenario::Quota { members, quota, rooms } => Measured::Quota(measure_quota(members, quota, rooms).await?),
         Scenario::Growth { members } => Measured::Growth(measure_growth(members).await?),
@@ -81,7 +81,7 @@ pub async fn measure(scenario: Scenario) -> anyhow::Result<Measured> {
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Measured {
+pub(crate) enum Measured {
     Quota(Quota),
     Growth(Growth),
     Coalescing(Coalescing),
@@ -171,7 +171,7 @@ fn record(room: &Channel, body_bytes: usize) -> anyhow::Result<Record> {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Quota {
+pub(crate) struct Quota {
     members: u64,
     quota: u32,
     rooms: usize,
@@ -204,7 +204,7 @@ async fn measure_quota(members: u64, quota: u32, rooms: usize) -> anyhow::Result
 }
 
 #[derive(Debug, Serialize)]
-pub struct Growth {
+pub(crate) struct Growth {
     members: u64,
     seconds: f64,
     cpu_us_per_member: f64,
@@ -264,7 +264,7 @@ async fn deliver_to_all(stack: &mut Stack, members: u64) -> anyhow::Result<(Run,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Coalescing {
+pub(crate) struct Coalescing {
     members: u64,
     rate: u32,
     body_bytes: usize,

@@ -15,14 +15,14 @@ use hubbub_core::names::table::PARTITION_KEY;
 use hubbub_core::ports::{Clock, Ids, Log, Members};
 use hubbub_core::testing::FOREVER;
 
-pub const TABLE: &str = "hubbub";
+pub(crate) const TABLE: &str = "hubbub";
 
 /// The most rows of a BatchWriteItem.
 const BATCH: usize = 25;
 
 const BATCHES_AT_ONCE: usize = 8;
 
-pub fn dynamodb(url: &str) -> Client {
+pub(crate) fn dynamodb(url: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -34,7 +34,7 @@ pub fn dynamodb(url: &str) -> Client {
 }
 
 /// Makes a room with this many members.
-pub async fn fill(client: &Client, name: &str, members: u64) -> anyhow::Result<Channel> {
+pub(crate) async fn fill(client: &Client, name: &str, members: u64) -> anyhow::Result<Channel> {
     let table = Table::new(client.clone(), TABLE.to_owned());
     let channel = Channel::Room(RoomId::parse(name)?);
     table.open(&channel, &Epoch::new(System.fresh())).await?;
@@ -72,7 +72,7 @@ pub async fn fill(client: &Client, name: &str, members: u64) -> anyhow::Result<C
 }
 
 /// The read units that it takes to read all members once, as DynamoDB counts them.
-pub async fn read_units(client: &Client, channel: &Channel, members: u64) -> anyhow::Result<f64> {
+pub(crate) async fn read_units(client: &Client, channel: &Channel, members: u64) -> anyhow::Result<f64> {
     let shards = shards_wanted(&[members], settings::SHARD_MEMBERS.default);
     let units = stream::iter(0..shards).then(async |shard| units_of_shard(client, channel, shard).await);
     units.try_fold(0.0, async |sum, units| Ok(sum + units)).await

@@ -26,10 +26,10 @@ use super::room::TABLE;
 
 /// Where the gateway and DynamoDB are, and how the senders share the posts.
 #[derive(Clone, Debug)]
-pub struct Place {
-    pub gateway: String,
-    pub dynamodb: String,
-    pub budget: Budget,
+pub(crate) struct Place {
+    pub(crate) gateway: String,
+    pub(crate) dynamodb: String,
+    pub(crate) budget: Budget,
 }
 
 impl Place {
@@ -37,36 +37,36 @@ impl Place {
         Clients::local(self.dynamodb.clone(), "us-east-1".to_owned())
     }
 
-    pub fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         self.clients().table(TABLE.to_owned())
     }
 
     /// A poster as the functions make it.
-    pub fn poster(&self) -> anyhow::Result<ConnectionsPoster> {
+    pub(crate) fn poster(&self) -> anyhow::Result<ConnectionsPoster> {
         let rate = self.budget.large_rate(self.budget.page_senders());
         let (concurrency, timeout) = (settings::POST_CONCURRENCY.default, settings::POST_TIMEOUT_MS.default);
         Ok(self.clients().poster(&self.gateway, rate, concurrency, timeout)?)
     }
 
-    pub fn share(&self) -> Share {
+    pub(crate) fn share(&self) -> Share {
         Share { budget: self.budget, sender: SenderId::new(System.fresh()) }
     }
 }
 
 /// A deadline that never comes: a long run is measured, not cut off.
-pub const NEVER: Timestamp = Timestamp(u64::MAX);
+pub(crate) const NEVER: Timestamp = Timestamp(u64::MAX);
 
-pub const LEASE: Duration = Duration::from_secs(settings::LEASE_SECONDS.default);
+pub(crate) const LEASE: Duration = Duration::from_secs(settings::LEASE_SECONDS.default);
 
-pub const RETENTION: Duration = Duration::from_secs(settings::RETENTION_SECONDS.default);
+pub(crate) const RETENTION: Duration = Duration::from_secs(settings::RETENTION_SECONDS.default);
 
 /// The functions' own metrics, because they cost time. Nobody reads them.
-pub fn meter() -> Metered {
+pub(crate) fn meter() -> Metered {
     Metered::new("bench", "bench")
 }
 
 #[derive(Clone, Debug)]
-pub struct Starter(mpsc::UnboundedSender<(Channel, LeaseId)>);
+pub(crate) struct Starter(mpsc::UnboundedSender<(Channel, LeaseId)>);
 
 impl Broadcasts for Starter {
     async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()> {
@@ -82,7 +82,7 @@ struct Job {
     report: oneshot::Sender<PortResult<PageReport>>,
 }
 
-pub struct StateMachine {
+pub(crate) struct StateMachine {
     planner: Planner<Table, Starter, ConnectionsPoster, Metered>,
     jobs: mpsc::UnboundedSender<Job>,
     starts: mpsc::UnboundedReceiver<(Channel, LeaseId)>,
@@ -90,11 +90,11 @@ pub struct StateMachine {
 }
 
 /// The broadcasts that have ended, in the order of their ends.
-pub type Ends = mpsc::UnboundedReceiver<anyhow::Result<(Channel, Totals)>>;
+pub(crate) type Ends = mpsc::UnboundedReceiver<anyhow::Result<(Channel, Totals)>>;
 
 impl StateMachine {
     /// Starts the senders of this many broadcasts, each on a thread of its own, as far as the budget allows.
-    pub fn start(place: &Place, broadcasts: u32) -> anyhow::Result<(Self, Starter, Ends)> {
+    pub(crate) fn start(place: &Place, broadcasts: u32) -> anyhow::Result<(Self, Starter, Ends)> {
         let (start, starts) = mpsc::unbounded_channel();
         let (jobs, queue) = mpsc::unbounded_channel();
         let (ended, ends) = mpsc::unbounded_channel();
@@ -120,7 +120,7 @@ impl StateMachine {
     }
 
     /// Runs every broadcast that is started.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let Self { planner, jobs, starts, ended } = self;
         let starts = stream::unfold(starts, async |mut starts| starts.recv().await.map(|start| (start, starts)));
         starts
