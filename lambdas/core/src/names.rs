@@ -3,7 +3,7 @@
 //! The functions read them, the Pulumi program and the state machine are written with them, so that the writer and the
 //! reader can't drift.
 
-/// Environment variables of the functions; [`crate::config`] says which function reads which.
+/// Environment variables of the functions; [`crate::settings`] says which function reads which.
 pub mod env {
     /// The DynamoDB table's name.
     pub const TABLE: &str = "HUBBUB_TABLE";
