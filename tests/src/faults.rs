@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use hubbub_core::channel::Channel;
-use hubbub_core::message::Seq;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::message::Seq;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use hubbub_aws::system::System;
 use hubbub_client::{Channel, Client, Delivery, Error, Event, Events, Options, Presence, Signal, Start};
-use hubbub_core::channel::Channel as CoreChannel;
-use hubbub_core::id::{ConnectionId, RoomId, UserId};
-use hubbub_core::member::Connection;
-use hubbub_core::membership;
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::membership;
 use hubbub_core::ports::Clock;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel as CoreChannel;
+use hubbub_core::wire::id::{ConnectionId, RoomId, UserId};
+use hubbub_core::wire::time::Timestamp;
 use serde_json::Value;
 use ulid::Ulid;
 

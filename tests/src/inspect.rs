@@ -4,12 +4,13 @@ use anyhow::Context;
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use hubbub_aws::system::System;
-use hubbub_core::broadcast::{BroadcastInput, Plan};
-use hubbub_core::channel::Channel;
-use hubbub_core::lease::Lease;
-use hubbub_core::member::Connection;
-use hubbub_core::message::{Message, Seq};
-use hubbub_core::ports::{ChannelState, Clock, Log, Members, ReadLimit};
+use hubbub_core::broadcast::round::{BroadcastInput, Plan};
+use hubbub_core::log::lease::Lease;
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::members::connection::Connection;
+use hubbub_core::ports::{Clock, Log, Members, ReadLimit};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::message::{Message, Seq};
 
 use crate::stack::Stack;
 

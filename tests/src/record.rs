@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hubbub_client::{Channel, Delivery};
-use hubbub_core::message::Message;
+use hubbub_core::wire::message::Message;
 use hubbub_ledger::{Balance, Entry, Position};
 use tokio::time::sleep;
 

@@ -46,4 +46,4 @@ pub use frames::{
     Closing, Closure, Content, FrameKind, Left, Message, Presence, Present, Receipt, ServerError, ServerFrame, Signal,
 };
 pub use session::{Session, SessionOptions, Stats, Status, Tokens};
-pub use state::{Arrival, Counters, Delivery, Position, Start};
+pub use state::{Counters, Delivery, NewMessage, Position, Start};

@@ -48,7 +48,7 @@ pub struct Since {
 
 /// How and when a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub struct NewMessage {
     /// The frame that it came in.
     pub frame: FrameKind,
     /// When the frame was read from the socket, which may be before the message's turn came.
@@ -65,7 +65,7 @@ pub struct Delivery {
     /// The message.
     pub message: Message,
     /// How and when it came.
-    pub arrival: Arrival,
+    pub arrival: NewMessage,
 }
 
 /// What was missed can't be given: the log has a new epoch, or its messages have expired. The client goes on from here.
@@ -142,7 +142,7 @@ enum Phase {
 
 struct Held {
     message: Message,
-    arrival: Arrival,
+    arrival: NewMessage,
     /// How many joins had been sent when it came.
     generation: u64,
 }
@@ -246,7 +246,7 @@ impl ChannelState {
         if self.continues(since, &answer) {
             self.position
                 .get_or_insert_with(|| Position { epoch: answer.epoch.clone(), seq: since.unwrap_or_default() });
-            let arrival = Arrival { frame: FrameKind::Joined, received };
+            let arrival = NewMessage { frame: FrameKind::Joined, received };
             for message in answer.messages {
                 self.counters.recovered += u64::from(self.hold(&answer.epoch, message, arrival));
             }
@@ -326,7 +326,7 @@ impl ChannelState {
     /// Messages have come by themselves.
     pub fn receive(&mut self, posted: Posted, received: Instant) -> Step {
         self.counters.frames += 1;
-        let arrival = Arrival { frame: posted.kind, received };
+        let arrival = NewMessage { frame: posted.kind, received };
         for message in posted.messages {
             self.counters.messages += 1;
             if self.phase == Phase::Left {
@@ -346,7 +346,7 @@ impl ChannelState {
     }
 
     /// Keeps a message until its turn, and says whether it is new.
-    fn hold(&mut self, epoch: &str, message: Message, arrival: Arrival) -> bool {
+    fn hold(&mut self, epoch: &str, message: Message, arrival: NewMessage) -> bool {
         let is_old = |position: &Position| position.epoch == epoch && message.seq <= position.seq;
         let key = (epoch.to_owned(), message.seq);
         if self.position.as_ref().is_some_and(is_old) || self.held.contains_key(&key) {

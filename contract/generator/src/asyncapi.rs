@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use hubbub_core::envelope::VERSION;
-use hubbub_core::frame::MAX_FRAME_BYTES;
 use hubbub_core::names::subprotocols;
-use hubbub_core::schema::MAX_BYTES;
+use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::wire::queue_message::VERSION;
+use hubbub_core::wire::schema::MAX_BYTES;
 use serde_json::{Map, Value, json};
 
 use crate::scene::Examples;

@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::executor::block_on;
-use hubbub_core::capability::Capabilities;
-use hubbub_core::config::settings;
-use hubbub_core::deliver::{Delivery, Record};
-use hubbub_core::envelope::{Envelope, Parcel, order_to_json, wake_to_json};
-use hubbub_core::fan_out::Share;
-use hubbub_core::id::SenderId;
-use hubbub_core::limit::PublishRate;
-use hubbub_core::membership;
-use hubbub_core::memory::MemoryStore;
+use hubbub_core::actions::Caller;
+use hubbub_core::actions::ClientHandler;
+use hubbub_core::delivery::deliver::{Delivery, Record};
+use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::limits::turns::PublishRate;
+use hubbub_core::members::membership;
 use hubbub_core::names::dead_letter;
-use hubbub_core::presence::Announcer;
-use hubbub_core::protocol::Caller;
-use hubbub_core::rate::Budget;
-use hubbub_core::receive::Reception;
-use hubbub_core::testing::{FOREVER, Recorder, World, caller, connection};
-use hubbub_core::time::Timestamp;
+use hubbub_core::presence::announcer::Announcer;
+use hubbub_core::settings;
+use hubbub_core::wire::capabilities::Capabilities;
+use hubbub_core::wire::id::SenderId;
+use hubbub_core::wire::queue_message::{Envelope, QueueMessage, order_to_json, wake_to_json};
+use hubbub_core::wire::time::Timestamp;
+use hubbub_testkit::fixtures::{FOREVER, Recorder, TestEnv, caller, connection};
+use hubbub_testkit::memory::MemoryStore;
 use serde_json::{Value, json};
 
 /// When the scene begins.
@@ -136,12 +136,12 @@ pub fn play() -> Result<Examples> {
 
 /// A stack without AWS, and what was said on it so far.
 struct Scene {
-    reception: Reception<MemoryStore, Recorder, Recorder, World>,
-    delivery: Delivery<MemoryStore, Recorder, Recorder, Recorder, World>,
-    announcer: Announcer<MemoryStore, Recorder, World>,
+    reception: ClientHandler<MemoryStore, Recorder, Recorder, TestEnv>,
+    delivery: Delivery<MemoryStore, Recorder, Recorder, Recorder, TestEnv>,
+    announcer: Announcer<MemoryStore, Recorder, TestEnv>,
     /// What the functions have done.
     recorder: Recorder,
-    world: World,
+    env: TestEnv,
     now: u64,
     /// How many messages the queue took.
     taken: u64,
@@ -150,17 +150,17 @@ struct Scene {
 
 impl Scene {
     fn set() -> Result<Self> {
-        let (store, recorder, world) = (MemoryStore::default(), Recorder::default(), World::at(BEGIN));
+        let (store, recorder, env) = (MemoryStore::default(), Recorder::default(), TestEnv::at(BEGIN));
         let max_body_bytes = usize::try_from(settings::MAX_BODY_BYTES.default)?;
         let shard_members = settings::SHARD_MEMBERS.default;
         for name in ["alice", "bob", "mod"] {
-            block_on(membership::connect(&store, &world, &connection(name, name, BEGIN), shard_members))?;
+            block_on(membership::connect(&store, &env, &connection(name, name, BEGIN), shard_members))?;
         }
-        let reception = Reception {
+        let reception = ClientHandler {
             store: store.clone(),
             queue: recorder.clone(),
             poster: recorder.clone(),
-            world: world.clone(),
+            env: env.clone(),
             max_body_bytes,
             shard_members,
             budget: Budget::of(PLENTY),
@@ -172,7 +172,7 @@ impl Scene {
             broadcasts: recorder.clone(),
             dead_letters: recorder.clone(),
             poster: recorder.clone(),
-            world: world.clone(),
+            env: env.clone(),
             max_body_bytes,
             retention: Duration::from_secs(settings::RETENTION_SECONDS.default),
             inline_limit: PLENTY,
@@ -181,17 +181,8 @@ impl Scene {
             large: Arc::default(),
         };
         let rate = Budget::of(PLENTY).announce_rate();
-        let announcer = Announcer { store, poster: recorder.clone(), world: world.clone(), rate };
-        Ok(Self {
-            reception,
-            delivery,
-            announcer,
-            recorder,
-            world,
-            now: BEGIN,
-            taken: 0,
-            examples: Examples::default(),
-        })
+        let announcer = Announcer { store, poster: recorder.clone(), env: env.clone(), rate };
+        Ok(Self { reception, delivery, announcer, recorder, env, now: BEGIN, taken: 0, examples: Examples::default() })
     }
 
     /// A client says something that is understood, and whatever comes of it happens.
@@ -233,10 +224,10 @@ impl Scene {
             let group = value.get("channel").and_then(Value::as_str).context("a parcel has a channel")?;
             let attributes = json!({ "MessageGroupId": group, "MessageDeduplicationId": deduplication_id });
             let parcels = &mut self.examples.parcels;
-            let kind = match Parcel::parse(parcel, group, usize::MAX)? {
-                Parcel::Message(_) => &mut parcels.messages,
-                Parcel::Order(_) => &mut parcels.orders,
-                Parcel::Wake(_) => &mut parcels.wakes,
+            let kind = match QueueMessage::parse(parcel, group, usize::MAX)? {
+                QueueMessage::Message(_) => &mut parcels.messages,
+                QueueMessage::Order(_) => &mut parcels.orders,
+                QueueMessage::Wake(_) => &mut parcels.wakes,
             };
             kind.push((value.clone(), attributes));
         }
@@ -279,7 +270,7 @@ impl Scene {
 
     fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds;
-        self.world.set(self.now);
+        self.env.set(self.now);
     }
 
     /// A message, as the queue hands it on.

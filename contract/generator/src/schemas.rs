@@ -1,8 +1,8 @@
 //! The schemas of each door: of what comes in, as it is read, and of what goes out, as it is written.
 
 use anyhow::{Context, Result, bail, ensure};
-use hubbub_core::protocol::Answer;
-use hubbub_core::schema::{ClientFrame, DeadLetterAttributes, Parcel, QueueAttributes};
+use hubbub_core::wire::schema::{ClientFrame, DeadLetterAttributes, QueueAttributes, QueueMessage};
+use hubbub_core::wire::server_frame::Answer;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -160,7 +160,7 @@ pub fn server_frames(dialect: Dialect, is_answer: impl Fn(&str) -> bool) -> Resu
 /// # Errors
 /// As [`client_frames`].
 pub fn parcels(dialect: Dialect) -> Result<Described> {
-    read::<Parcel>(dialect)
+    read::<QueueMessage>(dialect)
 }
 
 /// The attributes that a message on the publish queue has.

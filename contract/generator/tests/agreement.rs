@@ -16,10 +16,12 @@ use std::path::{Path, PathBuf};
 
 use hubbub_contract::scene::{self, Examples};
 use hubbub_contract::schemas::{self, Dialect};
-use hubbub_core::config::settings;
-use hubbub_core::envelope::Parcel;
-use hubbub_core::frame::MAX_FRAME_BYTES;
-use hubbub_core::protocol::{ClientFrame, MAX_REF_CHARS, MAX_SEEN};
+use hubbub_core::actions::ClientFrame;
+use hubbub_core::actions::ping::MAX_SEEN;
+use hubbub_core::settings;
+use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::wire::queue_message::QueueMessage;
+use hubbub_core::wire::server_frame::MAX_REF_CHARS;
 use jsonschema::Validator;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -139,7 +141,7 @@ impl Door {
 
     fn of_the_queue() -> Self {
         Self::new(&schemas::parcels(Dialect::Json).unwrap().into_schema().unwrap(), |case| {
-            let parcel = Parcel::parse(&case.text, &case.group, max_body_bytes());
+            let parcel = QueueMessage::parse(&case.text, &case.group, max_body_bytes());
             parcel.map(drop).map_err(|invalid| (invalid.code().to_owned(), invalid.to_string()))
         })
     }

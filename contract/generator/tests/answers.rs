@@ -8,7 +8,7 @@ use std::path::Path;
 use futures::executor::block_on;
 use hubbub_contract::scene;
 use hubbub_contract::schemas::{self, Dialect};
-use hubbub_core::envelope::Parcel;
+use hubbub_core::wire::queue_message::QueueMessage;
 use hubbub_fuzz::stage::{MAX_BODY_BYTES, Stage, somebody};
 use jsonschema::Validator;
 use schemars::Schema;
@@ -71,7 +71,7 @@ fn what_is_on_the_queue_and_what_is_buried_is_of_the_schema() {
     for input in corpus("envelope") {
         for line in input.lines() {
             let (group, parcel) = line.split_once('\t').unwrap_or(("room:lobby", line));
-            let Err(invalid) = Parcel::parse(parcel, group, MAX_BODY_BYTES) else { continue };
+            let Err(invalid) = QueueMessage::parse(parcel, group, MAX_BODY_BYTES) else { continue };
             let mut attributes = sound.clone();
             attributes["reason"] = invalid.code().into();
             letter.validate(&attributes).unwrap();

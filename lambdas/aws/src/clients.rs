@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use hubbub_core::limits::pace::Rate;
 use hubbub_core::ports::PortResult;
-use hubbub_core::rate::Rate;
 
 use crate::dead_letters::DeadLetterOffice;
 use crate::operations::Inspector;

@@ -9,7 +9,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use hubbub_core::names::{REDRIVEN, dead_letter};
 use hubbub_core::ports::PortResult;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 
 use crate::error::{malformed, port_error};
 

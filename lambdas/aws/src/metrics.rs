@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hubbub_core::metrics::{FUNCTION, Measurements, Metric, NAMESPACE, STACK};
 use hubbub_core::ports::{Clock, Ids, Meter};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 use serde::Serialize;
 
 use crate::system::System;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_types::SdkConfig;
 use hubbub_core::ports::{Clock, PortResult};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::sleep;

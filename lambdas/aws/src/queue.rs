@@ -2,12 +2,12 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
 use hubbub_core::names::dead_letter;
-use hubbub_core::order::Order;
 use hubbub_core::ports::{DeadLetter, DeadLetters, PortResult, PublishQueue};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::command::ModerationCommand;
+use hubbub_core::wire::queue_message::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
+use hubbub_core::wire::time::Timestamp;
 
 use crate::error::{malformed, port_error};
 
@@ -45,7 +45,7 @@ impl PublishQueue for SqsPublishQueue {
         self.send(&envelope.channel, envelope.deduplication_id(), body).await
     }
 
-    async fn order(&self, order: &Order, id: &str) -> PortResult<()> {
+    async fn order(&self, order: &ModerationCommand, id: &str) -> PortResult<()> {
         let body = order_to_json(order).map_err(|error| malformed("write envelope", error))?;
         self.send(&order.channel, id.to_owned(), body).await
     }

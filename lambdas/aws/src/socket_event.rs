@@ -1,11 +1,11 @@
 //! Events of the WebSocket API, and the responses to them.
 
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
-use hubbub_core::capability::Capabilities;
-use hubbub_core::id::{ConnectionId, UserId};
+use hubbub_core::actions::Caller;
 use hubbub_core::names::{context, subprotocols};
-use hubbub_core::protocol::Caller;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::capabilities::Capabilities;
+use hubbub_core::wire::id::{ConnectionId, UserId};
+use hubbub_core::wire::time::Timestamp;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::runtime::FunctionError;

@@ -1,10 +1,10 @@
 //! The broadcast state machine on Step Functions.
 
 use aws_sdk_sfn::Client;
-use hubbub_core::broadcast::BroadcastInput;
-use hubbub_core::channel::Channel;
-use hubbub_core::id::LeaseId;
+use hubbub_core::broadcast::round::BroadcastInput;
 use hubbub_core::ports::{Broadcasts, PortResult};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::LeaseId;
 
 use crate::error::{malformed, port_error};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hubbub_core::ports::{Clock, Ids};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 use ulid::Ulid;
 
 /// The host's clock and randomness.

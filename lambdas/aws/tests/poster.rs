@@ -6,12 +6,13 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use hubbub_aws::poster::{ConnectionsPoster, PosterSettings, Trust};
 use hubbub_aws::runtime::sdk_config_for;
-use hubbub_core::frame::Frame;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::message::Seq;
-use hubbub_core::outcome::Outcome::{self, Delivered, Failed, Gone, Throttled};
+use hubbub_core::delivery::outcome::Outcome;
+use hubbub_core::delivery::outcome::Outcome::{Delivered, Failed, Gone, Throttled};
+use hubbub_core::limits::pace::Rate;
 use hubbub_core::ports::Poster;
-use hubbub_core::rate::Rate;
+use hubbub_core::wire::frame::Frame;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::message::Seq;
 use hubbub_gateway::{Counters, Gateway, Latency, Quota, Settings};
 use tokio::time::{sleep, timeout};
 

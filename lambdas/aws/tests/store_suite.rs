@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use hubbub_aws::queue::SqsAnnouncements;
 use hubbub_aws::table::{Table, create_table};
-use hubbub_core::contract;
+use hubbub_testkit::store_suite as contract;
 
 async fn dynamodb() -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::{
+use crate::settings::{
     AnnounceConfig, AuthorizeConfig, Config, ConnectConfig, DeliverConfig, DeliverPageConfig, DisconnectConfig,
     PlanBroadcastConfig, ReceiveConfig,
 };

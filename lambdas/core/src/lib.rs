@@ -1,58 +1,32 @@
 //! Hubbub's rules: a channel is an ordered log with members, and there is one append, one fan-out and one recovery.
 //!
-//! This crate does no I/O and knows no AWS type. Time, ids and every effect come in by [`ports`]; `hubbub-aws` implements them, and the
-//! functions under `lambdas/` turn events into calls of [`receive`], [`deliver`] and [`broadcast`].
+//! This crate does no I/O and knows no AWS type. Time, ids and every effect come in by [`ports`]. `hubbub-aws` implements them, and
+//! `hubbub-functions` turns events into calls of the rules. Modules lower in this table use only modules above them.
 //!
-//! | what | where |
+//! | module | owns |
 //! |---|---|
-//! | what things are called | [`names`], [`functions`], [`config`], [`id`], [`channel`], [`time`] |
-//! | what is on the wire | [`message`], [`envelope`], [`frame`], [`protocol`]; with the feature `schema`, as JSON Schema |
-//! | the log | [`append`], [`recovery`] |
-//! | who may do what, and how much | [`capability`], [`limit`] |
-//! | what is taken away, and from whom | [`order`], [`expulsion`], [`closure`] |
-//! | the members | [`member`], [`membership`], [`presence`], [`signal`] |
-//! | the fan-out | [`fan_out`], [`page`], [`lease`], [`broadcast`], [`outcome`], [`settlement`] |
-//! | what operators see of it | [`metrics`] |
+//! | [`names`], [`settings`], [`functions`], [`transport`] | names that two parts spell alike, settings, the functions, the transport's limits |
+//! | [`wire`] | ids, messages, frames and queue messages, as they are read and written |
+//! | [`limits`], [`metrics`] | rates, the callback budget; what is counted for operators |
+//! | [`ports`] | the effects that the rules need |
+//! | [`log`] | append, recovery, leases |
+//! | [`members`], [`presence`] | connections, memberships, shards; the users of small rooms, signals |
+//! | [`moderation`] | carrying out moderation commands |
+//! | [`delivery`], [`broadcast`] | from the publish queue to members: fan-out, rounds, receipts |
+//! | [`actions`] | one file for each client action |
 
-pub mod append;
+pub mod actions;
 pub mod broadcast;
-pub mod capability;
-pub mod channel;
-pub mod closure;
-pub mod config;
-pub mod deliver;
-pub mod envelope;
-pub mod expulsion;
-pub mod fan_out;
-pub mod frame;
+pub mod delivery;
 pub mod functions;
-pub mod id;
-pub mod lease;
-pub mod limit;
-pub mod member;
-pub mod membership;
-pub mod message;
+pub mod limits;
+pub mod log;
+pub mod members;
 pub mod metrics;
+pub mod moderation;
 pub mod names;
-pub mod object;
-pub mod order;
-pub mod outcome;
-pub mod page;
 pub mod ports;
 pub mod presence;
-pub mod protocol;
-pub mod rate;
-pub mod receive;
-pub mod recovery;
-#[cfg(feature = "schema")]
-pub mod schema;
-pub mod settlement;
-pub mod signal;
-pub mod time;
-
-#[cfg(any(test, feature = "testing"))]
-pub mod contract;
-#[cfg(any(test, feature = "testing"))]
-pub mod memory;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
+pub mod settings;
+pub mod transport;
+pub mod wire;

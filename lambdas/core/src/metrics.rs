@@ -1,14 +1,11 @@
 //! What is counted for operators: every metric with its unit and meaning, and an invocation's measurements before they are written.
 //!
-//! The rules record by [`Meter`]; `hubbub-aws` writes one line for each invocation, from which CloudWatch takes the values.
+//! The rules record by the port `Meter`; `hubbub-aws` writes one line for each invocation, from which CloudWatch takes the values.
 //! A metric has the dimensions [`STACK`] and [`FUNCTION`] and no others: CloudWatch charges for each combination of values, so that a channel or a
 //! user as a dimension would cost as much as there are channels or users. No value tells of an id, a body or an address.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-use crate::ports::Meter;
-use crate::time::Timestamp;
 
 /// CloudWatch's namespace of all metrics.
 pub const NAMESPACE: &str = "Hubbub";
@@ -206,20 +203,6 @@ impl Values {
     }
 }
 
-/// Records when messages were delivered, each by when the queue took it.
-pub fn record_ages<M: Meter>(meter: &M, now: Timestamp, taken_at: impl IntoIterator<Item = Timestamp>) {
-    for at in taken_at {
-        meter.record(AGE, milliseconds(now.since(at)));
-    }
-}
-
-/// Some of many moments, evenly chosen, so that a distribution can be made of them.
-#[must_use]
-pub fn choose(moments: &[Timestamp]) -> Vec<Timestamp> {
-    let step = moments.len().div_ceil(MAX_VALUES).max(1);
-    moments.iter().step_by(step).copied().collect()
-}
-
 /// A time as a value.
 #[must_use]
 pub fn milliseconds(time: Duration) -> u64 {
@@ -275,13 +258,5 @@ mod tests {
             assert!(count - values.last().unwrap() <= 2 * step, "{count}: {values:?}");
             assert_eq!(measurements.total(AGE), count);
         }
-    }
-
-    #[test]
-    fn of_many_moments_a_hundred_at_most_are_chosen_evenly() {
-        let moments: Vec<Timestamp> = (0..250).map(Timestamp).collect();
-        assert_eq!(choose(&moments).len(), 84);
-        assert_eq!(choose(&moments[..100]), moments[..100]);
-        assert_eq!(choose(&[]), []);
     }
 }

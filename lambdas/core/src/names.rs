@@ -3,7 +3,7 @@
 //! The functions read them, the Pulumi program and the state machine are written with them, so that the writer and the
 //! reader can't drift.
 
-pub use crate::config::env;
+pub use crate::settings::env;
 
 /// Names in the table's rows. `hubbub_aws::table` says how the rows look; `pulumi/stack.json` has these names for other languages.
 pub mod table {

@@ -1,5 +1,5 @@
-//! Ports: what the rules need from outside. `hubbub-aws` implements them on AWS, [`crate::memory`] in memory, and
-//! [`crate::contract`] says by tests what every implementation must do.
+//! Ports: what the rules need from outside. `hubbub-aws` implements them on AWS, [`hubbub_testkit::memory`] in memory, and
+//! [`hubbub_testkit::store_suite`] says by tests what every implementation must do.
 //!
 //! Each method is one effect: it happens whole or not at all, and whoever calls it may die before or after. What must hold across
 //! several of them is the rules' business.
@@ -13,20 +13,23 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::channel::Channel;
-use crate::envelope::Envelope;
-use crate::frame::Frame;
-use crate::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
-use crate::lease::Lease;
-use crate::limit::Turn;
-use crate::member::{Connection, Shard};
-use crate::message::{Message, Seq};
+use crate::delivery::outcome::Outcome;
+use crate::limits::pace::Rate;
+use crate::limits::turns::Turn;
+use crate::log::lease::Lease;
+use crate::log::state::ChannelState;
+use crate::members::connection::Connection;
+use crate::members::shard::Shard;
 use crate::metrics::Metric;
-use crate::order::Order;
-use crate::outcome::Outcome;
-use crate::protocol::Receipt;
-use crate::rate::Rate;
-use crate::time::Timestamp;
+use crate::wire::channel::Channel;
+use crate::wire::command::ModerationCommand;
+use crate::wire::dead_letter::DeadLetterReason;
+use crate::wire::frame::Frame;
+use crate::wire::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
+use crate::wire::message::{Message, Seq};
+use crate::wire::queue_message::Envelope;
+use crate::wire::server_frame::Receipt;
+use crate::wire::time::Timestamp;
 
 /// A port's effect didn't happen, or it isn't known whether it did.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,52 +51,15 @@ impl PortError {
     }
 }
 
+impl From<serde_json::Error> for PortError {
+    /// A frame or a queue message that can't be written. No case is known: their fields are strings, numbers and JSON.
+    fn from(error: serde_json::Error) -> Self {
+        Self { operation: "write JSON", detail: error.to_string(), retryable: false }
+    }
+}
+
 /// The result of a port's effect.
 pub type PortResult<T> = Result<T, PortError>;
-
-/// A channel's item: its log's ends, and who broadcasts it.
-///
-/// INVARIANT: `sent <= head`; the log holds every message from 1 to `head` that retention has not passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelState {
-    /// The life of the log.
-    pub epoch: Epoch,
-    /// The newest message.
-    pub head: Seq,
-    /// The newest message that was posted to all members.
-    pub sent: Seq,
-    /// How many shards its members are spread over.
-    pub shards: u32,
-    /// Who broadcasts it, if anyone; it may have expired.
-    pub lease: Option<Lease>,
-    /// When the head moved last.
-    pub moved_at: Timestamp,
-    /// Whether it is a room that was closed: nobody may join it.
-    pub closed: bool,
-}
-
-/// Unsent messages that nobody seems to look after are looked into after so long: longer than a delivery takes.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
-
-impl ChannelState {
-    /// A channel that nobody has used yet.
-    #[must_use]
-    pub const fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: Seq::ZERO, sent: Seq::ZERO, shards: 1, lease: None, moved_at: Timestamp(0), closed: false }
-    }
-
-    /// Whether messages are unsent and whoever was to send them seems to have died.
-    #[must_use]
-    pub fn is_stalled(&self, now: Timestamp) -> bool {
-        self.sent < self.head && self.live_lease(now).is_none() && now.since(self.moved_at) >= STALLED_AFTER
-    }
-
-    /// The lease, where it still counts.
-    #[must_use]
-    pub fn live_lease(&self, now: Timestamp) -> Option<&Lease> {
-        self.lease.as_ref().filter(|lease| lease.is_live(now))
-    }
-}
 
 /// Whether an append took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +125,7 @@ pub trait Log {
         now: Timestamp,
     ) -> PortResult<Vec<Message>>;
 
-    /// Removes a message's body for good, and leaves [`Content::Deleted`](crate::message::Content::Deleted) in its place. Whether it is
+    /// Removes a message's body for good, and leaves [`Content::Deleted`](crate::wire::message::Content::Deleted) in its place. Whether it is
     /// gone now: not where there is no such message in this epoch, or one that never had a body.
     async fn redact(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> PortResult<bool>;
 
@@ -224,7 +190,7 @@ pub struct Announced {
 
 /// Who is to be told of a room's members, and what they were told last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roll {
+pub struct PresenceSnapshot {
     /// What was announced last.
     pub announced: Option<Announced>,
     /// Who wants to be told.
@@ -245,8 +211,8 @@ pub trait Presences {
     /// Notes that an announcement is due at `due`, unless one is that was due after `stale`. Whether it is noted now. One write unit.
     async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool>;
 
-    /// Has the room announced at `due`, which is [`ANNOUNCED_AFTER`](crate::presence::ANNOUNCED_AFTER) from now. The same moment is the same
-    /// request, and a room's announcements come one after the other.
+    /// Has the room announced at `due`, which is [`ANNOUNCED_AFTER`](crate::presence::notice::ANNOUNCED_AFTER) from now. The same moment is the
+    /// same request, and a room's announcements come one after the other.
     async fn request_announcement(&self, channel: &Channel, due: Timestamp) -> PortResult<()>;
 
     /// Notes that no announcement is due any more. One write unit.
@@ -254,7 +220,7 @@ pub trait Presences {
 
     /// Who is to be told, and what they were told last, as it is at this moment; at most a thousand, none that has expired at `now`. A read
     /// unit for each 4 KiB.
-    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll>;
+    async fn presence_snapshot(&self, channel: &Channel, now: Timestamp) -> PortResult<PresenceSnapshot>;
 
     /// Notes what was announced, if what was announced last is still of the moment `last`. Whether it is noted. A write unit for each KiB.
     async fn put_announced(
@@ -324,8 +290,8 @@ pub trait PublishQueue {
     /// five minutes is the same message.
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()>;
 
-    /// Puts an order on the queue, in its channel's group. The same `id` within five minutes is the same order.
-    async fn order(&self, order: &Order, id: &str) -> PortResult<()>;
+    /// Puts a moderation command on the queue, in its channel's group. The same `id` within five minutes is the same command.
+    async fn command(&self, command: &ModerationCommand, id: &str) -> PortResult<()>;
 
     /// Puts a wake for a channel on the queue, in its group. `reason` is the same exactly when the wake is: the same within five
     /// minutes is one.
@@ -357,7 +323,7 @@ pub struct DeadLetter {
     /// The body.
     pub body: String,
     /// A stable code.
-    pub reason: &'static str,
+    pub reason: DeadLetterReason,
     /// A sentence.
     pub detail: String,
     /// The ARN of the queue that it came from.
@@ -449,3 +415,13 @@ pub trait Ids {
     /// A fresh id of 26 letters and digits.
     fn fresh(&self) -> String;
 }
+
+/// The environment of the rules: time, fresh ids, and a meter.
+pub trait Env: Clock + Ids + Meter {}
+
+impl<T: Clock + Ids + Meter> Env for T {}
+
+/// What client actions need of the store.
+pub trait ClientStore: Bans + Limits + Log + Members + Senders {}
+
+impl<T: Bans + Limits + Log + Members + Senders> ClientStore for T {}

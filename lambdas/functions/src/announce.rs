@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::FunctionError;
-use hubbub_core::channel::Channel;
-use hubbub_core::config::AnnounceConfig;
+use hubbub_core::limits::budget::Budget;
 use hubbub_core::ports::{Clock, Log, Members, Meter, Poster};
-use hubbub_core::presence::Announcer;
-use hubbub_core::rate::Budget;
-use hubbub_core::time::Timestamp;
+use hubbub_core::presence::announcer::Announcer;
+use hubbub_core::settings::AnnounceConfig;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::time::Timestamp;
 
 /// Handles batches of the presence queue.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Ports<S, P, E> {
 
 impl<S: Log + Members, P: Poster, E: Clock + Meter> Handler<S, P, E> {
     pub fn new(config: &AnnounceConfig, Ports { store, poster, env }: Ports<S, P, E>) -> Self {
-        Self(Announcer { store, poster, world: env, rate: Budget::of(config.callback_rps).announce_rate() })
+        Self(Announcer { store, poster, env: env, rate: Budget::of(config.callback_rps).announce_rate() })
     }
 
     /// Announces each room of a batch once. The queue delivers nothing again: the rules ask anew for an announcement that failed, so that it
@@ -52,11 +52,11 @@ fn room(message: &SqsMessage) -> Option<Channel> {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::id::ConnectionId;
-    use hubbub_core::membership;
-    use hubbub_core::memory::MemoryStore;
+    use hubbub_core::members::membership;
     use hubbub_core::ports::Presences;
-    use hubbub_core::testing::{Recorder, World, connection, envelope, room};
+    use hubbub_core::wire::id::ConnectionId;
+    use hubbub_testkit::fixtures::{Recorder, TestEnv, connection, envelope, room};
+    use hubbub_testkit::memory::MemoryStore;
     use serde_json::json;
 
     use super::*;
@@ -66,7 +66,7 @@ mod tests {
 
     /// Hands messages with these bodies to the function; the number of frames that the room's only watcher was posted.
     fn announce(bodies: &[&str]) -> usize {
-        let (store, poster, env) = (MemoryStore::default(), Recorder::default(), World::at(NOW));
+        let (store, poster, env) = (MemoryStore::default(), Recorder::default(), TestEnv::at(NOW));
         let watcher = connection("w", "watcher", NOW - 60_000);
         block_on(membership::join(&store, &env, &watcher, &room("lobby"), 2_000)).unwrap();
         block_on(store.put_watcher(&room("lobby"), &watcher)).unwrap();

@@ -3,11 +3,12 @@
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::FunctionError;
 use hubbub_aws::socket_event::{accept, caller, refuse};
-use hubbub_core::config::ConnectConfig;
-use hubbub_core::member::Connection;
-use hubbub_core::membership::{self, Admission};
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::membership;
+use hubbub_core::members::membership::Admission;
 use hubbub_core::ports::{Bans, Clock, Ids, Log, Members};
-use hubbub_core::time::Timestamp;
+use hubbub_core::settings::ConnectConfig;
+use hubbub_core::wire::time::Timestamp;
 
 /// Handles `$connect`.
 #[derive(Clone, Debug)]
@@ -51,10 +52,10 @@ impl<S: Bans + Log + Members, E: Clock + Ids> Handler<S, E> {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::channel::Channel;
-    use hubbub_core::id::ConnectionId;
-    use hubbub_core::memory::MemoryStore;
-    use hubbub_core::testing::{World, connection, user};
+    use hubbub_core::wire::channel::Channel;
+    use hubbub_core::wire::id::ConnectionId;
+    use hubbub_testkit::fixtures::{TestEnv, connection, user};
+    use hubbub_testkit::memory::MemoryStore;
     use serde_json::Value;
 
     use super::*;
@@ -62,7 +63,7 @@ mod tests {
 
     const EVENT: &str = include_str!("../events/connect.json");
 
-    fn handle(store: &MemoryStore, env: &World, event: Value) -> Result<ApiGatewayProxyResponse, FunctionError> {
+    fn handle(store: &MemoryStore, env: &TestEnv, event: Value) -> Result<ApiGatewayProxyResponse, FunctionError> {
         let handler = Handler::new(&config(), store.clone(), env.clone());
         block_on(handler.handle(serde_json::from_value(event).unwrap()))
     }
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn connection_is_recorded_as_a_member_of_its_user_and_everyone() {
         let store = MemoryStore::default();
-        assert_eq!(handle(&store, &World::default(), event()).unwrap().status_code, 200);
+        assert_eq!(handle(&store, &TestEnv::default(), event()).unwrap().status_code, 200);
         let id = ConnectionId::new("L0SM9cOFvHcCIhw=");
         let alice = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
         let expected = Connection { until: Timestamp(1_700_003_600_000), ..alice };
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn banned_user_is_answered_403() {
-        let (store, env) = (MemoryStore::default(), World::at(1_700_000_000_200));
+        let (store, env) = (MemoryStore::default(), TestEnv::at(1_700_000_000_200));
         let alice = user("alice");
         let everywhere = Channel::User(alice.clone());
         block_on(store.put_ban(&alice, &everywhere, Timestamp(1_700_000_000_201))).unwrap();
@@ -97,7 +98,7 @@ mod tests {
         let mut event = event();
         for (asked, answered) in [("hubbub.v1, bearer.a.b.c", Some("hubbub.v1")), ("other", None)] {
             event["headers"]["Sec-WebSocket-Protocol"] = asked.into();
-            let response = handle(&MemoryStore::default(), &World::default(), event.clone()).unwrap();
+            let response = handle(&MemoryStore::default(), &TestEnv::default(), event.clone()).unwrap();
             let header = response.headers.get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
             assert_eq!(header, answered, "{asked}");
         }
@@ -107,7 +108,7 @@ mod tests {
     fn nobody_connects_without_an_authorizer() {
         let mut event = event();
         event["requestContext"]["authorizer"] = serde_json::json!({});
-        let error = handle(&MemoryStore::default(), &World::default(), event).unwrap_err();
+        let error = handle(&MemoryStore::default(), &TestEnv::default(), event).unwrap_err();
         assert_eq!(error.to_string(), "the event is not what this function takes: the authorizer named no user");
     }
 }

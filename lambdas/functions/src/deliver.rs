@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::FunctionError;
-use hubbub_core::config::DeliverConfig;
-use hubbub_core::deliver::{Delivery, Record};
-use hubbub_core::fan_out::Share;
+use hubbub_core::delivery::deliver::{Delivery, Record};
+use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::limits::budget::Budget;
 use hubbub_core::names::REDRIVEN;
 use hubbub_core::ports::{Bans, Broadcasts, Clock, DeadLetters, Ids, Log, Members, Meter, Poster, Receipts, Senders};
-use hubbub_core::rate::Budget;
-use hubbub_core::time::Timestamp;
+use hubbub_core::settings::DeliverConfig;
+use hubbub_core::wire::time::Timestamp;
 
 /// Handles batches of the publish queue.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ where
             dead_letters,
             poster,
             share: Share::of_new_sender(Budget::of(config.callback_rps), &env),
-            world: env,
+            env: env,
             max_body_bytes: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             retention: Duration::from_secs(config.retention_seconds),
             inline_limit: config.inline_limit,
@@ -84,10 +84,10 @@ fn record(message: SqsMessage) -> Result<Record, FunctionError> {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::id::ConnectionId;
-    use hubbub_core::membership;
-    use hubbub_core::memory::MemoryStore;
-    use hubbub_core::testing::{Recorder, World, connection, envelope, room};
+    use hubbub_core::members::membership;
+    use hubbub_core::wire::id::ConnectionId;
+    use hubbub_testkit::fixtures::{Recorder, TestEnv, connection, envelope, room};
+    use hubbub_testkit::memory::MemoryStore;
     use serde_json::{Value, json};
 
     use super::*;
@@ -108,7 +108,7 @@ mod tests {
 
     /// Hands messages to the function, which serves the room `lobby` with the member `w`; what its ports have seen.
     fn deliver(messages: &[Value]) -> Result<(SqsBatchResponse, Recorder), FunctionError> {
-        let (store, recorder, env) = (MemoryStore::default(), Recorder::default(), World::at(NOW));
+        let (store, recorder, env) = (MemoryStore::default(), Recorder::default(), TestEnv::at(NOW));
         let member = connection("w", "member", NOW - 60_000);
         block_on(membership::join(&store, &env, &member, &room("lobby"), 2_000)).unwrap();
         let ports = Ports {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hubbub_aws::runtime::FunctionError;
-use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport};
-use hubbub_core::config::DeliverPageConfig;
-use hubbub_core::fan_out::Share;
+use hubbub_core::broadcast::page_delivery::PageDelivery;
+use hubbub_core::broadcast::round::{PageInput, PageReport};
+use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::limits::budget::Budget;
 use hubbub_core::ports::{Clock, Ids, Log, Members, Meter, Poster, Senders};
-use hubbub_core::rate::Budget;
-use hubbub_core::time::Timestamp;
+use hubbub_core::settings::DeliverPageConfig;
+use hubbub_core::wire::time::Timestamp;
 use serde_json::Value;
 
 /// Handles the state `DeliverPage`.

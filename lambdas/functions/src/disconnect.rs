@@ -1,12 +1,12 @@
-//! `disconnect`: forgets a socket that has closed. API Gateway doesn't call it for every one; `hubbub_core::fan_out` prunes the rest.
+//! `disconnect`: forgets a socket that has closed. API Gateway doesn't call it for every one; `hubbub_core::delivery::fan_out` prunes the rest.
 
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::FunctionError;
 use hubbub_aws::socket_event::{connection_id, ok};
-use hubbub_core::membership;
+use hubbub_core::members::membership;
 use hubbub_core::metrics::CONNECTION_MINUTES;
 use hubbub_core::ports::{Clock, Members, Meter};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 
 /// Handles `$disconnect`.
 #[derive(Clone, Debug)]
@@ -41,10 +41,10 @@ impl<S: Members, E: Clock + Meter> Handler<S, E> {
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::channel::Channel;
-    use hubbub_core::id::ConnectionId;
-    use hubbub_core::memory::MemoryStore;
-    use hubbub_core::testing::{World, connection, room};
+    use hubbub_core::wire::channel::Channel;
+    use hubbub_core::wire::id::ConnectionId;
+    use hubbub_testkit::fixtures::{TestEnv, connection, room};
+    use hubbub_testkit::memory::MemoryStore;
 
     use super::*;
 
@@ -54,11 +54,11 @@ mod tests {
         let one = connection("L0SM9cOFvHcCIhw=", "alice", 5);
         let other = connection("another", "alice", 5);
         for member in [&one, &other] {
-            block_on(membership::connect(&store, &World::default(), member, 2_000)).unwrap();
-            block_on(membership::join(&store, &World::default(), member, &room("lobby"), 2_000)).unwrap();
+            block_on(membership::connect(&store, &TestEnv::default(), member, 2_000)).unwrap();
+            block_on(membership::join(&store, &TestEnv::default(), member, &room("lobby"), 2_000)).unwrap();
         }
         let event = serde_json::from_str(include_str!("../events/disconnect.json")).unwrap();
-        let env = World::at(1_700_000_000_123 + 61_000);
+        let env = TestEnv::at(1_700_000_000_123 + 61_000);
         block_on(Handler::new(store.clone(), env.clone()).handle(event)).unwrap();
         assert_eq!(env.measured().total(CONNECTION_MINUTES), 2);
         let id = ConnectionId::new("L0SM9cOFvHcCIhw=");

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use hubbub_aws::runtime::FunctionError;
-use hubbub_core::broadcast::{Plan, PlanInput, Planner};
-use hubbub_core::config::PlanBroadcastConfig;
+use hubbub_core::broadcast::planner::Planner;
+use hubbub_core::broadcast::round::{Plan, PlanInput};
+use hubbub_core::limits::budget::Budget;
 use hubbub_core::ports::{Broadcasts, Clock, Log, Members, Meter, Poster, Receipts};
-use hubbub_core::rate::Budget;
+use hubbub_core::settings::PlanBroadcastConfig;
 use serde_json::Value;
 
 /// Handles the state `PlanBroadcast`.
@@ -28,7 +29,7 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock + Meter> Ha
             store,
             broadcasts,
             poster,
-            world: env,
+            env: env,
             lease: Duration::from_secs(config.lease_seconds),
             page_members: config.page_members,
             round_frames: config.round_frames,
@@ -51,8 +52,8 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock + Meter> Ha
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::memory::MemoryStore;
-    use hubbub_core::testing::{Recorder, World};
+    use hubbub_testkit::fixtures::{Recorder, TestEnv};
+    use hubbub_testkit::memory::MemoryStore;
     use serde_json::json;
 
     use super::*;
@@ -60,7 +61,7 @@ mod tests {
 
     fn plan(event: Value) -> Result<Plan, FunctionError> {
         let recorder = Recorder::default();
-        let (store, env) = (MemoryStore::default(), World::default());
+        let (store, env) = (MemoryStore::default(), TestEnv::default());
         let ports = Ports { store, broadcasts: recorder.clone(), poster: recorder, env };
         block_on(Handler::new(&config(), ports).handle(event))
     }

@@ -4,15 +4,15 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use hubbub_aws::runtime::FunctionError;
 use hubbub_aws::socket_event::{caller, ok};
-use hubbub_core::config::ReceiveConfig;
-use hubbub_core::limit::PublishRate;
+use hubbub_core::actions::ClientHandler;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::limits::turns::PublishRate;
 use hubbub_core::ports::{Bans, Clock, Ids, Limits, Log, Members, Meter, Poster, PublishQueue, Senders};
-use hubbub_core::rate::Budget;
-use hubbub_core::receive::Reception;
+use hubbub_core::settings::ReceiveConfig;
 
 /// Handles clients' frames.
 #[derive(Clone, Debug)]
-pub struct Handler<S, Q, P, E>(Reception<S, Q, P, E>);
+pub struct Handler<S, Q, P, E>(ClientHandler<S, Q, P, E>);
 
 /// What `receive` reads, writes, posts to and sends to.
 #[derive(Clone, Debug)]
@@ -31,11 +31,11 @@ where
     E: Clock + Ids + Meter,
 {
     pub fn new(config: &ReceiveConfig, Ports { store, queue, poster, env }: Ports<S, Q, P, E>) -> Self {
-        Self(Reception {
+        Self(ClientHandler {
             store,
             queue,
             poster,
-            world: env,
+            env: env,
             max_body_bytes: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             shard_members: config.shard_members,
             user_rate: PublishRate { per_second: config.user_rate, burst: config.user_burst },
@@ -63,15 +63,15 @@ where
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
-    use hubbub_core::membership;
-    use hubbub_core::memory::MemoryStore;
-    use hubbub_core::testing::{Recorder, World, connection};
+    use hubbub_core::members::membership;
+    use hubbub_testkit::fixtures::{Recorder, TestEnv, connection};
+    use hubbub_testkit::memory::MemoryStore;
 
     use super::*;
     use crate::testing::config;
 
     fn answer(body: Option<&str>) -> String {
-        let (store, env) = (MemoryStore::default(), World::at(1_700_000_000_200));
+        let (store, env) = (MemoryStore::default(), TestEnv::at(1_700_000_000_200));
         let one = connection("L0SM9cOFvHcCIhw=", "alice", 1_700_000_000_123);
         block_on(membership::connect(&store, &env, &one, 2_000)).unwrap();
         let ports = Ports { store, queue: Recorder::default(), poster: Recorder::default(), env };

@@ -4,12 +4,12 @@ use hubbub_aws::clients::Clients;
 use hubbub_aws::metrics::Metered;
 use hubbub_aws::runtime::{read_config, serve, serve_metered};
 use hubbub_aws::system::System;
-use hubbub_core::config::{
+use hubbub_core::functions::Function;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::settings::{
     AnnounceConfig, AuthorizeConfig, ConnectConfig, DeliverConfig, DeliverPageConfig, DisconnectConfig,
     PlanBroadcastConfig, ReceiveConfig,
 };
-use hubbub_core::functions::Function;
-use hubbub_core::rate::Budget;
 use lambda_runtime::Error;
 
 use crate::authorize::keys::StackKeys;

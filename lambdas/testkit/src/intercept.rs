@@ -7,25 +7,27 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::Envelope;
-use hubbub_core::frame::Frame;
-use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
-use hubbub_core::lease::Lease;
-use hubbub_core::limit::Turn;
-use hubbub_core::member::{Connection, Shard};
-use hubbub_core::message::{Message, Seq};
+use hubbub_core::delivery::outcome::Outcome;
+use hubbub_core::limits::pace::Rate;
+use hubbub_core::limits::turns::Turn;
+use hubbub_core::log::lease::Lease;
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::shard::Shard;
 use hubbub_core::metrics::Metric;
-use hubbub_core::order::Order;
-use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Announced, Append, Appended, Bans, Broadcasts, ChannelState, Clock, Count, DeadLetter, DeadLetters, Ids, Limits,
-    Log, MemberPage, Members, Meter, PortError, PortResult, Poster, Presences, PublishQueue, ReadLimit, Receipts, Roll,
+    Announced, Append, Appended, Bans, Broadcasts, Clock, Count, DeadLetter, DeadLetters, Ids, Limits, Log, MemberPage,
+    Members, Meter, PortError, PortResult, Poster, PresenceSnapshot, Presences, PublishQueue, ReadLimit, Receipts,
     Senders,
 };
-use hubbub_core::protocol::Receipt;
-use hubbub_core::rate::Rate;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::command::ModerationCommand;
+use hubbub_core::wire::frame::Frame;
+use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
+use hubbub_core::wire::message::{Message, Seq};
+use hubbub_core::wire::queue_message::Envelope;
+use hubbub_core::wire::server_frame::Receipt;
+use hubbub_core::wire::time::Timestamp;
 
 /// Sees each call of the ports. Without a method of its own it changes nothing.
 #[expect(async_fn_in_trait, reason = "as for the ports: callers are generic over concrete hooks")]
@@ -201,7 +203,7 @@ calls! {
                 ("{channel}") -> bool;
             RequestAnnouncement request_announcement(channel: @ref Channel, due: Timestamp) ("{channel}") -> ();
             BeginAnnouncement begin_announcement(channel: @ref Channel) ("{channel}") -> ();
-            Roll roll(channel: @ref Channel, now: Timestamp) ("{channel}") -> Roll;
+            PresenceSnapshot presence_snapshot(channel: @ref Channel, now: Timestamp) ("{channel}") -> PresenceSnapshot;
             PutAnnounced put_announced(channel: @ref Channel, last: Option<Timestamp>, announced: @ref Announced)
                 ("{channel}") -> bool;
         }
@@ -229,7 +231,7 @@ calls! {
     services {
         PublishQueue {
             Enqueue enqueue(envelope: @ref Envelope) ("{}", envelope.id) -> ();
-            Order order(order: @ref Order, id: @ref str) ("{} {id}", order.channel) -> ();
+            ModerationCommand command(command: @ref ModerationCommand, id: @ref str) ("{} {id}", command.channel) -> ();
             Wake wake(channel: @ref Channel, reason: @ref str) ("{channel} {reason}") -> ();
         }
         DeadLetters {
@@ -289,8 +291,8 @@ mod tests {
     use std::cell::Cell;
 
     use futures::executor::block_on;
-    use hubbub_core::memory::MemoryStore;
-    use hubbub_core::testing::{Recorder, World, room};
+    use hubbub_testkit::fixtures::{Recorder, TestEnv, room};
+    use hubbub_testkit::memory::MemoryStore;
 
     use super::*;
 
@@ -320,8 +322,8 @@ mod tests {
         }
     }
 
-    fn ports(hook: Failing) -> Intercepted<MemoryStore, Recorder, World, Failing> {
-        Intercepted { store: MemoryStore::default(), services: Recorder::default(), env: World::at(1), hook }
+    fn ports(hook: Failing) -> Intercepted<MemoryStore, Recorder, TestEnv, Failing> {
+        Intercepted { store: MemoryStore::default(), services: Recorder::default(), env: TestEnv::at(1), hook }
     }
 
     fn wake(hook: Failing) -> (bool, usize) {

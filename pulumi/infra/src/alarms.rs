@@ -3,8 +3,8 @@
 //! CloudWatch charges for each metric that an alarm watches, not for the alarm. One alarm over all functions costs as much as one for each
 //! function, and an outage of a service that all of them use is one e-mail.
 
-use hubbub_core::config::CALLBACK_RPS;
 use hubbub_core::metrics::POSTS;
+use hubbub_core::settings::CALLBACK_RPS;
 
 use crate::cloudwatch::Series;
 use crate::functions::Function;

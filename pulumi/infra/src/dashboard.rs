@@ -1,10 +1,10 @@
 //! The dashboard. It answers three questions at a glance: is it working, how fast is it, and what does it cost today.
 
-use hubbub_core::config::CALLBACK_RPS;
 use hubbub_core::metrics::{
     ACCEPTED, AGE, APPENDED, CONNECTION_MINUTES, DEAD_LETTERS, DELIVERED, FAILED, GONE, Metric, POSTS, ROUND_TIME,
     THROTTLED,
 };
+use hubbub_core::settings::CALLBACK_RPS;
 
 use crate::cloudwatch::Series;
 use crate::functions::{Function, InProgram};

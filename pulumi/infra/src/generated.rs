@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use hubbub_core::config::Row;
-use hubbub_core::names::outputs::{self, Stacks};
+use hubbub_core::names::outputs;
+use hubbub_core::names::outputs::Stacks;
 use hubbub_core::names::table;
+use hubbub_core::settings::Row;
 use serde_json::{Value, json};
 
 use crate::functions::{BINARY, Function, InProgram, ZIP};

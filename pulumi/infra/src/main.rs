@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use hubbub_infra::generated;
 use hubbub_infra::functions;
+use hubbub_infra::generated;
 use hubbub_infra::settings::{Architecture, Settings};
 
 const USAGE: &str = "\

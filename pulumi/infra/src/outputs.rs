@@ -1,7 +1,7 @@
 //! The stack's outputs: what clients, services and tools need to know.
 
-use hubbub_core::config::INLINE_LIMIT;
 use hubbub_core::names::outputs as named;
+use hubbub_core::settings::INLINE_LIMIT;
 
 use crate::broadcast::BROADCAST;
 use crate::model::{Program, Value};

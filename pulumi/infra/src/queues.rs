@@ -1,7 +1,7 @@
 //! The publish queue, its dead-letter queue, the presence queue, and the mappings that feed `deliver` and `announce`.
 
 use hubbub_core::names::MAX_RECEIVES;
-use hubbub_core::presence::ANNOUNCED_AFTER;
+use hubbub_core::presence::notice::ANNOUNCED_AFTER;
 
 use crate::functions::{Function, InProgram};
 use crate::model::{Name, Program, Resource, Value};

@@ -1,6 +1,6 @@
 //! What an operator may set (`pulumi config set hubbub:inlineLimit 500`), read from `PULUMI_CONFIG`.
 //!
-//! The settings of the functions are rows of `hubbub_core::config`; those that only the program reads are rows of [`table`].
+//! The settings of the functions are rows of `hubbub_core::settings`; those that only the program reads are rows of [`table`].
 //!
 //! Pulumi gives no configuration on some runs of the compiler, so every key has a default, and a program without any is a whole program.
 //! Values are baked into the program after they have been checked: through Pulumi's own `${key}`, numbers would come out as floats
@@ -10,8 +10,9 @@ pub mod table;
 
 use std::collections::BTreeMap;
 
-use hubbub_core::config::{self, CALLBACK_RPS, Row, Setting, TOKEN_ALGORITHM, TOKEN_JWKS_URL, Typed};
-use hubbub_core::rate::Budget;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::settings as config;
+use hubbub_core::settings::{CALLBACK_RPS, Row, Setting, TOKEN_ALGORITHM, TOKEN_JWKS_URL, Typed};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -148,7 +149,7 @@ macro_rules! program_settings {
             }
 
             /// The rows of the program's own table.
-            pub(super) fn rows_of_program() -> Vec<hubbub_core::config::Row> {
+            pub(super) fn rows_of_program() -> Vec<hubbub_core::settings::Row> {
                 vec![$( $kind { meaning: $meaning, $($row)* }.row() ),*]
             }
         }
@@ -307,9 +308,9 @@ pub fn rows() -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
-    use hubbub_core::capability::Capabilities;
-    use hubbub_core::config::{DEFAULT_CAPABILITIES, INLINE_LIMIT, MAX_BODY_BYTES, TOKEN_ISSUER, TokenAlgorithm};
     use hubbub_core::names::env;
+    use hubbub_core::settings::{DEFAULT_CAPABILITIES, INLINE_LIMIT, MAX_BODY_BYTES, TOKEN_ISSUER, TokenAlgorithm};
+    use hubbub_core::wire::capabilities::Capabilities;
     use serde_json::json;
 
     use super::*;

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use hubbub_core::metrics::{self, Metric, NAMESPACE};
+use hubbub_core::metrics;
+use hubbub_core::metrics::{Metric, NAMESPACE};
 use hubbub_core::names::env;
 use hubbub_infra::functions::Function;
 use hubbub_infra::{prices, render};

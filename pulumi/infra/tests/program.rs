@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use hubbub_core::names::outputs::{self, Stacks};
+use hubbub_core::names::outputs;
+use hubbub_core::names::outputs::Stacks;
 use hubbub_core::names::{env, routes, table};
 use hubbub_infra::expression::{Reference, evaluate, references};
 use hubbub_infra::functions::{Function, InProgram};

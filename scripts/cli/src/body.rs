@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use hubbub_core::channel::Channel;
-use hubbub_core::config::settings::MAX_BODY_BYTES;
-use hubbub_core::envelope::Parcel;
-use hubbub_core::message::Body;
+use hubbub_core::settings::MAX_BODY_BYTES;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::message::Body;
+use hubbub_core::wire::queue_message::QueueMessage;
 use serde_json::Value;
 
 use crate::console::WrongCall;
@@ -40,7 +40,7 @@ fn parse(text: &str) -> anyhow::Result<Body> {
 /// Says what is wrong with it.
 pub(crate) fn check(envelope: &str, channel: &Channel) -> Result<(), WrongCall> {
     let max = usize::try_from(MAX_BODY_BYTES.default).unwrap_or(usize::MAX);
-    match Parcel::parse(envelope, &channel.to_string(), max) {
+    match QueueMessage::parse(envelope, &channel.to_string(), max) {
         Ok(_) => Ok(()),
         Err(error) => Err(WrongCall(format!("nothing was sent: {error}"))),
     }

@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use hubbub_aws::system::System;
-use hubbub_core::channel::Channel;
-use hubbub_core::message::{Closure, Content, Message, Seq};
 use hubbub_core::ports::{Clock, Log, ReadLimit};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::message::{Closure, Content, Message, Seq};
 use serde_json::{Value, json};
 
 use crate::console::Console;

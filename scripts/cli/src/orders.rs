@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use hubbub_aws::system::System;
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::order_to_json;
-use hubbub_core::expulsion::Expulsion;
-use hubbub_core::id::{RoomId, UserId};
-use hubbub_core::message::{Closure, Seq};
-use hubbub_core::order::{Command, Order};
+use hubbub_core::moderation::expulsion::Expulsion;
 use hubbub_core::ports::{Clock, Ids, PublishQueue};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::command::{Command, ModerationCommand};
+use hubbub_core::wire::id::{RoomId, UserId};
+use hubbub_core::wire::message::{Closure, Seq};
+use hubbub_core::wire::queue_message::order_to_json;
+use hubbub_core::wire::time::Timestamp;
 use serde_json::json;
 
 use crate::body;
@@ -105,10 +105,10 @@ pub(crate) struct Sender {
 }
 
 impl Whom {
-    fn order(self, expulsion: Expulsion, from: UserId) -> Order {
+    fn order(self, expulsion: Expulsion, from: UserId) -> ModerationCommand {
         let Self { user, room } = self;
-        let channel = room.map_or_else(|| Order::everywhere(&user), Channel::Room);
-        Order { channel, command: Command::Expel { user, expulsion }, from }
+        let channel = room.map_or_else(|| ModerationCommand::everywhere(&user), Channel::Room);
+        ModerationCommand { channel, command: Command::Expel { user, expulsion }, from }
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -
     body::check(&order_to_json(&order)?, &order.channel)?;
     let queue = stack.clients()?.publish_queue(stack.publish_queue_url()?.to_owned());
     queue.order(&order, &System.fresh()).await?;
-    let Order { channel, command, from } = &order;
+    let ModerationCommand { channel, command, from } = &order;
     let name = command.name();
     if console.json {
         return console.value(&json!({"order": name, "channel": channel, "user": command.user(), "from": from}));
@@ -142,8 +142,9 @@ pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -
     ))?)
 }
 
-fn to_order(arguments: Arguments, now: Timestamp) -> Order {
-    let in_room = |room, command, sender: Sender| Order { channel: Channel::Room(room), command, from: sender.from };
+fn to_order(arguments: Arguments, now: Timestamp) -> ModerationCommand {
+    let in_room =
+        |room, command, sender: Sender| ModerationCommand { channel: Channel::Room(room), command, from: sender.from };
     match arguments {
         Arguments::Kick { whom, sender } => whom.order(Expulsion::Kick, sender.from),
         Arguments::Ban { whom, while_, sender } => whom.order(Expulsion::Ban { until: now.plus(while_) }, sender.from),

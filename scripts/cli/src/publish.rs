@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 use hubbub_aws::system::System;
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::Envelope;
-use hubbub_core::id::{MessageId, RoomId, UserId};
-use hubbub_core::message::ReceiptTo;
 use hubbub_core::ports::{Clock, Ids, PublishQueue, Receipts};
-use hubbub_core::protocol::Receipt;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{MessageId, RoomId, UserId};
+use hubbub_core::wire::message::ReceiptTo;
+use hubbub_core::wire::queue_message::Envelope;
+use hubbub_core::wire::server_frame::Receipt;
 use serde_json::json;
 
 use crate::body;

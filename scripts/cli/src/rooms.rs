@@ -2,9 +2,10 @@
 
 use hubbub_aws::system::System;
 use hubbub_aws::table::Table;
-use hubbub_core::channel::Channel;
-use hubbub_core::ports::{ChannelState, Clock, Members};
-use hubbub_core::time::Timestamp;
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::ports::{Clock, Members};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::time::Timestamp;
 use serde_json::json;
 
 use crate::console::{Console, counted};

@@ -9,8 +9,8 @@ use hubbub_client::{
     Channel, Closure, Content, Delivery, Event, Events, FrameKind, Message, Position, Session, SessionOptions, Start,
     Status, Tokens,
 };
-use hubbub_core::id::UserId;
 use hubbub_core::ports::{Ids, Log};
+use hubbub_core::wire::id::UserId;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 
 /// Checked by the core's rules, as the client leaves that to the server.
 fn read_channel(text: &str) -> Result<Channel, String> {
-    text.parse::<hubbub_core::channel::Channel>().map_err(|error| error.to_string())?;
+    text.parse::<hubbub_core::wire::channel::Channel>().map_err(|error| error.to_string())?;
     text.parse::<Channel>().map_err(|error| error.to_string())
 }
 
@@ -102,7 +102,7 @@ async fn start(stack: &Stack, arguments: &Arguments) -> anyhow::Result<Start> {
         (Some(0), _) => Ok(Start::Beginning),
         (Some(seq), Some(epoch)) => Ok(Start::After(Position { epoch: epoch.clone(), seq })),
         (Some(seq), None) => {
-            let channel: hubbub_core::channel::Channel = arguments.channel.to_string().parse()?;
+            let channel: hubbub_core::wire::channel::Channel = arguments.channel.to_string().parse()?;
             match stack.table()?.state(&channel).await? {
                 Some(state) => Ok(Start::After(Position { epoch: state.epoch.as_str().to_owned(), seq })),
                 None => Err(WrongCall(format!("the channel `{channel}` was never used: leave out --since")).into()),

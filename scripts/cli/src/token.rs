@@ -1,7 +1,7 @@
 //! `hubbub token`: a token by which a user can connect.
 
-use hubbub_core::capability::{Capabilities, Verb};
-use hubbub_core::id::UserId;
+use hubbub_core::wire::capabilities::{Capabilities, Verb};
+use hubbub_core::wire::id::UserId;
 use serde_json::{Value, json};
 
 use crate::console::Console;

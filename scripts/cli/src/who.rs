@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use hubbub_aws::system::System;
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{RoomId, UserId};
 use hubbub_core::ports::{Clock, Log, Members};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{RoomId, UserId};
+use hubbub_core::wire::time::Timestamp;
 use serde_json::json;
 
 use crate::console::{Console, counted};

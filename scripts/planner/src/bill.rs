@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use hubbub_core::append::REDELIVERY_WINDOW;
-use hubbub_core::frame::MAX_FRAME_BYTES;
+use hubbub_core::log::append::REDELIVERY_WINDOW;
+use hubbub_core::transport::MAX_FRAME_BYTES;
 use serde::Serialize;
 
 use crate::inputs::{Inputs, PING_SECONDS, Tuning};

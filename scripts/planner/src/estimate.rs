@@ -337,7 +337,7 @@ impl Model<'_> {
         let bytes = rounds * members * (shape.frame_bytes as f64 + (messages - 1.0) * shape.message_bytes as f64);
         let page_seconds = rounds * self.posting(frames).1;
         let is_large = !shape.inline || self.tuning.budget().is_large(shape.members());
-        let part = hubbub_core::fan_out::part_members(crate::number::size(frames)) as f64;
+        let part = hubbub_core::delivery::fan_out::part_members(crate::number::size(frames)) as f64;
         let batches =
             if shape.inline { rounds } else { rate / (rate * (self.lead() + self.calls(3))).clamp(1.0, BATCH) };
         let mut traffic = Traffic {

@@ -2,9 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use hubbub_core::config::{Number, settings};
-use hubbub_core::member::{MAX_CONNECTION_AGE, MAX_SHARDS};
-use hubbub_core::rate::Budget;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::members::shard::MAX_SHARDS;
+use hubbub_core::settings::{Number, settings};
+use hubbub_core::transport::MAX_CONNECTION_AGE;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -165,7 +166,7 @@ pub(crate) const PING_SECONDS: f64 = 480.0;
 /// New connections a second of an account (FACTS: execution service limits of API Gateway WebSocket).
 pub(crate) const CONNECTIONS_PER_SECOND: f64 = 500.0;
 
-/// The part of the quota that `callbackRps` may be at most: small fan-outs may take a quarter of it on top (`hubbub_core::rate`).
+/// The part of the quota that `callbackRps` may be at most: small fan-outs may take a quarter of it on top (`hubbub_core::limits::budget`).
 const CALLBACK_PART: f64 = 0.8;
 
 /// Inbound requests don't come evenly: this factor of their average is kept free.

@@ -129,7 +129,7 @@ pub fn plan(inputs: Inputs, callback_rps: Option<u64>, latencies: Latencies) -> 
 }
 
 fn in_range(callback_rps: u64) -> Result<u64, PlanError> {
-    let range = hubbub_core::config::settings::CALLBACK_RPS.range;
+    let range = hubbub_core::settings::CALLBACK_RPS.range;
     if range.contains(&callback_rps) {
         return Ok(callback_rps);
     }
@@ -154,8 +154,7 @@ fn tune(inputs: &Inputs, defaults: Tuning, latencies: &Latencies) -> Result<(Tun
     let mut advice = Vec::new();
     let mut best = defaults;
     let (plain, plain_price) = price(inputs, &defaults, latencies)?;
-    let inline =
-        Tuning { inline_limit: hubbub_core::config::settings::INLINE_LIMIT.range.end().to_owned(), ..defaults };
+    let inline = Tuning { inline_limit: hubbub_core::settings::INLINE_LIMIT.range.end().to_owned(), ..defaults };
     let mut inline_reason = String::new();
     if inputs.members > defaults.inline_limit
         && inputs.members <= inline.inline_limit
@@ -190,8 +189,7 @@ fn line(inputs: &Inputs, latencies: &Latencies) -> Result<Vec<Point>, PlanError>
         .iter()
         .map(|members| {
             let inputs = Inputs { members: *members, ..*inputs };
-            let callback_rps =
-                inputs.callback_rps().unwrap_or(*hubbub_core::config::settings::CALLBACK_RPS.range.start());
+            let callback_rps = inputs.callback_rps().unwrap_or(*hubbub_core::settings::CALLBACK_RPS.range.start());
             let tuning = Tuning { callback_rps, ..Tuning::default() };
             let alone = Estimate::of(&Inputs { rate: 0.0, rooms: 1, ..inputs }, &tuning, latencies)?;
             let shape = Shape::even(*members, inputs.size, &tuning)?;

@@ -1,13 +1,13 @@
 //! A room's shards, pages, frames and senders, as the functions' own rules decide them.
 
-use hubbub_core::broadcast::MAX_MAP_CONCURRENCY;
-use hubbub_core::channel::Channel;
-use hubbub_core::frame::{Frame, pack};
-use hubbub_core::id::{Epoch, MessageId, RoomId, UserId};
-use hubbub_core::member::{shard_of, shards_wanted};
-use hubbub_core::message::{Body, Content, Message, Seq};
-use hubbub_core::page::{Page, plan_pages};
-use hubbub_core::time::Timestamp;
+use hubbub_core::broadcast::page::{Page, plan_pages};
+use hubbub_core::limits::budget::MAX_MAP_CONCURRENCY;
+use hubbub_core::members::shard::{shard_of, shards_wanted};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::frame::{Frame, pack};
+use hubbub_core::wire::id::{Epoch, MessageId, RoomId, UserId};
+use hubbub_core::wire::message::{Body, Content, Message, Seq};
+use hubbub_core::wire::time::Timestamp;
 
 use crate::inputs::{PlanError, Tuning};
 use crate::number::{size as length, whole};
@@ -138,7 +138,7 @@ pub fn shards_of_ids(room: &str, members: u64, tuning: &Tuning) -> Vec<u64> {
     let shards = shards_wanted(&[members], tuning.shard_members);
     let mut counts = vec![0; length(u64::from(shards))];
     for number in 0..members {
-        let id = hubbub_core::id::ConnectionId::new(format!("{room}-{number:09}="));
+        let id = hubbub_core::wire::id::ConnectionId::new(format!("{room}-{number:09}="));
         if let Some(count) = counts.get_mut(length(u64::from(shard_of(&id, shards)))) {
             *count += 1;
         }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::sdk_poster::SdkPoster;
 use anyhow::Context;
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::Builder;
@@ -14,14 +15,13 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use clap::{Args, ValueEnum};
-use crate::sdk_poster::SdkPoster;
 use hubbub_aws::poster::{ConnectionsPoster, PosterSettings, Trust};
 use hubbub_aws::runtime::sdk_config_for;
-use hubbub_core::frame::Frame;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::message::Seq;
-use hubbub_core::outcome::Outcome;
+use hubbub_core::delivery::outcome::Outcome;
 use hubbub_core::ports::Poster;
+use hubbub_core::wire::frame::Frame;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::message::Seq;
 use serde::{Deserialize, Serialize};
 
 use crate::usage;

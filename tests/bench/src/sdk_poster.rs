@@ -11,11 +11,11 @@ use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectio
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_types::SdkConfig;
 use futures::stream::{self, StreamExt};
-use hubbub_core::frame::Frame;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::outcome::Outcome;
+use hubbub_core::delivery::outcome::Outcome;
+use hubbub_core::limits::pace::Rate;
 use hubbub_core::ports::Poster;
-use hubbub_core::rate::Rate;
+use hubbub_core::wire::frame::Frame;
+use hubbub_core::wire::id::ConnectionId;
 
 /// The tries of a post that is answered 429 or 5xx, with the SDK's jittered backoff between them.
 const ATTEMPTS: u32 = 4;

@@ -11,8 +11,8 @@ use hubbub_aws::poster::Trust;
 use hubbub_aws::poster::page::{Threads, prepare};
 use hubbub_aws::poster::sign::{Body, Signer};
 use hubbub_aws::poster::target::Target;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::time::Timestamp;
 use serde::Serialize;
 
 /// Between two pages. The other threads go to sleep, as they do between the pages of a broadcast.

@@ -8,10 +8,10 @@ use hubbub_aws::poster::target::Target;
 use hubbub_aws::poster::{ConnectionsPoster, PosterSettings, Trust};
 use hubbub_aws::runtime::sdk_config_for;
 use hubbub_bench::sdk_poster::SdkPoster;
-use hubbub_core::frame::Frame;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::message::Seq;
 use hubbub_core::ports::Poster;
+use hubbub_core::wire::frame::Frame;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::message::Seq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

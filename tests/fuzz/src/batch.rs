@@ -6,17 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures::executor::block_on;
-use hubbub_core::channel::Channel;
-use hubbub_core::deliver::Record;
-use hubbub_core::envelope::{Envelope, InvalidEnvelope, Parcel};
-use hubbub_core::expulsion::Expulsion;
-use hubbub_core::frame::MAX_FRAME_BYTES;
-use hubbub_core::id::{ConnectionId, MessageId, UserId};
-use hubbub_core::message::{Closure, Content, Message};
+use hubbub_core::delivery::deliver::Record;
+use hubbub_core::moderation::expulsion::Expulsion;
 use hubbub_core::names::MAX_RECEIVES;
-use hubbub_core::order::{Command, Order};
 use hubbub_core::ports::{Bans, DeadLetter};
-use hubbub_core::time::Timestamp;
+use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::command::{Command, ModerationCommand};
+use hubbub_core::wire::id::{ConnectionId, MessageId, UserId};
+use hubbub_core::wire::message::{Closure, Content, Message};
+use hubbub_core::wire::queue_message::{Envelope, InvalidQueueMessage, QueueMessage};
+use hubbub_core::wire::time::Timestamp;
 
 use crate::stage::{MAX_BODY_BYTES, NEVER, NOW, Stage, USERS};
 
@@ -36,8 +36,8 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn parse(&self) -> Result<Parcel, InvalidEnvelope> {
-        Parcel::parse(&self.body, &self.group, MAX_BODY_BYTES)
+    fn parse(&self) -> Result<QueueMessage, InvalidQueueMessage> {
+        QueueMessage::parse(&self.body, &self.group, MAX_BODY_BYTES)
     }
 }
 
@@ -104,7 +104,7 @@ struct Account<'a> {
     sent: &'a [Sent],
     /// The queue's own dead letters.
     dead: &'a BTreeSet<String>,
-    parcels: Vec<(String, Result<Parcel, InvalidEnvelope>)>,
+    parcels: Vec<(String, Result<QueueMessage, InvalidQueueMessage>)>,
 }
 
 impl<'a> Account<'a> {
@@ -129,16 +129,16 @@ impl<'a> Account<'a> {
     fn messages(&self) -> BTreeMap<&Channel, Vec<(&str, &Envelope)>> {
         let mut messages: BTreeMap<&Channel, Vec<(&str, &Envelope)>> = BTreeMap::new();
         for (id, parcel) in &self.parcels {
-            if let Ok(Parcel::Message(envelope)) = parcel {
+            if let Ok(QueueMessage::Message(envelope)) = parcel {
                 messages.entry(&envelope.channel).or_default().push((id, envelope));
             }
         }
         messages
     }
 
-    fn orders(&self) -> impl Iterator<Item = (&str, &Order)> {
+    fn orders(&self) -> impl Iterator<Item = (&str, &ModerationCommand)> {
         self.parcels.iter().filter_map(|(id, parcel)| match parcel {
-            Ok(Parcel::Order(order)) => Some((id.as_str(), order)),
+            Ok(QueueMessage::ModerationCommand(order)) => Some((id.as_str(), order)),
             _ => None,
         })
     }
@@ -174,7 +174,7 @@ impl<'a> Account<'a> {
     }
 
     /// The order that an entry tells of, if it tells of one.
-    fn order_of_notice(&self, channel: &Channel, entry: &Message) -> Option<&Order> {
+    fn order_of_notice(&self, channel: &Channel, entry: &Message) -> Option<&ModerationCommand> {
         let mut orders = self.orders().filter(|(_, order)| order.channel == *channel && order.from == entry.from);
         orders.find(|(id, _)| MessageId::digest(id) == entry.id).map(|(_, order)| order)
     }
@@ -194,7 +194,7 @@ impl<'a> Account<'a> {
                 }
                 Some(other) => panic!("{other:?} leaves nothing in a log"),
                 None if is_gone(entry) => {
-                    let takes = |order: &Order| match order.command {
+                    let takes = |order: &ModerationCommand| match order.command {
                         Command::Delete { seq } => seq == entry.seq,
                         Command::Close { closure } => closure == Closure::Erased,
                         Command::Expel { .. } | Command::Open => false,
@@ -246,7 +246,7 @@ impl<'a> Account<'a> {
     }
 
     /// Orders about users, with the user.
-    fn expulsions(&self) -> impl Iterator<Item = (&str, &Order, &UserId, Expulsion)> {
+    fn expulsions(&self) -> impl Iterator<Item = (&str, &ModerationCommand, &UserId, Expulsion)> {
         self.orders().filter_map(|(id, order)| match &order.command {
             Command::Expel { user, expulsion } => Some((id, order, user, *expulsion)),
             _ => None,
@@ -265,7 +265,7 @@ impl<'a> Account<'a> {
             let carried_out = about.filter(|(id, ..)| !self.dead.contains(*id));
             for (id, order, user, _) in carried_out.filter(|(.., expulsion)| *expulsion != Expulsion::Unban) {
                 // Of a connection that is forgotten, at worst the note stays that it was its user's.
-                let is_in = if order.channel == Order::everywhere(user) {
+                let is_in = if order.channel == ModerationCommand::everywhere(user) {
                     memberships.iter().any(|channel| *channel != order.channel)
                 } else {
                     memberships.contains(&order.channel)

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use futures::executor::block_on;
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::{Parcel, order_to_json, wake_to_json};
-use hubbub_core::frame::MAX_FRAME_BYTES;
-use hubbub_core::message::{Message, Seq};
-use hubbub_core::presence::MAX_COMPANY;
-use hubbub_core::protocol::{
-    Action, Answer, Caller, ClientFrame, ErrorCode, MAX_HISTORY, MAX_REF_CHARS, MAX_SIGNAL_BYTES, ServerFrame,
-};
+use hubbub_core::actions::history::MAX_HISTORY;
+use hubbub_core::actions::{Caller, ClientFrame};
+use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::codes::ErrorCode;
+use hubbub_core::wire::fields::MAX_SIGNAL_BYTES;
+use hubbub_core::wire::message::{Message, Seq};
+use hubbub_core::wire::queue_message::{QueueMessage, order_to_json, wake_to_json};
+use hubbub_core::wire::server_frame::MAX_SMALL_ROOM;
+use hubbub_core::wire::server_frame::{Action, Answer, MAX_REF_CHARS, ServerFrame};
 use serde_json::Value;
 
 use crate::batch::{Sent, deliver_all};
@@ -142,7 +144,7 @@ fn check_action(
             assert_eq!(recovered.is_some(), since.is_some());
             assert_eq!(there.is_some(), *presence == Some(true));
             if let Some(users) = there.as_ref().and_then(|there| there.users.as_ref()) {
-                assert!(users.contains(&caller.user) && users.len() <= MAX_COMPANY);
+                assert!(users.contains(&caller.user) && users.len() <= MAX_SMALL_ROOM);
             }
             let state = stage.state(channel).unwrap();
             let is_same_epoch = epoch.as_ref().is_none_or(|epoch| *epoch == state.epoch);
@@ -168,7 +170,7 @@ fn check_action(
         (Action::Signal { channel, body }, ServerFrame::Signalled { channel: to, delivered }) => {
             assert_eq!(channel, to);
             assert!(!matches!(channel, Channel::Room(_)) || is_in(channel), "signalled by a stranger");
-            assert!(body.as_str().len() <= MAX_SIGNAL_BYTES && *delivered <= MAX_COMPANY as u64);
+            assert!(body.as_str().len() <= MAX_SIGNAL_BYTES && *delivered <= MAX_SMALL_ROOM as u64);
         }
         (Action::History { channel, before, limit }, ServerFrame::History { messages, channel: read, .. }) => {
             assert!(channel == read && is_in(channel));
@@ -233,7 +235,7 @@ fn check_queue(stage: &Stage) {
     let sent: Vec<Sent> =
         messages.chain(orders).chain(wakes).map(|(channel, body)| Sent { group: channel.to_string(), body }).collect();
     for Sent { group, body } in &sent {
-        check_parcel(&Parcel::parse(body, group, MAX_BODY_BYTES).unwrap(), body, group);
+        check_parcel(&QueueMessage::parse(body, group, MAX_BODY_BYTES).unwrap(), body, group);
     }
     drop(seen);
     if sent.is_empty() {

@@ -1,9 +1,10 @@
 //! Positions that clients and the state machine hand back, with any content.
 
 use futures::executor::block_on;
-use hubbub_core::broadcast::{Next, PageInput, Plan, PlanInput};
-use hubbub_core::channel::Channel;
-use hubbub_core::ports::{ChannelState, PortResult};
+use hubbub_core::broadcast::round::{Next, PageInput, Plan, PlanInput};
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::ports::PortResult;
+use hubbub_core::wire::channel::Channel;
 use serde_json::{Value, json};
 
 use crate::client_frame::check_answer;

@@ -1,8 +1,8 @@
 //! Messages with any content on the queue.
 
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::{Envelope, Parcel, order_to_json, wake_to_json};
-use hubbub_core::order::{Command, Order};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::command::{Command, ModerationCommand};
+use hubbub_core::wire::queue_message::{Envelope, QueueMessage, order_to_json, wake_to_json};
 
 use crate::batch::{Sent, deliver_all};
 use crate::faults::Fault;
@@ -23,7 +23,7 @@ pub fn envelope(data: &[u8]) {
         }
     }
     for Sent { group, body } in &sent {
-        if let Ok(parcel) = Parcel::parse(body, group, MAX_BODY_BYTES) {
+        if let Ok(parcel) = QueueMessage::parse(body, group, MAX_BODY_BYTES) {
             check_parcel(&parcel, body, group);
         }
     }
@@ -50,22 +50,22 @@ fn read_record(line: &str) -> Sent {
 }
 
 /// A message that was read is well-formed, and written so that it is read again as the same.
-pub(crate) fn check_parcel(parcel: &Parcel, text: &str, group: &str) {
+pub(crate) fn check_parcel(parcel: &QueueMessage, text: &str, group: &str) {
     let (channel, written) = match parcel {
-        Parcel::Message(envelope) => {
+        QueueMessage::Message(envelope) => {
             let Envelope { channel, id, from, body, .. } = envelope;
             assert!(is_id(id.as_str()) && is_id(from.as_str()), "{envelope:?}");
             assert!(body.as_str().len() <= MAX_BODY_BYTES && text.contains(body.as_str()), "{envelope:?}");
             (channel, envelope.to_json())
         }
-        Parcel::Order(order) => {
-            let Order { channel, command, from } = order;
+        QueueMessage::ModerationCommand(order) => {
+            let ModerationCommand { channel, command, from } = order;
             assert!(is_id(from.as_str()), "{order:?}");
             let is_room = matches!(channel, Channel::Room(_));
             assert!(
                 match command {
                     Command::Expel { user, .. } =>
-                        is_id(user.as_str()) && (is_room || *channel == Order::everywhere(user)),
+                        is_id(user.as_str()) && (is_room || *channel == ModerationCommand::everywhere(user)),
                     Command::Delete { .. } => true,
                     Command::Close { .. } | Command::Open => is_room,
                 },
@@ -73,11 +73,11 @@ pub(crate) fn check_parcel(parcel: &Parcel, text: &str, group: &str) {
             );
             (channel, order_to_json(order))
         }
-        Parcel::Wake(channel) => (channel, wake_to_json(channel)),
+        QueueMessage::Wake(channel) => (channel, wake_to_json(channel)),
     };
     assert_eq!(channel.to_string(), group);
     let written = written.unwrap();
-    assert_eq!(Parcel::parse(&written, group, MAX_BODY_BYTES).as_ref(), Ok(parcel), "{written}");
+    assert_eq!(QueueMessage::parse(&written, group, MAX_BODY_BYTES).as_ref(), Ok(parcel), "{written}");
 }
 
 /// As PROTOCOL.md has it.

@@ -2,14 +2,14 @@
 
 use std::any::Any;
 
-use hubbub_core::memory::MemoryStore;
 use hubbub_core::ports::{PortError, PortResult};
-use hubbub_core::testing::{Recorder, World};
+use hubbub_testkit::fixtures::{Recorder, TestEnv};
 use hubbub_testkit::intercept::{Call, Hook, Intercepted};
+use hubbub_testkit::memory::MemoryStore;
 
 use crate::faults::{Fault, Faults};
 
-pub type Ports = Intercepted<MemoryStore, Recorder, World, Faults>;
+pub type Ports = Intercepted<MemoryStore, Recorder, TestEnv, Faults>;
 
 /// Each effect but a post has a number, by which it may go wrong.
 impl Hook for Faults {

@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use hubbub_core::broadcast::{PageDelivery, Planner};
-use hubbub_core::capability::Capabilities;
-use hubbub_core::channel::Channel;
-use hubbub_core::deliver::Delivery;
-use hubbub_core::fan_out::Share;
-use hubbub_core::id::{ConnectionId, Epoch, LeaseId, SenderId};
-use hubbub_core::lease::Lease;
-use hubbub_core::limit::PublishRate;
-use hubbub_core::membership;
-use hubbub_core::memory::MemoryStore;
-use hubbub_core::message::{Message, Seq};
-use hubbub_core::ports::{Append, Bans, ChannelState, Log, Members, ReadLimit};
-use hubbub_core::protocol::Caller;
-use hubbub_core::rate::Budget;
-use hubbub_core::receive::Reception;
-use hubbub_core::testing::{FOREVER, Recorder, World, caller, connection, message, room, user};
-use hubbub_core::time::Timestamp;
+use hubbub_core::actions::Caller;
+use hubbub_core::actions::ClientHandler;
+use hubbub_core::broadcast::page_delivery::PageDelivery;
+use hubbub_core::broadcast::planner::Planner;
+use hubbub_core::delivery::deliver::Delivery;
+use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::limits::turns::PublishRate;
+use hubbub_core::log::lease::Lease;
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::members::membership;
+use hubbub_core::ports::{Append, Bans, Log, Members, ReadLimit};
+use hubbub_core::wire::capabilities::Capabilities;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId, SenderId};
+use hubbub_core::wire::message::{Message, Seq};
+use hubbub_core::wire::time::Timestamp;
+use hubbub_testkit::fixtures::{FOREVER, Recorder, TestEnv, caller, connection, message, room, user};
+use hubbub_testkit::memory::MemoryStore;
 
 use crate::faults::Faults;
 use crate::ports::Ports;
@@ -72,7 +74,7 @@ impl Stage {
         let ports = Ports {
             store: MemoryStore::default(),
             services: Recorder::default(),
-            env: World::at(NOW),
+            env: TestEnv::at(NOW),
             hook: Faults::default(),
         };
         let stage = Self { ports };
@@ -107,13 +109,13 @@ impl Stage {
 
     /// What answers clients.
     #[must_use]
-    pub fn reception(&self) -> Reception<Ports, Ports, Ports, Ports> {
+    pub fn reception(&self) -> ClientHandler<Ports, Ports, Ports, Ports> {
         let ports = self.ports.clone();
-        Reception {
+        ClientHandler {
             store: ports.clone(),
             queue: ports.clone(),
             poster: ports.clone(),
-            world: ports,
+            env: ports,
             max_body_bytes: MAX_BODY_BYTES,
             shard_members: 2,
             user_rate: PublishRate { per_second: 20, burst: 5 },
@@ -131,7 +133,7 @@ impl Stage {
             broadcasts: ports.clone(),
             dead_letters: ports.clone(),
             poster: ports.clone(),
-            world: ports,
+            env: ports,
             max_body_bytes: MAX_BODY_BYTES,
             retention: RETENTION,
             inline_limit: INLINE_LIMIT,
@@ -149,7 +151,7 @@ impl Stage {
             store: ports.clone(),
             broadcasts: ports.clone(),
             poster: ports.clone(),
-            world: ports,
+            env: ports,
             lease: LEASE_TIME,
             page_members: 2,
             round_frames: 1,
@@ -163,7 +165,7 @@ impl Stage {
     #[must_use]
     pub fn page_delivery(&self) -> PageDelivery<Ports, Ports, Ports> {
         let ports = self.ports.clone();
-        PageDelivery { store: ports.clone(), poster: ports.clone(), world: ports, share: share(), lease: LEASE_TIME }
+        PageDelivery { store: ports.clone(), poster: ports.clone(), env: ports, share: share(), lease: LEASE_TIME }
     }
 
     /// A channel's item; nothing where it is unused.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use hubbub_core::capability::{Capabilities, Verb};
-use hubbub_core::config::TokenAlgorithm;
-use hubbub_core::time::Timestamp;
+use hubbub_core::settings::TokenAlgorithm;
+use hubbub_core::wire::capabilities::{Capabilities, Verb};
+use hubbub_core::wire::time::Timestamp;
 use hubbub_functions::authorize::token::{Bearer, Rules, key_id, verify};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::Value;

@@ -1,7 +1,8 @@
 //! No client input makes a function fail: an error frame is an answer.
 
 use futures::executor::block_on;
-use hubbub_core::protocol::{Answer, ClosingCode, ErrorCode, ServerFrame};
+use hubbub_core::wire::codes::{ClosingCode, ErrorCode};
+use hubbub_core::wire::server_frame::{Answer, ServerFrame};
 use hubbub_fuzz::faults::Fault;
 use hubbub_fuzz::stage::{Stage, sender};
 use proptest::prelude::*;

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubbub_core::config::settings;
+use hubbub_core::limits::budget::Budget;
 use hubbub_core::names::env;
-use hubbub_core::rate::Budget;
+use hubbub_core::settings;
 use hubbub_infra::expression::{self, Reference};
 use hubbub_infra::functions::{Function, InProgram};
 use serde_json::Value;

@@ -1,11 +1,12 @@
 //! The guarantee, checked against the record when everything has come to rest.
 
 use futures::executor::block_on;
-use hubbub_core::channel::Channel;
-use hubbub_core::id::Epoch;
-use hubbub_core::message::Seq;
-use hubbub_core::ports::{ChannelState, Log, ReadLimit, Receipts};
-use hubbub_core::time::Timestamp;
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::ports::{Log, ReadLimit, Receipts};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::Epoch;
+use hubbub_core::wire::message::Seq;
+use hubbub_core::wire::time::Timestamp;
 use hubbub_ledger::Position;
 use std::collections::BTreeSet;
 use std::rc::Rc;

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hubbub_core::memory::MemoryStore;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
+use hubbub_testkit::memory::MemoryStore;
 
 use crate::bug::Bug;
 use crate::functions::deliver;

@@ -3,20 +3,23 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hubbub_core::broadcast::{PageDelivery, PageInput, PageReport, Plan, PlanInput, Planner};
-use hubbub_core::capability::Capabilities;
-use hubbub_core::deliver::{Delivery, Record};
-use hubbub_core::fan_out::Share;
-use hubbub_core::id::{ConnectionId, SenderId, UserId};
-use hubbub_core::limit::PublishRate;
-use hubbub_core::member::Connection;
-use hubbub_core::membership::{self, Admission};
+use hubbub_core::actions::Caller;
+use hubbub_core::actions::ClientHandler;
+use hubbub_core::broadcast::page_delivery::PageDelivery;
+use hubbub_core::broadcast::planner::Planner;
+use hubbub_core::broadcast::round::{PageInput, PageReport, Plan, PlanInput};
+use hubbub_core::delivery::deliver::{Delivery, Record};
+use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::limits::budget::Budget;
+use hubbub_core::limits::turns::PublishRate;
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::membership;
+use hubbub_core::members::membership::Admission;
 use hubbub_core::ports::{Clock, PortError, PortResult};
-use hubbub_core::protocol::Caller;
-use hubbub_core::rate::Budget;
-use hubbub_core::receive::Reception;
-use hubbub_core::testing::FOREVER;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::capabilities::Capabilities;
+use hubbub_core::wire::id::{ConnectionId, SenderId, UserId};
+use hubbub_core::wire::time::Timestamp;
+use hubbub_testkit::fixtures::FOREVER;
 
 use crate::environment::Environment;
 use crate::ports::{ports, ports_until};
@@ -54,7 +57,7 @@ pub(crate) fn receive(
     text: String,
 ) -> Outcome<Option<String>> {
     let ports = ports(environment);
-    let reception = Reception {
+    let reception = ClientHandler {
         store: ports.clone(),
         queue: ports.clone(),
         poster: ports.clone(),

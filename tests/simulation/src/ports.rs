@@ -7,23 +7,24 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures::future::join_all;
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
-use hubbub_core::frame::Frame;
-use hubbub_core::id::{ConnectionId, Epoch, LeaseId};
-use hubbub_core::lease::Lease;
-use hubbub_core::memory::MemoryStore;
-use hubbub_core::message::{Message, Seq};
+use hubbub_core::delivery::outcome::Outcome;
+use hubbub_core::limits::pace::Rate;
+use hubbub_core::log::lease::Lease;
+use hubbub_core::log::state::ChannelState;
 use hubbub_core::metrics::Metric;
-use hubbub_core::order::Order;
-use hubbub_core::outcome::Outcome;
 use hubbub_core::ports::{
-    Appended, Broadcasts, ChannelState, Clock, DeadLetter, DeadLetters, Ids, Log, MemberPage, Meter, PortError,
-    PortResult, Poster, PublishQueue,
+    Appended, Broadcasts, Clock, DeadLetter, DeadLetters, Ids, Log, MemberPage, Meter, PortError, PortResult, Poster,
+    PublishQueue,
 };
-use hubbub_core::rate::Rate;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::command::ModerationCommand;
+use hubbub_core::wire::frame::Frame;
+use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId};
+use hubbub_core::wire::message::{Message, Seq};
+use hubbub_core::wire::queue_message::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
+use hubbub_core::wire::time::Timestamp;
 use hubbub_testkit::intercept::{Call, Hook, Intercepted};
+use hubbub_testkit::memory::MemoryStore;
 
 use crate::bug::Bug;
 use crate::environment::Environment;
@@ -213,7 +214,7 @@ impl PublishQueue for Services {
         self.send(&envelope.channel, envelope.deduplication_id(), envelope.to_json())
     }
 
-    async fn order(&self, order: &Order, id: &str) -> PortResult<()> {
+    async fn order(&self, order: &ModerationCommand, id: &str) -> PortResult<()> {
         self.send(&order.channel, id.to_owned(), order_to_json(order))
     }
 

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
-use hubbub_core::deliver::Record;
+use hubbub_core::delivery::deliver::Record;
 use hubbub_core::names::MAX_RECEIVES;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 
 use crate::scale::{DEDUPLICATION, VISIBILITY};
 use crate::scheduler::{Scheduler, Signal};

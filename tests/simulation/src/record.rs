@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubbub_client::state::Since;
 use hubbub_client::{Delivery, Position};
-use hubbub_core::broadcast::Round;
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::Parcel;
-use hubbub_core::id::{ConnectionId, Epoch, MessageId, UserId};
-use hubbub_core::message::Seq;
+use hubbub_core::broadcast::round::Round;
 use hubbub_core::ports::Append;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{ConnectionId, Epoch, MessageId, UserId};
+use hubbub_core::wire::message::Seq;
+use hubbub_core::wire::queue_message::QueueMessage;
 use hubbub_ledger::{Entry, Ledger};
 
 use crate::ports::Posted;
@@ -118,7 +118,7 @@ impl Record {
         if is_dropped {
             facts.garbage.remove(body);
         }
-        if let Ok(Parcel::Message(envelope)) = Parcel::parse(body, group, usize::MAX) {
+        if let Ok(QueueMessage::Message(envelope)) = QueueMessage::parse(body, group, usize::MAX) {
             facts.ledger.redrive(&envelope.channel, envelope.from.as_str(), envelope.id.as_str(), is_dropped);
         }
     }

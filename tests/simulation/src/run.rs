@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use hubbub_core::id::{RoomId, UserId};
+use hubbub_core::wire::id::{RoomId, UserId};
 
 use crate::actors::device::Device;
 use crate::actors::operator;

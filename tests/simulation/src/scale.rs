@@ -35,7 +35,7 @@ pub(crate) struct Scale {
     pub(crate) actions: u64,
     /// Bytes of padding in a large body.
     pub(crate) padding: u64,
-    /// See `hubbub_core::config::settings`, as the rest.
+    /// See `hubbub_core::settings::settings`, as the rest.
     pub(crate) inline_limit: u64,
     pub(crate) shard_members: u64,
     pub(crate) page_members: u64,

@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use hubbub_core::id::ConnectionId;
-use hubbub_core::member::{MAX_CONNECTION_AGE, MIN_PRUNE_AGE};
-use hubbub_core::outcome::Outcome;
-use hubbub_core::time::Timestamp;
+use hubbub_core::delivery::outcome::Outcome;
+use hubbub_core::members::connection::MIN_PRUNE_AGE;
+use hubbub_core::transport::MAX_CONNECTION_AGE;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::time::Timestamp;
 
 use crate::scheduler::{Scheduler, Signal};
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures::future::join_all;
-use hubbub_core::broadcast::{Next, PageInput, PageReport, PlanInput, Round, Totals};
-use hubbub_core::channel::Channel;
-use hubbub_core::id::LeaseId;
-use hubbub_core::outcome::Tally;
-use hubbub_core::page::Page;
+use hubbub_core::broadcast::page::Page;
+use hubbub_core::broadcast::round::{Next, PageInput, PageReport, PlanInput, Round, Totals};
+use hubbub_core::delivery::outcome::Tally;
 use hubbub_core::ports::PortResult;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::LeaseId;
 
 use crate::environment::Environment;
 use crate::functions::{deliver_page, plan_broadcast};

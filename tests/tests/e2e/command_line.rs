@@ -4,7 +4,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use hubbub_client::{Channel, Event, Start};
-use hubbub_core::message::Seq;
+use hubbub_core::wire::message::Seq;
 use hubbub_tests::command_line::{Ran, hubbub, run};
 use hubbub_tests::fixture::{Fixture, eventually};
 use hubbub_tests::{faults, inspect};

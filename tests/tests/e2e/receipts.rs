@@ -1,8 +1,8 @@
 //! What a publisher learns of a message, and a client of what it missed.
 
 use hubbub_client::{Channel, Event};
-use hubbub_core::id::{MessageId, RoomId, UserId};
 use hubbub_core::ports::{Clock, Receipts};
+use hubbub_core::wire::id::{MessageId, RoomId, UserId};
 use hubbub_tests::fixture::{Fixture, TestClient, eventually};
 use hubbub_tests::service::Service;
 use serde_json::json;
@@ -51,7 +51,7 @@ async fn a_service_finds_its_receipt_under_the_messages_id() {
     let group = format!("room:{room}");
     let envelope = json!({"v": 1, "channel": group, "id": "m", "from": "orders", "body": 1, "receipt": true});
     Service::new(&fixture.stack, "orders").send_raw(&group, "m", &envelope.to_string()).await.unwrap();
-    let channel = hubbub_core::channel::Channel::Room(RoomId::parse(&room).unwrap());
+    let channel = hubbub_core::wire::channel::Channel::Room(RoomId::parse(&room).unwrap());
     let (from, id) = (UserId::parse("orders").unwrap(), MessageId::parse("m").unwrap());
     let (table, now) = (fixture.stack.table(), hubbub_aws::system::System.now());
     let mut found = None;

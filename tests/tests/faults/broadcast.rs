@@ -2,8 +2,9 @@
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use hubbub_aws::system::System;
-use hubbub_core::broadcast::Next;
-use hubbub_core::lease::{self, Lease};
+use hubbub_core::broadcast::round::Next;
+use hubbub_core::log::lease;
+use hubbub_core::log::lease::Lease;
 use hubbub_core::ports::Clock;
 use hubbub_tests::inspect::{self, Execution};
 use hubbub_tests::processes::{Function, Held, hold};

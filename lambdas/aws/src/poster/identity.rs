@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use hubbub_core::ports::Clock;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 use thiserror::Error;
 
 use super::sign::{SignError, Signer};
@@ -118,7 +118,7 @@ mod tests {
     use std::time::SystemTime;
 
     use aws_credential_types::provider::future::ProvideCredentials as Provided;
-    use hubbub_core::testing::World;
+    use hubbub_testkit::fixtures::TestEnv;
 
     use super::super::Trust;
     use super::*;
@@ -149,11 +149,11 @@ mod tests {
     async fn check(times: &[u64], expected: &[Option<&str>]) {
         let target = Target::parse("http://h/live", &Trust::Native).unwrap();
         let provider = SharedCredentialsProvider::new(Hours::default());
-        let world = World::at(NOW);
-        let identity = Identity::new(provider, "eu-west-1".to_owned(), world.clone());
+        let world = TestEnv::at(NOW);
+        let identity = Identity::new(provider, "eu-west-1".to_owned(), env.clone());
         let mut seen = Vec::new();
         for time in times {
-            world.set(NOW + time);
+            env.set(NOW + time);
             seen.push(identity.signer(&target).await.ok().map(|signer| signer.key_id()));
         }
         let seen: Vec<Option<&str>> = seen.iter().map(Option::as_deref).collect();

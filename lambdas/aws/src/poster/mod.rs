@@ -21,7 +21,7 @@ mod transport;
 
 use std::time::Duration;
 
-use hubbub_core::rate::Rate;
+use hubbub_core::limits::pace::Rate;
 use thiserror::Error;
 
 pub use connections::ConnectionsPoster;

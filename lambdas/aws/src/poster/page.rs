@@ -4,7 +4,7 @@
 //! threads for. `scripts/bench --only signing` measures from which size on.
 
 use bytes::Bytes;
-use hubbub_core::id::ConnectionId;
+use hubbub_core::wire::id::ConnectionId;
 use hyper::header::HeaderValue;
 use hyper::{Method, Uri};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -70,7 +70,7 @@ pub fn prepare(
 #[cfg(test)]
 mod tests {
     use aws_credential_types::Credentials;
-    use hubbub_core::time::Timestamp;
+    use hubbub_core::wire::time::Timestamp;
 
     use super::super::Trust;
     use super::*;

@@ -12,7 +12,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 use hyper::Method;
 use hyper::header::HeaderValue;
 use ring::digest::{SHA256, digest};
@@ -185,7 +185,7 @@ mod tests {
 
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
     use aws_sigv4::sign::v4::SigningParams;
-    use hubbub_core::id::ConnectionId;
+    use hubbub_core::wire::id::ConnectionId;
 
     use super::super::Trust;
     use super::*;

@@ -1,9 +1,9 @@
 //! Bans on DynamoDB: all of a user's in one partition.
 
-use hubbub_core::channel::Channel;
-use hubbub_core::id::UserId;
 use hubbub_core::ports::{Bans, PortResult};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::UserId;
+use hubbub_core::wire::time::Timestamp;
 
 use super::Table;
 use super::item::attribute::UNTIL;

@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use hubbub_core::channel::Channel;
+use hubbub_core::log::state::ChannelState;
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
-use hubbub_core::ports::{ChannelState, PortResult};
+use hubbub_core::ports::PortResult;
+use hubbub_core::wire::channel::Channel;
 
 use super::Table;
 use super::item::attribute::{HEAD, SENT};

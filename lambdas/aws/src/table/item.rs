@@ -20,18 +20,20 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
-use hubbub_core::lease::Lease;
-use hubbub_core::member::{Connection, Shard};
-use hubbub_core::message::{Body, Closure, Content, Message, ReceiptTo, Seq};
+use hubbub_core::log::lease::Lease;
+use hubbub_core::log::state::ChannelState;
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::shard::Shard;
 pub(super) use hubbub_core::names::table::SELF;
 pub(super) use hubbub_core::names::table::attribute;
 pub(super) use hubbub_core::names::table::prefix::{CHANNEL, SENDERS};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL, prefix};
-use hubbub_core::ports::{ChannelState, PortError, PortResult};
-use hubbub_core::protocol::Receipt;
-use hubbub_core::time::Timestamp;
+use hubbub_core::ports::{PortError, PortResult};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
+use hubbub_core::wire::message::{Body, Closure, Content, Message, ReceiptTo, Seq};
+use hubbub_core::wire::server_frame::Receipt;
+use hubbub_core::wire::time::Timestamp;
 
 use crate::error::malformed;
 

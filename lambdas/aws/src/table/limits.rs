@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use hubbub_core::id::UserId;
-use hubbub_core::limit::Turn;
+use hubbub_core::limits::turns::Turn;
 use hubbub_core::names::table::TTL;
 use hubbub_core::ports::{Limits, PortResult};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::id::UserId;
+use hubbub_core::wire::time::Timestamp;
 
 use super::item::attribute::{ARRIVAL, POSTS};
 use super::item::{Item, SELF, limit_key, number, read_number, signals_key};

@@ -3,13 +3,14 @@
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{Epoch, LeaseId};
-use hubbub_core::lease::Lease;
-use hubbub_core::message::{Message, Seq};
+use hubbub_core::log::lease::Lease;
+use hubbub_core::log::state::ChannelState;
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
-use hubbub_core::ports::{Append, Appended, ChannelState, Log, PortResult, ReadLimit};
-use hubbub_core::time::Timestamp;
+use hubbub_core::ports::{Append, Appended, Log, PortResult, ReadLimit};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{Epoch, LeaseId};
+use hubbub_core::wire::message::{Message, Seq};
+use hubbub_core::wire::time::Timestamp;
 
 use super::item::attribute::{BODY, CLOSED, DELETED, EPOCH, HEAD, LEASE, LEASE_UNTIL, MOVED_AT, SENT};
 use super::item::{

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use hubbub_core::channel::Channel;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::member::{Connection, Shard};
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::shard::Shard;
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY};
 use hubbub_core::ports::{Count, MemberPage, Members, PortError, PortResult};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::time::Timestamp;
 
 use super::item::attribute::{MEMBERS, SHARDS};
 use super::item::{

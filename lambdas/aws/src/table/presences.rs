@@ -6,12 +6,13 @@ use std::ops::Range;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
-use hubbub_core::channel::Channel;
-use hubbub_core::id::ConnectionId;
-use hubbub_core::member::{Connection, Shard};
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::shard::Shard;
 use hubbub_core::names::table::{SORT_KEY, TTL};
-use hubbub_core::ports::{Announced, PortResult, Presences, Roll, Watch};
-use hubbub_core::time::Timestamp;
+use hubbub_core::ports::{Announced, PortResult, PresenceSnapshot, Presences, Watch};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::ConnectionId;
+use hubbub_core::wire::time::Timestamp;
 
 use super::item::attribute::{AT, DUE, PAUSED, WATCHED};
 use super::item::{Item, SELF, is_expired, item, number, presence_key, read_number, read_text, shard_key};
@@ -94,7 +95,7 @@ impl Presences for Table {
             .map_err(|error| port_error("dynamodb:UpdateItem", &error))
     }
 
-    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<Roll> {
+    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<PresenceSnapshot> {
         // Read by its key, because there may be more watchers before it than the query reads.
         let announced = self.get(presence_key(channel), SELF.to_owned()).await?.filter(|row| !is_expired(row, now));
         let answer = self
@@ -105,7 +106,7 @@ impl Presences for Table {
             .map_err(|error| port_error("dynamodb:Query", &error))?;
         let watchers = answer.items().iter().filter(|row| !is_expired(row, now)).map(|row| read_text(row, SORT_KEY));
         let watchers = watchers.filter(|id| !matches!(id, Ok(SELF))).map(|id| Ok(ConnectionId::new(id?)));
-        Ok(Roll {
+        Ok(PresenceSnapshot {
             announced: announced.as_ref().map(read_announced).transpose()?,
             watchers: watchers.collect::<PortResult<_>>()?,
         })

@@ -1,10 +1,10 @@
 //! Receipts on DynamoDB.
 
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{MessageId, UserId};
 use hubbub_core::ports::{PortResult, Receipts};
-use hubbub_core::protocol::Receipt;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{MessageId, UserId};
+use hubbub_core::wire::server_frame::Receipt;
+use hubbub_core::wire::time::Timestamp;
 
 use super::Table;
 use super::item::{is_expired, read_receipt, receipt_key, receipts_key, write_receipt};

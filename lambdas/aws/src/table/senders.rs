@@ -1,8 +1,8 @@
 //! Senders at work on DynamoDB: a row for each, in one partition.
 
-use hubbub_core::id::SenderId;
 use hubbub_core::ports::{PortResult, Senders};
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::id::SenderId;
+use hubbub_core::wire::time::Timestamp;
 
 use super::Table;
 use super::item::attribute::UNTIL;

@@ -5,9 +5,9 @@ use aws_lambda_events::event::apigw::{
 };
 use aws_lambda_events::event::iam::{IamPolicyEffect, IamPolicyStatement};
 use hubbub_aws::runtime::FunctionError;
-use hubbub_core::config::AuthorizeConfig;
 use hubbub_core::names::{context, subprotocols};
 use hubbub_core::ports::Clock;
+use hubbub_core::settings::AuthorizeConfig;
 use serde_json::{Value, json};
 
 use super::keys::Keys;

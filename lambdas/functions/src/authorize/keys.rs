@@ -7,10 +7,10 @@ use hubbub_aws::clients::Clients;
 use hubbub_aws::parameter::Parameter;
 use hubbub_aws::system::System;
 use hubbub_aws::web::Document;
-use hubbub_core::config::AuthorizeConfig;
 use hubbub_core::names::env;
 use hubbub_core::ports::{Clock, PortError, PortResult};
-use hubbub_core::time::Timestamp;
+use hubbub_core::settings::AuthorizeConfig;
+use hubbub_core::wire::time::Timestamp;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
@@ -205,7 +205,7 @@ mod tests {
     use std::rc::Rc;
 
     use futures::executor::block_on;
-    use hubbub_core::testing::World;
+    use hubbub_testkit::fixtures::TestEnv;
     use serde_json::json;
 
     use super::*;
@@ -239,13 +239,13 @@ mod tests {
         }
     }
 
-    fn keys() -> (Issuer, World, PublicKeys<Issuer, World>) {
-        let (issuer, env) = (Issuer::default(), World::at(1_000_000));
+    fn keys() -> (Issuer, TestEnv, PublicKeys<Issuer, TestEnv>) {
+        let (issuer, env) = (Issuer::default(), TestEnv::at(1_000_000));
         issuer.show(&["one"]);
         (issuer.clone(), env.clone(), PublicKeys::new(issuer, env, Algorithm::EdDSA))
     }
 
-    fn has(keys: &PublicKeys<Issuer, World>, id: Option<&str>) -> bool {
+    fn has(keys: &PublicKeys<Issuer, TestEnv>, id: Option<&str>) -> bool {
         block_on(keys.key(id)).unwrap().is_some()
     }
 

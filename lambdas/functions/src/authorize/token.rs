@@ -1,10 +1,10 @@
 //! Tokens: JSON Web Tokens whose `sub` is the user. A claim may say what the user may do.
 
-use hubbub_core::capability::{Capabilities, InvalidCapabilities};
-use hubbub_core::config::TokenAlgorithm;
-use hubbub_core::id::{InvalidId, UserId};
 use hubbub_core::names::claims::CAPABILITIES;
-use hubbub_core::time::Timestamp;
+use hubbub_core::settings::TokenAlgorithm;
+use hubbub_core::wire::capabilities::{Capabilities, InvalidCapabilities};
+use hubbub_core::wire::id::{InvalidId, UserId};
+use hubbub_core::wire::time::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,6 @@
-//! The settings that only the program reads. Those of the functions are in `hubbub_core::config`.
+//! The settings that only the program reads. Those of the functions are in `hubbub_core::settings`.
 
-use hubbub_core::config::{Number, Setting, Text, Typed};
+use hubbub_core::settings::{Number, Setting, Text, Typed};
 
 use super::Architecture;
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use hubbub_aws::operations::Inspector;
 use hubbub_aws::system::System;
-use hubbub_core::id::RoomId;
 use hubbub_core::ports::Clock;
+use hubbub_core::wire::id::RoomId;
 use serde_json::json;
 
 use self::finding::{Finding, Outcome};

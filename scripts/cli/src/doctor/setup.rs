@@ -1,8 +1,8 @@
 //! What is deployed, against what the Pulumi program deploys.
 
 use hubbub_aws::operations::{FunctionSetup, Policy, QueueSetup};
-use hubbub_core::config::TOKEN_ALGORITHM;
 use hubbub_core::names::{env, table};
+use hubbub_core::settings::TOKEN_ALGORITHM;
 use hubbub_infra::functions::Function;
 use hubbub_infra::model;
 use hubbub_infra::policies::{self, Statement};

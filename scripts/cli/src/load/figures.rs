@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hubbub_core::id::RoomId;
+use hubbub_core::wire::id::RoomId;
 use serde_json::{Value, json};
 
 use super::Measured;

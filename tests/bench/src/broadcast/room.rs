@@ -7,13 +7,14 @@ use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hubbub_aws::system::System;
 use hubbub_aws::table::{Table, member_row, shard_key};
-use hubbub_core::channel::Channel;
-use hubbub_core::config::settings;
-use hubbub_core::id::{ConnectionId, Epoch, RoomId, UserId};
-use hubbub_core::member::{Connection, Shard, shard_of, shards_wanted};
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::shard::{Shard, shard_of, shards_wanted};
 use hubbub_core::names::table::PARTITION_KEY;
 use hubbub_core::ports::{Clock, Ids, Log, Members};
-use hubbub_core::testing::FOREVER;
+use hubbub_core::settings;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{ConnectionId, Epoch, RoomId, UserId};
+use hubbub_testkit::fixtures::FOREVER;
 
 pub(crate) const TABLE: &str = "hubbub";
 
@@ -87,7 +88,7 @@ async fn units_of_shard(client: &Client, channel: &Channel, shard: Shard) -> any
         .expression_attribute_names("#pk", PARTITION_KEY)
         .expression_attribute_values(":pk", AttributeValue::S(shard_key(channel, shard)))
         .return_consumed_capacity(ReturnConsumedCapacity::Total)
-        .limit(i32::try_from(hubbub_core::fan_out::PART)?)
+        .limit(i32::try_from(hubbub_core::delivery::fan_out::PART)?)
         .into_paginator()
         .send();
     let mut units = 0.0;

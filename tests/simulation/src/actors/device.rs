@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use futures::future::join_all;
 use hubbub_client::{Position, ServerFrame, Start};
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{MessageId, RoomId, UserId};
-use hubbub_core::member::Connection;
-use hubbub_core::membership::Admission;
-use hubbub_core::testing::FOREVER;
+use hubbub_core::members::connection::Connection;
+use hubbub_core::members::membership::Admission;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{MessageId, RoomId, UserId};
+use hubbub_testkit::fixtures::FOREVER;
 use serde_json::json;
 
 use super::line::{Answer, Failure, Line};

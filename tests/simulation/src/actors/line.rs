@@ -7,9 +7,9 @@ use std::rc::Rc;
 use hubbub_client::frames::{Incoming, Joined, Posted};
 use hubbub_client::state::{ChannelState, Since, Step};
 use hubbub_client::{Position, ServerError, ServerFrame, Start};
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{Epoch, UserId};
-use hubbub_core::message::Seq;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{Epoch, UserId};
+use hubbub_core::wire::message::Seq;
 use serde_json::{Value, json};
 
 use crate::environment::Environment;

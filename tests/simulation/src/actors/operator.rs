@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use futures::executor::block_on;
-use hubbub_core::channel::Channel;
-use hubbub_core::id::{Epoch, RoomId};
 use hubbub_core::ports::Log;
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{Epoch, RoomId};
 
 use crate::environment::{Environment, redrive};
 use crate::workflows;

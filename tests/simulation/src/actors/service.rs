@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use hubbub_core::channel::Channel;
-use hubbub_core::envelope::Envelope;
-use hubbub_core::id::{MessageId, RoomId, UserId};
-use hubbub_core::message::{Body, ReceiptTo};
+use hubbub_core::wire::channel::Channel;
+use hubbub_core::wire::id::{MessageId, RoomId, UserId};
+use hubbub_core::wire::message::{Body, ReceiptTo};
+use hubbub_core::wire::queue_message::Envelope;
 
 use super::{PATIENCE, body};
 use crate::environment::Environment;

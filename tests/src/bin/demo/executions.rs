@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use aws_sdk_sfn::types::ExecutionStatus;
-use hubbub_core::broadcast::{Next, Totals};
-use hubbub_core::channel::Channel;
+use hubbub_core::broadcast::round::{Next, Totals};
+use hubbub_core::wire::channel::Channel;
 use hubbub_tests::figures::counted;
 use hubbub_tests::inspect::{self, Execution};
 use hubbub_tests::stack::Stack;

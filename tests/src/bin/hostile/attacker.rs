@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use fastrand::Rng;
 use hubbub_client::Channel;
-use hubbub_core::limit::PublishRate;
+use hubbub_core::limits::turns::PublishRate;
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;
 use tokio::time::sleep;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fastrand::Rng;
 use hubbub_aws::system::System;
 use hubbub_core::ports::Clock;
-use hubbub_core::time::Timestamp;
+use hubbub_core::wire::time::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -199,8 +199,8 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hubbub_core::capability::Capabilities;
-    use hubbub_core::config::TokenAlgorithm;
+    use hubbub_core::settings::TokenAlgorithm;
+    use hubbub_core::wire::capabilities::Capabilities;
     use hubbub_functions::authorize::token::{Rules, verify};
     use jsonwebtoken::DecodingKey;
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use hubbub_core::limit::PublishRate;
+use hubbub_core::limits::turns::PublishRate;
 use hubbub_tests::progress::Progress;
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::Stack;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use hubbub_client::Channel;
-use hubbub_core::limit::PublishRate;
+use hubbub_core::limits::turns::PublishRate;
 use serde_json::json;
 
 use crate::attacker::Attacker;

@@ -1,7 +1,7 @@
 //! Garbage on the queue: each piece must become a dead letter with its reason, and the good message after it must be delivered.
 
-use hubbub_core::config::settings::MAX_BODY_BYTES;
-use hubbub_core::object::MAX_NESTING;
+use hubbub_core::settings::MAX_BODY_BYTES;
+use hubbub_core::wire::fields::MAX_NESTING;
 use serde_json::{Value, json};
 
 use crate::attacker::{Attacker, SERVICE};

@@ -1,8 +1,8 @@
 //! Giant frames: bodies, ids, references, rooms, lists and nesting above their limits, and frames that are too large as a whole.
 
 use hubbub_client::Channel;
-use hubbub_core::config::settings::MAX_BODY_BYTES;
-use hubbub_core::object::MAX_NESTING;
+use hubbub_core::settings::MAX_BODY_BYTES;
+use hubbub_core::wire::fields::MAX_NESTING;
 use serde_json::{Value, json};
 
 use crate::attacker::Attacker;

@@ -1,0 +1,7 @@
+//! Connections, memberships and members.
+
+pub mod connection;
+pub mod dismissal;
+pub mod membership;
+pub mod pruning;
+pub mod shard;
