@@ -6,7 +6,7 @@ use hubbub_core::names::dead_letter;
 use hubbub_core::ports::{DeadLetter, DeadLetters, PortResult, PublishQueue};
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::command::ModerationCommand;
-use hubbub_core::wire::queue_message::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
+use hubbub_core::wire::queue_message::{Envelope, QueueMessage, wake_deduplication_id};
 use hubbub_core::wire::time::Timestamp;
 
 use crate::error::{malformed, port_error};
@@ -41,18 +41,16 @@ impl SqsPublishQueue {
 
 impl PublishQueue for SqsPublishQueue {
     async fn enqueue(&self, envelope: &Envelope) -> PortResult<()> {
-        let body = envelope.to_json().map_err(|error| malformed("write envelope", error))?;
-        self.send(&envelope.channel, envelope.deduplication_id(), body).await
+        self.send(&envelope.channel, envelope.deduplication_id(), envelope.to_json()?).await
     }
 
-    async fn order(&self, order: &ModerationCommand, id: &str) -> PortResult<()> {
-        let body = order_to_json(order).map_err(|error| malformed("write envelope", error))?;
-        self.send(&order.channel, id.to_owned(), body).await
+    async fn command(&self, command: &ModerationCommand, id: &str) -> PortResult<()> {
+        self.send(&command.channel, id.to_owned(), command.to_json()?).await
     }
 
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {
-        let body = wake_to_json(channel).map_err(|error| malformed("write envelope", error))?;
-        self.send(channel, wake_deduplication_id(reason), body).await
+        let wake = QueueMessage::wake(channel.clone()).to_json()?;
+        self.send(channel, wake_deduplication_id(reason), wake).await
     }
 }
 
@@ -105,10 +103,10 @@ impl DeadLetters for SqsDeadLetters {
     async fn bury(&self, letter: &DeadLetter) -> PortResult<()> {
         let first_seen = letter.first_seen.0.to_string();
         let attributes = [
-            (dead_letter::REASON, "String", letter.reason),
-            (dead_letter::DETAIL, "String", &letter.detail),
-            (dead_letter::SOURCE, "String", &letter.source),
-            (dead_letter::FIRST_SEEN, "Number", &first_seen),
+            (dead_letter::REASON, "String", letter.reason.as_str()),
+            (dead_letter::DETAIL, "String", letter.detail.as_str()),
+            (dead_letter::SOURCE, "String", letter.source.as_str()),
+            (dead_letter::FIRST_SEEN, "Number", first_seen.as_str()),
         ];
         let mut request = self
             .client

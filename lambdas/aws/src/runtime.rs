@@ -105,7 +105,8 @@ pub fn read_function() -> Result<Function, ConfigError> {
 
 fn function_of(handler: Option<String>) -> Result<Function, ConfigError> {
     let value = handler.ok_or(ConfigError::Missing(HANDLER))?;
-    Function::of_name(&value).ok_or(ConfigError::Malformed { variable: HANDLER, value, expected: "a function's name" })
+    let allowed = "a function's name".to_owned();
+    Function::of_name(&value).ok_or(ConfigError::NotAllowed { variable: HANDLER, value, allowed })
 }
 
 /// Reads a function's configuration from its environment.

@@ -8,6 +8,7 @@ use hubbub_core::limits::budget::Budget;
 use hubbub_core::ports::{Clock, Log, Members, Meter, Poster};
 use hubbub_core::presence::announcer::Announcer;
 use hubbub_core::settings::AnnounceConfig;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::time::Timestamp;
 
@@ -25,7 +26,8 @@ pub struct Ports<S, P, E> {
 
 impl<S: Log + Members, P: Poster, E: Clock + Meter> Handler<S, P, E> {
     pub fn new(config: &AnnounceConfig, Ports { store, poster, env }: Ports<S, P, E>) -> Self {
-        Self(Announcer { store, poster, env: env, rate: Budget::of(config.callback_rps).announce_rate() })
+        let rate = Budget::of(config.callback_rps).announce_rate();
+        Self(Announcer { store, poster, env, rate, transport: API_GATEWAY })
     }
 
     /// Announces each room of a batch once. The queue delivers nothing again: the rules ask anew for an announcement that failed, so that it

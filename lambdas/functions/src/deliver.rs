@@ -5,11 +5,12 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hubbub_aws::runtime::FunctionError;
 use hubbub_core::delivery::deliver::{Delivery, Record};
-use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::delivery::fan_out::FanOut;
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::names::REDRIVEN;
 use hubbub_core::ports::{Bans, Broadcasts, Clock, DeadLetters, Ids, Log, Members, Meter, Poster, Receipts, Senders};
 use hubbub_core::settings::DeliverConfig;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::time::Timestamp;
 
 /// Handles batches of the publish queue.
@@ -37,12 +38,9 @@ where
     pub fn new(config: &DeliverConfig, ports: Ports<S, B, D, P, E>) -> Self {
         let Ports { store, broadcasts, dead_letters, poster, env } = ports;
         Self(Delivery {
-            store,
+            fan_out: FanOut::of_new_sender(store, poster, env, Budget::of(config.callback_rps), API_GATEWAY),
             broadcasts,
             dead_letters,
-            poster,
-            share: Share::of_new_sender(Budget::of(config.callback_rps), &env),
-            env: env,
             max_body_bytes: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             retention: Duration::from_secs(config.retention_seconds),
             inline_limit: config.inline_limit,

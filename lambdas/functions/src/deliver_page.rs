@@ -5,10 +5,11 @@ use std::time::Duration;
 use hubbub_aws::runtime::FunctionError;
 use hubbub_core::broadcast::page_delivery::PageDelivery;
 use hubbub_core::broadcast::round::{PageInput, PageReport};
-use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::delivery::fan_out::FanOut;
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::ports::{Clock, Ids, Log, Members, Meter, Poster, Senders};
 use hubbub_core::settings::DeliverPageConfig;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::time::Timestamp;
 use serde_json::Value;
 
@@ -27,10 +28,7 @@ pub struct Ports<S, P, E> {
 impl<S: Log + Members + Senders, P: Poster, E: Clock + Ids + Meter> Handler<S, P, E> {
     pub fn new(config: &DeliverPageConfig, Ports { store, poster, env }: Ports<S, P, E>) -> Self {
         Self(PageDelivery {
-            store,
-            poster,
-            share: Share::of_new_sender(Budget::of(config.callback_rps), &env),
-            world: env,
+            fan_out: FanOut::of_new_sender(store, poster, env, Budget::of(config.callback_rps), API_GATEWAY),
             lease: Duration::from_secs(config.lease_seconds),
         })
     }

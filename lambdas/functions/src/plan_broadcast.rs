@@ -8,6 +8,7 @@ use hubbub_core::broadcast::round::{Plan, PlanInput};
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::ports::{Broadcasts, Clock, Log, Members, Meter, Poster, Receipts};
 use hubbub_core::settings::PlanBroadcastConfig;
+use hubbub_core::transport::API_GATEWAY;
 use serde_json::Value;
 
 /// Handles the state `PlanBroadcast`.
@@ -29,13 +30,14 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock + Meter> Ha
             store,
             broadcasts,
             poster,
-            env: env,
+            env,
             lease: Duration::from_secs(config.lease_seconds),
             page_members: config.page_members,
             round_frames: config.round_frames,
             history_events: config.history_events,
             budget: Budget::of(config.callback_rps),
             retention: Duration::from_secs(config.retention_seconds),
+            transport: API_GATEWAY,
         })
     }
 

@@ -9,6 +9,7 @@ use hubbub_core::limits::budget::Budget;
 use hubbub_core::limits::turns::PublishRate;
 use hubbub_core::ports::{Bans, Clock, Ids, Limits, Log, Members, Meter, Poster, PublishQueue, Senders};
 use hubbub_core::settings::ReceiveConfig;
+use hubbub_core::transport::API_GATEWAY;
 
 /// Handles clients' frames.
 #[derive(Clone, Debug)]
@@ -35,12 +36,13 @@ where
             store,
             queue,
             poster,
-            env: env,
+            env,
             max_body_bytes: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
             shard_members: config.shard_members,
             user_rate: PublishRate { per_second: config.user_rate, burst: config.user_burst },
             max_rooms: config.max_rooms,
             budget: Budget::of(config.callback_rps),
+            transport: API_GATEWAY,
         })
     }
 

@@ -149,7 +149,7 @@ mod tests {
     async fn check(times: &[u64], expected: &[Option<&str>]) {
         let target = Target::parse("http://h/live", &Trust::Native).unwrap();
         let provider = SharedCredentialsProvider::new(Hours::default());
-        let world = TestEnv::at(NOW);
+        let env = TestEnv::at(NOW);
         let identity = Identity::new(provider, "eu-west-1".to_owned(), env.clone());
         let mut seen = Vec::new();
         for time in times {

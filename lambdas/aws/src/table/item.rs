@@ -29,6 +29,7 @@ pub(super) use hubbub_core::names::table::attribute;
 pub(super) use hubbub_core::names::table::prefix::{CHANNEL, SENDERS};
 use hubbub_core::names::table::{PARTITION_KEY, SORT_KEY, TTL, prefix};
 use hubbub_core::ports::{PortError, PortResult};
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId, MessageId, SenderId, UserId};
 use hubbub_core::wire::message::{Body, Closure, Content, Message, ReceiptTo, Seq};
@@ -210,7 +211,7 @@ pub(super) fn write_connection(pk: String, sk: &str, connection: &Connection) ->
             (USER, text(connection.user.as_str())),
             (CONNECTED_AT, number(connection.connected_at.0)),
             (UNTIL, number(connection.until.0)),
-            (TTL, number(connection.expires().as_ttl())),
+            (TTL, number(connection.expires(&API_GATEWAY).as_ttl())),
         ],
     )
 }
@@ -228,7 +229,7 @@ pub(super) fn write_membership(connection: &Connection, channel: &Channel, shard
     item(
         connection_key(&connection.id),
         &channel_key(channel),
-        [(SHARD, number(shard)), (TTL, number(connection.expires().as_ttl()))],
+        [(SHARD, number(shard)), (TTL, number(connection.expires(&API_GATEWAY).as_ttl()))],
     )
 }
 

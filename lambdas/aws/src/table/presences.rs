@@ -10,6 +10,7 @@ use hubbub_core::members::connection::Connection;
 use hubbub_core::members::shard::Shard;
 use hubbub_core::names::table::{SORT_KEY, TTL};
 use hubbub_core::ports::{Announced, PortResult, PresenceSnapshot, Presences, Watch};
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::id::ConnectionId;
 use hubbub_core::wire::time::Timestamp;
@@ -47,7 +48,7 @@ fn read_announced(row: &Item) -> PortResult<Announced> {
 
 impl Presences for Table {
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
-        let row = item(presence_key(channel), watcher.id.as_str(), [(TTL, number(watcher.expires().as_ttl()))]);
+        let row = item(presence_key(channel), watcher.id.as_str(), [(TTL, number(watcher.expires(&API_GATEWAY).as_ttl()))]);
         self.put(row).await.map(drop)
     }
 
@@ -95,7 +96,7 @@ impl Presences for Table {
             .map_err(|error| port_error("dynamodb:UpdateItem", &error))
     }
 
-    async fn roll(&self, channel: &Channel, now: Timestamp) -> PortResult<PresenceSnapshot> {
+    async fn presence_snapshot(&self, channel: &Channel, now: Timestamp) -> PortResult<PresenceSnapshot> {
         // Read by its key, because there may be more watchers before it than the query reads.
         let announced = self.get(presence_key(channel), SELF.to_owned()).await?.filter(|row| !is_expired(row, now));
         let answer = self

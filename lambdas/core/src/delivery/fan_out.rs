@@ -53,14 +53,6 @@ pub struct Share {
     pub sender: SenderId,
 }
 
-impl Share {
-    /// A new sender's part.
-    #[must_use]
-    pub fn of_new_sender(budget: Budget, ids: &impl Ids) -> Self {
-        Self { budget, sender: SenderId::new(ids.fresh()) }
-    }
-}
-
 /// A range of a channel's log, packed for its members.
 #[derive(Debug)]
 pub struct PackedRange {
@@ -129,6 +121,14 @@ struct ShardCursor {
     count: Option<u64>,
     /// How many members were read.
     read: u64,
+}
+
+impl<S, P, E: Ids> FanOut<S, P, E> {
+    /// The fan-outs of a sender that is new: a process that just started.
+    pub fn of_new_sender(store: S, poster: P, env: E, budget: Budget, transport: Transport) -> Self {
+        let share = Share { budget, sender: SenderId::new(env.fresh()) };
+        Self { store, poster, env, share, transport }
+    }
 }
 
 impl<S: Log + Members + Senders, P: Poster, E: Clock + Meter> FanOut<S, P, E> {
