@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use hubbub_core::names::subprotocols;
-use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::queue_message::VERSION;
 use hubbub_core::wire::schema::MAX_BYTES;
 use serde_json::{Map, Value, json};
@@ -37,10 +37,10 @@ pub fn document(examples: &Examples) -> Result<Value> {
     }));
 
     let queue_attributes = parts.attributes(schemas::queue_attributes(DIALECT)?)?;
-    parts.definitions(schemas::parcels(DIALECT)?.definitions)?;
+    parts.definitions(schemas::queue_messages(DIALECT)?.definitions)?;
     let kinds = [
         ("Envelope", "message", &examples.parcels.messages),
-        ("Order", "order", &examples.parcels.orders),
+        ("ModerationCommand", "moderation command", &examples.parcels.commands),
         ("Wake", "wake", &examples.parcels.wakes),
     ];
     for (schema, name, said) in kinds {
@@ -160,7 +160,7 @@ impl Parts {
             ensure!(!said.is_empty(), "the scene has no example of `{name}`");
             self.message(schema, name, DIALECT.reference(schema), None, said)?;
             if let Some(Value::Object(message)) = self.messages.get_mut(schema) {
-                message.insert(MAX_BYTES.into(), MAX_FRAME_BYTES.into());
+                message.insert(MAX_BYTES.into(), API_GATEWAY.max_frame_bytes.into());
             }
         }
         Ok(())

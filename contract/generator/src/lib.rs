@@ -27,7 +27,7 @@ pub fn files() -> Result<BTreeMap<String, String>> {
     let schemas = [
         ("client-frame", schemas::client_frames(dialect)?.any),
         ("server-frame", schemas::server_frames(dialect, |frame| examples.is_answer(frame))?.any),
-        ("queue-message", schemas::parcels(dialect)?),
+        ("queue-message", schemas::queue_messages(dialect)?),
         ("queue-attributes", schemas::queue_attributes(dialect)?),
         ("dead-letter-attributes", schemas::dead_letter_attributes(dialect)?),
     ];

@@ -10,16 +10,18 @@ use futures::executor::block_on;
 use hubbub_core::actions::Caller;
 use hubbub_core::actions::ClientHandler;
 use hubbub_core::delivery::deliver::{Delivery, Record};
-use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::delivery::fan_out::{FanOut, Share};
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::limits::turns::PublishRate;
 use hubbub_core::members::membership;
 use hubbub_core::names::dead_letter;
 use hubbub_core::presence::announcer::Announcer;
 use hubbub_core::settings;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::capabilities::Capabilities;
+use hubbub_core::wire::command::ModerationCommand;
 use hubbub_core::wire::id::SenderId;
-use hubbub_core::wire::queue_message::{Envelope, QueueMessage, order_to_json, wake_to_json};
+use hubbub_core::wire::queue_message::{Envelope, QueueMessage};
 use hubbub_core::wire::time::Timestamp;
 use hubbub_testkit::fixtures::{FOREVER, Recorder, TestEnv, caller, connection};
 use hubbub_testkit::memory::MemoryStore;
@@ -56,8 +58,8 @@ pub struct Examples {
 pub struct Parcels {
     /// Messages.
     pub messages: Vec<(Value, Value)>,
-    /// Orders.
-    pub orders: Vec<(Value, Value)>,
+    /// Moderation commands.
+    pub commands: Vec<(Value, Value)>,
     /// Wakes.
     pub wakes: Vec<(Value, Value)>,
 }
@@ -102,7 +104,7 @@ pub fn play() -> Result<Examples> {
     let again = r#"{"v":1,"channel":"user:bob","id":"order-19","from":"orders","body":{"text":"it is there"}}"#;
     scene.serve_all(&[(direct, "orders/order-18"), (again, "orders/order-19")])?;
     scene.serve(r#"{"v":1,"channel":"everyone","id":"news-1","from":"news","body":"we are open"}"#, "news/news-1")?;
-    scene.serve(r#"{"v":1,"channel":"room:lobby","from":"guard","order":"delete","seq":1}"#, "guard/delete-1")?;
+    scene.serve(r#"{"v":1,"channel":"room:lobby","from":"guard","command":"delete","seq":1}"#, "guard/delete-1")?;
     scene.say("mod", r#"{"action":"delete","room":"lobby","seq":2,"ref":"2"}"#)?;
     scene.say("mod", r#"{"action":"kick","user":"bob","room":"lobby","ref":"3"}"#)?;
     let until = BEGIN + 3_600 * SECOND;
@@ -121,14 +123,17 @@ pub fn play() -> Result<Examples> {
     scene.say_badly("alice", r#"{"action":"who","ref":"12"}"#)?;
     scene.say_badly("alice", r#"{"action":"history","room":"lobby","limit":1000,"ref":"13"}"#)?;
     scene.say_badly("alice", r#"{"action":"join","room":"two words","ref":"14"}"#)?;
-    scene.serve(r#"{"v":1,"channel":"user:bob","from":"guard","order":"kick","user":"bob"}"#, "guard/kick-bob-1")?;
-    let ban = format!(r#"{{"v":1,"channel":"room:lobby","from":"guard","order":"ban","user":"bob","until":{until}}}"#);
+    scene.serve(r#"{"v":1,"channel":"user:bob","from":"guard","command":"kick","user":"bob"}"#, "guard/kick-bob-1")?;
+    let ban =
+        format!(r#"{{"v":1,"channel":"room:lobby","from":"guard","command":"ban","user":"bob","until":{until}}}"#);
     scene.serve(&ban, "guard/ban-bob-1")?;
-    scene
-        .serve(r#"{"v":1,"channel":"room:lobby","from":"guard","order":"unban","user":"bob"}"#, "guard/unban-bob-1")?;
-    scene.serve(r#"{"v":1,"channel":"room:lobby","from":"guard","order":"close"}"#, "guard/close-1")?;
-    scene.serve(r#"{"v":1,"channel":"room:lobby","from":"guard","order":"open"}"#, "guard/open-1")?;
-    scene.serve(&wake_to_json(&"room:lobby".parse()?)?, "wake//1")?;
+    scene.serve(
+        r#"{"v":1,"channel":"room:lobby","from":"guard","command":"unban","user":"bob"}"#,
+        "guard/unban-bob-1",
+    )?;
+    scene.serve(r#"{"v":1,"channel":"room:lobby","from":"guard","command":"close"}"#, "guard/close-1")?;
+    scene.serve(r#"{"v":1,"channel":"room:lobby","from":"guard","command":"open"}"#, "guard/open-1")?;
+    scene.serve(&QueueMessage::wake("room:lobby".parse()?).to_json()?, "wake//1")?;
     scene.bury(r#"{"v":1,"channel":"room:lobby","id":"order-20","from":"orders"}"#)?;
     scene.outlive_the_token()?;
     Ok(scene.examples)
@@ -136,7 +141,7 @@ pub fn play() -> Result<Examples> {
 
 /// A stack without AWS, and what was said on it so far.
 struct Scene {
-    reception: ClientHandler<MemoryStore, Recorder, Recorder, TestEnv>,
+    handler: ClientHandler<MemoryStore, Recorder, Recorder, TestEnv>,
     delivery: Delivery<MemoryStore, Recorder, Recorder, Recorder, TestEnv>,
     announcer: Announcer<MemoryStore, Recorder, TestEnv>,
     /// What the functions have done.
@@ -156,7 +161,7 @@ impl Scene {
         for name in ["alice", "bob", "mod"] {
             block_on(membership::connect(&store, &env, &connection(name, name, BEGIN), shard_members))?;
         }
-        let reception = ClientHandler {
+        let handler = ClientHandler {
             store: store.clone(),
             queue: recorder.clone(),
             poster: recorder.clone(),
@@ -166,23 +171,27 @@ impl Scene {
             budget: Budget::of(PLENTY),
             user_rate: PublishRate { per_second: PLENTY, burst: PLENTY },
             max_rooms: PLENTY,
+            transport: API_GATEWAY,
         };
         let delivery = Delivery {
-            store: store.clone(),
+            fan_out: FanOut {
+                store: store.clone(),
+                poster: recorder.clone(),
+                env: env.clone(),
+                share: Share { budget: Budget::of(PLENTY), sender: SenderId::new("sender") },
+                transport: API_GATEWAY,
+            },
             broadcasts: recorder.clone(),
             dead_letters: recorder.clone(),
-            poster: recorder.clone(),
-            env: env.clone(),
             max_body_bytes,
             retention: Duration::from_secs(settings::RETENTION_SECONDS.default),
             inline_limit: PLENTY,
             lease: Duration::from_secs(PLENTY),
-            share: Share { budget: Budget::of(PLENTY), sender: SenderId::new("sender") },
             large: Arc::default(),
         };
         let rate = Budget::of(PLENTY).announce_rate();
-        let announcer = Announcer { store, poster: recorder.clone(), env: env.clone(), rate };
-        Ok(Self { reception, delivery, announcer, recorder, env, now: BEGIN, taken: 0, examples: Examples::default() })
+        let announcer = Announcer { store, poster: recorder.clone(), env: env.clone(), rate, transport: API_GATEWAY };
+        Ok(Self { handler, delivery, announcer, recorder, env, now: BEGIN, taken: 0, examples: Examples::default() })
     }
 
     /// A client says something that is understood, and whatever comes of it happens.
@@ -206,7 +215,7 @@ impl Scene {
     /// What a frame is answered with.
     fn answer(&mut self, caller: &Caller, frame: &str) -> Result<String> {
         self.pass(SECOND);
-        let answer = serde_json::to_value(block_on(self.reception.answer(caller, frame)))?;
+        let answer = serde_json::to_value(block_on(self.handler.answer(caller, frame)))?;
         let answered = self.note_frame(answer)?;
         self.deliver_what_clients_sent()?;
         Ok(answered)
@@ -226,7 +235,7 @@ impl Scene {
             let parcels = &mut self.examples.parcels;
             let kind = match QueueMessage::parse(parcel, group, usize::MAX)? {
                 QueueMessage::Message(_) => &mut parcels.messages,
-                QueueMessage::Order(_) => &mut parcels.orders,
+                QueueMessage::Command(_) => &mut parcels.commands,
                 QueueMessage::Wake(_) => &mut parcels.wakes,
             };
             kind.push((value.clone(), attributes));
@@ -291,10 +300,10 @@ impl Scene {
 
     fn deliver_what_clients_sent(&mut self) -> Result<()> {
         let mut seen = self.recorder.seen();
-        let (enqueued, ordered) = (std::mem::take(&mut seen.enqueued), std::mem::take(&mut seen.ordered));
+        let (enqueued, commands) = (std::mem::take(&mut seen.enqueued), std::mem::take(&mut seen.commands));
         drop(seen);
         let messages = enqueued.iter().map(Envelope::to_json);
-        let parcels = messages.chain(ordered.iter().map(order_to_json)).collect::<Result<Vec<_>, _>>()?;
+        let parcels = messages.chain(commands.iter().map(ModerationCommand::to_json)).collect::<Result<Vec<_>, _>>()?;
         let records = parcels.iter().map(|parcel| self.record(parcel)).collect::<Result<_>>()?;
         self.deliver(records)
     }

@@ -1,12 +1,18 @@
 //! The schemas of each door: of what comes in, as it is read, and of what goes out, as it is written.
 
 use anyhow::{Context, Result, bail, ensure};
-use hubbub_core::wire::schema::{ClientFrame, DeadLetterAttributes, QueueAttributes, QueueMessage};
+use hubbub_core::actions::ClientFrame;
+use hubbub_core::wire::dead_letter::DeadLetterAttributes;
+use hubbub_core::wire::queue_message::{QueueMessage, Versioned};
+use hubbub_core::wire::schema::QueueAttributes;
 use hubbub_core::wire::server_frame::Answer;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+
+/// The kinds of queue messages.
+pub const QUEUE_MESSAGES: [&str; 3] = ["Envelope", "ModerationCommand", "Wake"];
 
 /// JSON objects, by their names.
 pub type Named = Map<String, Value>;
@@ -155,12 +161,24 @@ pub fn server_frames(dialect: Dialect, is_answer: impl Fn(&str) -> bool) -> Resu
     Ok(frames)
 }
 
-/// What lies on the publish queue.
+/// The messages on the publish queue. Each kind is a definition of its own, with its version.
 ///
 /// # Errors
 /// As [`client_frames`].
-pub fn parcels(dialect: Dialect) -> Result<Described> {
-    read::<QueueMessage>(dialect)
+pub fn queue_messages(dialect: Dialect) -> Result<Described> {
+    let mut described = read::<Versioned<QueueMessage>>(dialect)?;
+    let version = described.root.remove("properties").and_then(|properties| properties.get("v").cloned());
+    let version = version.context("a queue message has a version")?;
+    described.root.remove("required");
+    described.root.insert("title".into(), "QueueMessage".into());
+    for kind in QUEUE_MESSAGES {
+        let definition = described.definitions.get_mut(kind).with_context(|| format!("there is no `{kind}`"))?;
+        let properties = definition.get_mut("properties").and_then(Value::as_object_mut).context("it has fields")?;
+        properties.insert("v".into(), version.clone());
+        let required = definition.get_mut("required").and_then(Value::as_array_mut).context("it needs fields")?;
+        required.insert(0, "v".into());
+    }
+    Ok(described)
 }
 
 /// The attributes that a message on the publish queue has.

@@ -1,7 +1,7 @@
 //! What the handlers' tests share.
 
 use hubbub_core::names::env;
-use hubbub_core::settings::{Config, settings};
+use hubbub_core::settings::{self, Config};
 
 /// The configuration of a stack whose operator has set nothing.
 pub(crate) fn config<C: Config>() -> C {

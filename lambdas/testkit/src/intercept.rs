@@ -290,9 +290,9 @@ impl<S, X, E: Meter, H> Meter for Intercepted<S, X, E, H> {
 mod tests {
     use std::cell::Cell;
 
+    use crate::fixtures::{Recorder, TestEnv, room};
+    use crate::memory::MemoryStore;
     use futures::executor::block_on;
-    use hubbub_testkit::fixtures::{Recorder, TestEnv, room};
-    use hubbub_testkit::memory::MemoryStore;
 
     use super::*;
 

@@ -1,6 +1,8 @@
 //! The functions, each with its role, its policy and its log group. All have the same code: Lambda hands a function's handler, which is its name,
 //! to the binary.
 
+use std::iter;
+
 use hubbub_core::names::env;
 use hubbub_statemachines::timeouts;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use hubbub_core::log::append::REDELIVERY_WINDOW;
-use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::transport::API_GATEWAY;
 use serde::Serialize;
 
 use crate::inputs::{Inputs, PING_SECONDS, Tuning};
@@ -258,7 +258,7 @@ fn publish(ledger: &mut Ledger, inputs: &Inputs, tuning: &Tuning, shape: &Shape,
 
 fn fan_out(ledger: &mut Ledger, inputs: &Inputs, shape: &Shape, traffic: Traffic) {
     const CAUSE: Cause = Cause::FanningOut;
-    let metered = (MAX_FRAME_BYTES as f64 / 32_768.0).ceil();
+    let metered = (API_GATEWAY.max_frame_bytes as f64 / 32_768.0).ceil();
     ledger.add(Service::ApiGateway, CAUSE, (traffic.posts + inputs.direct) * metered * API_GATEWAY_MESSAGE);
     ledger.add_function(CAUSE, traffic.pages, traffic.page_seconds, SENDER_GB);
     ledger.add_function(CAUSE, traffic.plans, traffic.plan_seconds, FUNCTION_GB);

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::members::shard::MAX_SHARDS;
-use hubbub_core::settings::{Number, settings};
-use hubbub_core::transport::MAX_CONNECTION_AGE;
+use hubbub_core::settings::{self, Number};
+use hubbub_core::transport::API_GATEWAY;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -180,7 +180,7 @@ impl Inputs {
     pub fn check(&self) -> Result<(), PlanError> {
         let most_members = (u64::from(MAX_SHARDS) * settings::SHARD_MEMBERS.default) as f64;
         let body = settings::MAX_BODY_BYTES.range;
-        let session = MAX_CONNECTION_AGE.as_secs_f64() / 3_600.0;
+        let session = API_GATEWAY.max_connection_age.as_secs_f64() / 3_600.0;
         let rows: [(&'static str, f64, RangeInclusive<f64>, &'static str); 9] = [
             (
                 "--members",

@@ -3,6 +3,7 @@
 use hubbub_core::broadcast::page::{Page, plan_pages};
 use hubbub_core::limits::budget::MAX_MAP_CONCURRENCY;
 use hubbub_core::members::shard::{shard_of, shards_wanted};
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::frame::{Frame, pack};
 use hubbub_core::wire::id::{Epoch, MessageId, RoomId, UserId};
@@ -124,7 +125,7 @@ fn invalid(error: impl ToString) -> PlanError {
 fn frames_of(messages: &[Message]) -> Result<Vec<Frame>, PlanError> {
     let epoch = Epoch::new("01J00000000000000000000000");
     let room = Channel::Room(RoomId::parse("room0").map_err(invalid)?);
-    pack(&room, &epoch, messages).map_err(invalid)
+    pack(&room, &epoch, messages, API_GATEWAY.max_frame_bytes).map_err(invalid)
 }
 
 fn frames(size: u64) -> Result<Vec<Frame>, PlanError> {

@@ -9,13 +9,14 @@ use hubbub_core::broadcast::page_delivery::PageDelivery;
 use hubbub_core::broadcast::planner::Planner;
 use hubbub_core::broadcast::round::{PageInput, PageReport, Plan, PlanInput};
 use hubbub_core::delivery::deliver::{Delivery, Record};
-use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::delivery::fan_out::{FanOut, Share};
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::limits::turns::PublishRate;
 use hubbub_core::members::connection::Connection;
 use hubbub_core::members::membership;
 use hubbub_core::members::membership::Admission;
 use hubbub_core::ports::{Clock, PortError, PortResult};
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::capabilities::Capabilities;
 use hubbub_core::wire::id::{ConnectionId, SenderId, UserId};
 use hubbub_core::wire::time::Timestamp;
@@ -57,20 +58,21 @@ pub(crate) fn receive(
     text: String,
 ) -> Outcome<Option<String>> {
     let ports = ports(environment);
-    let reception = ClientHandler {
+    let handler = ClientHandler {
         store: ports.clone(),
         queue: ports.clone(),
         poster: ports.clone(),
-        world: ports,
+        env: ports,
         max_body_bytes: MAX_BODY_BYTES,
         shard_members: environment.scale.shard_members,
         user_rate: PublishRate { per_second: 20, burst: 5 },
         max_rooms: 100,
         budget: Budget::of(CALLBACK_RPS),
+        transport: API_GATEWAY,
     };
     environment.scheduler.invoke(format!("receive {connection}"), SOCKET_TIMEOUT, async move {
         let caller = Caller { connection, user, capabilities: Capabilities::of_a_member(), until: FOREVER };
-        serde_json::to_string(&reception.answer(&caller, &text).await).ok()
+        serde_json::to_string(&handler.answer(&caller, &text).await).ok()
     })
 }
 
@@ -79,16 +81,19 @@ pub(crate) fn deliver(environment: &Rc<Environment>, number: u64, records: Vec<R
     let deadline = deadline(environment, DELIVER_TIMEOUT);
     let ports = ports_until(environment, Some(deadline));
     let delivery = Delivery {
-        store: ports.clone(),
+        fan_out: FanOut {
+            store: ports.clone(),
+            poster: ports.clone(),
+            env: ports.clone(),
+            share: share(environment),
+            transport: API_GATEWAY,
+        },
         broadcasts: ports.clone(),
-        dead_letters: ports.clone(),
-        poster: ports.clone(),
-        world: ports,
+        dead_letters: ports,
         max_body_bytes: MAX_BODY_BYTES,
         retention: environment.scale.retention,
         inline_limit: environment.scale.inline_limit,
         lease: environment.scale.lease,
-        share: share(environment),
         large: Arc::default(),
     };
     environment
@@ -103,13 +108,14 @@ pub(crate) fn plan_broadcast(environment: &Rc<Environment>, input: PlanInput) ->
         store: ports.clone(),
         broadcasts: ports.clone(),
         poster: ports.clone(),
-        world: ports,
+        env: ports,
         lease: environment.scale.lease,
         page_members: environment.scale.page_members,
         round_frames: environment.scale.round_frames,
         history_events: environment.scale.history_events,
         budget: Budget::of(CALLBACK_RPS),
         retention: environment.scale.retention,
+        transport: API_GATEWAY,
     };
     environment.scheduler.invoke(format!("plan {}", input.lease), BROADCAST_TIMEOUT, async move {
         through_json(&planner.plan(through_json(&input)?).await?)
@@ -120,10 +126,13 @@ pub(crate) fn plan_broadcast(environment: &Rc<Environment>, input: PlanInput) ->
 pub(crate) fn deliver_page(environment: &Rc<Environment>, input: PageInput) -> Outcome<PortResult<PageReport>> {
     let ports = ports(environment);
     let delivery = PageDelivery {
-        store: ports.clone(),
-        poster: ports.clone(),
-        world: ports,
-        share: share(environment),
+        fan_out: FanOut {
+            store: ports.clone(),
+            poster: ports.clone(),
+            env: ports,
+            share: share(environment),
+            transport: API_GATEWAY,
+        },
         lease: environment.scale.lease,
     };
     let deadline = deadline(environment, BROADCAST_TIMEOUT);

@@ -21,7 +21,7 @@ use hubbub_core::wire::command::ModerationCommand;
 use hubbub_core::wire::frame::Frame;
 use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId};
 use hubbub_core::wire::message::{Message, Seq};
-use hubbub_core::wire::queue_message::{Envelope, order_to_json, wake_deduplication_id, wake_to_json};
+use hubbub_core::wire::queue_message::{Envelope, QueueMessage, wake_deduplication_id};
 use hubbub_core::wire::time::Timestamp;
 use hubbub_testkit::intercept::{Call, Hook, Intercepted};
 use hubbub_testkit::memory::MemoryStore;
@@ -214,18 +214,18 @@ impl PublishQueue for Services {
         self.send(&envelope.channel, envelope.deduplication_id(), envelope.to_json())
     }
 
-    async fn order(&self, order: &ModerationCommand, id: &str) -> PortResult<()> {
-        self.send(&order.channel, id.to_owned(), order_to_json(order))
+    async fn command(&self, command: &ModerationCommand, id: &str) -> PortResult<()> {
+        self.send(&command.channel, id.to_owned(), command.to_json())
     }
 
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()> {
-        self.send(channel, wake_deduplication_id(reason), wake_to_json(channel))
+        self.send(channel, wake_deduplication_id(reason), QueueMessage::wake(channel.clone()).to_json())
     }
 }
 
 impl DeadLetters for Services {
     async fn bury(&self, letter: &DeadLetter) -> PortResult<()> {
-        self.0.record.bury(&letter.body, letter.reason);
+        self.0.record.bury(&letter.body, letter.reason.as_str());
         Ok(())
     }
 }

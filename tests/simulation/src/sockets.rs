@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use hubbub_core::delivery::outcome::Outcome;
-use hubbub_core::members::connection::MIN_PRUNE_AGE;
-use hubbub_core::transport::MAX_CONNECTION_AGE;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::id::ConnectionId;
 use hubbub_core::wire::time::Timestamp;
 
@@ -63,7 +62,7 @@ impl Socket {
 
     /// Whether the gateway cuts it: it is too old.
     pub(crate) fn is_too_old(&self, now: u64) -> bool {
-        Timestamp(now).since(self.connected_at) >= MAX_CONNECTION_AGE
+        Timestamp(now).since(self.connected_at) >= API_GATEWAY.max_connection_age
     }
 
     /// Puts a text on its way to the client.
@@ -85,7 +84,7 @@ impl Socket {
         match self.phase() {
             Phase::Closed => return Outcome::Gone,
             Phase::Handshake => {
-                if Timestamp(now).since(self.connected_at) >= MIN_PRUNE_AGE {
+                if Timestamp(now).since(self.connected_at) >= API_GATEWAY.min_prune_age {
                     self.is_misjudged.set(true);
                 }
                 return Outcome::Gone;

@@ -48,7 +48,8 @@ fn read_announced(row: &Item) -> PortResult<Announced> {
 
 impl Presences for Table {
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()> {
-        let row = item(presence_key(channel), watcher.id.as_str(), [(TTL, number(watcher.expires(&API_GATEWAY).as_ttl()))]);
+        let row =
+            item(presence_key(channel), watcher.id.as_str(), [(TTL, number(watcher.expires(&API_GATEWAY).as_ttl()))]);
         self.put(row).await.map(drop)
     }
 

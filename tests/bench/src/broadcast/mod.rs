@@ -119,17 +119,14 @@ impl Stack {
         let (state_machine, starter, ends) = StateMachine::start(&place, u32::try_from(rooms)?)?;
         tokio::task::spawn_local(state_machine.run());
         let delivery = Delivery {
-            store: place.table(),
+            fan_out: place.fan_out()?,
             broadcasts: starter,
             dead_letters: Recorder::default(),
-            poster: place.poster()?,
-            world: meter(),
             max_body_bytes: usize::try_from(settings::MAX_BODY_BYTES.default)?,
             retention: RETENTION,
             // Small rooms go to the state machine, too.
             inline_limit: 0,
             lease: LEASE,
-            share: place.share(),
             large: Arc::default(),
         };
         let table = place.table();

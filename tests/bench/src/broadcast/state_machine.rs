@@ -9,18 +9,18 @@ use futures::stream::{self, StreamExt};
 use hubbub_aws::clients::Clients;
 use hubbub_aws::metrics::Metered;
 use hubbub_aws::poster::ConnectionsPoster;
-use hubbub_aws::system::System;
 use hubbub_aws::table::Table;
 use hubbub_core::broadcast::page::Page;
 use hubbub_core::broadcast::page_delivery::PageDelivery;
 use hubbub_core::broadcast::planner::Planner;
 use hubbub_core::broadcast::round::{Next, PageInput, PageReport, PlanInput, Round, Totals};
-use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::delivery::fan_out::FanOut;
 use hubbub_core::limits::budget::Budget;
-use hubbub_core::ports::{Broadcasts, Ids, PortResult};
+use hubbub_core::ports::{Broadcasts, PortResult};
 use hubbub_core::settings;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
-use hubbub_core::wire::id::{LeaseId, SenderId};
+use hubbub_core::wire::id::LeaseId;
 use hubbub_core::wire::time::Timestamp;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -50,8 +50,9 @@ impl Place {
         Ok(self.clients().poster(&self.gateway, rate, concurrency, timeout)?)
     }
 
-    pub(crate) fn share(&self) -> Share {
-        Share { budget: self.budget, sender: SenderId::new(System.fresh()) }
+    /// A new sender's fan-outs, as the functions make them.
+    pub(crate) fn fan_out(&self) -> anyhow::Result<FanOut<Table, ConnectionsPoster, Metered>> {
+        Ok(FanOut::of_new_sender(self.table(), self.poster()?, meter(), self.budget, API_GATEWAY))
     }
 }
 
@@ -110,13 +111,14 @@ impl StateMachine {
             store: place.table(),
             broadcasts: starter.clone(),
             poster: place.poster()?,
-            world: meter(),
+            env: meter(),
             lease: LEASE,
             page_members: settings::PAGE_MEMBERS.default,
             round_frames: settings::ROUND_FRAMES.default,
             history_events: settings::HISTORY_EVENTS.default,
             budget: place.budget,
             retention: RETENTION,
+            transport: API_GATEWAY,
         };
         Ok((Self { planner, jobs, starts, ended }, starter, ends))
     }
@@ -135,13 +137,7 @@ impl StateMachine {
 }
 
 fn start_sender(place: &Place, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) -> anyhow::Result<()> {
-    let delivery = PageDelivery {
-        store: place.table(),
-        poster: place.poster()?,
-        world: meter(),
-        share: place.share(),
-        lease: LEASE,
-    };
+    let delivery = PageDelivery { fan_out: place.fan_out()?, lease: LEASE };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("sender".to_owned()).spawn(move || {
         runtime.block_on(async {
