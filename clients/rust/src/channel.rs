@@ -1,4 +1,4 @@
-//! The names of channels.
+//! Channels and their names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,32 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// An ordered log with members.
+/// A channel: an ordered log with members. It is written as `room:<id>`, `user:<id>` or `everyone`.
 ///
-/// Ids are not checked here: the server does it, and its answer says what to change.
+/// The client does not check ids. The server does, and its error says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Channel {
-    /// The members are the connections that joined.
+    /// A room. Its members are the connections that joined it.
     Room(String),
-    /// The members are the user's connections.
+    /// A user's own channel. Its members are the user's connections.
     User(String),
-    /// Every connection is a member.
+    /// The channel of which every connection is a member.
     Everyone,
 }
 
-/// A string that names no channel.
+/// The text is not a channel's name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not a channel: it must be `room:<id>`, `user:<id>` or `everyone`")]
 pub struct InvalidChannel(String);
 
 impl Channel {
-    /// The room of this id.
+    /// The room with this id.
     pub fn room(id: impl Into<String>) -> Self {
         Self::Room(id.into())
     }
 
-    /// The channel of the user of this id.
+    /// The own channel of the user with this id.
     pub fn user(id: impl Into<String>) -> Self {
         Self::User(id.into())
     }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_written_as_it_is_read() {
+    fn channel_is_written_as_it_is_read() {
         check("room:lobby", Some(&Channel::room("lobby")));
         check("room:a:b", Some(&Channel::room("a:b")));
         check("user:ana", Some(&Channel::user("ana")));

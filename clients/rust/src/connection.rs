@@ -1,7 +1,7 @@
-//! One socket, on which an answer finds its question by `ref`.
+//! One WebSocket: it sends requests and matches each answer to its request by `ref`.
 //!
-//! A task of its own reads and writes the socket; it ends with the socket, and says why. What isn't an answer comes out of the inbox in
-//! the order in which it came. Channels and their order are the client's business.
+//! A task of its own reads and writes the socket. The task ends with the socket, and reports the reason. Frames that answer no request
+//! come out of the inbox in the order in which they arrived. This module knows nothing of channels.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -22,23 +22,23 @@ use crate::error::Error;
 use crate::frames::{Incoming, Outgoing, Request, ServerError, ServerFrame};
 use crate::tls;
 
-/// Where and how to connect.
+/// The options of one socket.
 #[derive(Clone)]
-pub struct Settings {
-    /// The stack's WebSocket address, `wss://…` or `ws://…`.
+pub struct ConnectionOptions {
+    /// The stack's WebSocket address: `wss://…` or `ws://…`.
     pub url: String,
-    /// The JSON Web Token, sent as `Authorization: Bearer …`; nothing if the address has it as `?token=…`.
+    /// The JSON Web Token, sent as `Authorization: Bearer …`. `None` if the address has it as `?token=…`.
     pub token: Option<String>,
-    /// How long the handshake may take.
+    /// The longest time that the handshake may take.
     pub connect_timeout: Duration,
-    /// How long an answer may take. API Gateway gives a function 29 s.
+    /// The longest time that an answer may take. API Gateway gives a function 29 s.
     pub request_timeout: Duration,
 }
 
-impl fmt::Debug for Settings {
-    /// Leaves out the token, and the address' query, which may hold it.
+impl fmt::Debug for ConnectionOptions {
+    /// Leaves out the token, and the query of the address, which may hold the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("ConnectionOptions")
             .field("url", &self.url.split('?').next())
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
@@ -46,21 +46,21 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Why a connection has ended.
+/// The reason why a connection has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// The application closed it, or dropped its last handle.
     ByApplication,
-    /// The application cut it off.
+    /// The application dropped the TCP connection with [`Connection::cut`].
     Cut,
     /// The server closed it.
     ByServer {
-        /// The WebSocket close code; 1005 if the server gave none.
+        /// The WebSocket close code, or 1005 if the server gave none.
         code: u16,
-        /// What the server said.
+        /// The server's text, which may be empty.
         reason: String,
     },
-    /// It broke.
+    /// It failed, for this reason.
     Lost(String),
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByApplication => f.write_str("closed by the application"),
-            Self::Cut => f.write_str("cut off by the application"),
+            Self::Cut => f.write_str("cut by the application"),
             Self::ByServer { code, reason } if reason.is_empty() => write!(f, "closed by the server with code {code}"),
             Self::ByServer { code, reason } => write!(f, "closed by the server with code {code}: `{reason}`"),
             Self::Lost(error) => write!(f, "lost: {error}"),
@@ -76,52 +76,53 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// A frame, and when it was read.
+/// A frame from the server, and its time of arrival.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// The frame.
     pub frame: ServerFrame,
-    /// When it was read from the socket.
+    /// The time when it was read from the socket.
     pub at: Instant,
 }
 
-/// What comes out of a connection's inbox.
+/// An entry of a connection's inbox.
 #[derive(Clone, Debug)]
 pub enum Inbound {
-    /// A frame that answers nothing that was asked for.
+    /// A frame that answers no request.
     Frame(Received),
-    /// The connection has ended; nothing comes after this.
+    /// The connection has ended. This is the last entry.
     Closed(CloseReason),
 }
 
-/// A connection's inbox. It has no bound, so that a slow application doesn't hold up the answers that it waits for: read it.
+/// The inbox of a connection. It has no limit, so that a slow application does not hold up its own answers. The application must read
+/// it, or memory grows.
 pub type Inbox = mpsc::UnboundedReceiver<Inbound>;
 
-/// A handle to an open socket. Dropping it closes the socket.
+/// An open socket. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct Connection {
     commands: mpsc::UnboundedSender<Command>,
     closed: watch::Receiver<Option<CloseReason>>,
-    next: AtomicU64,
+    next_reference: AtomicU64,
     request_timeout: Duration,
 }
 
-type Answer = oneshot::Sender<Received>;
+type AnswerSender = oneshot::Sender<Received>;
 
 #[derive(Debug)]
 enum Command {
-    Ask { reference: String, text: String, answer: Answer },
-    AskRaw { text: String, answer: Answer },
+    Request { reference: String, text: String, answer: AnswerSender },
+    RawRequest { text: String, answer: AnswerSender },
     Close,
     Cut,
-    GiveUp(String),
+    Abandon(String),
 }
 
-/// What the references of this client begin with: an answer that has one of these but no question comes too late.
+/// The prefix of this client's references. An answer with this prefix and no waiting request came too late.
 const REFERENCE_PREFIX: &str = "hc-";
 
-/// How long the server may take to answer a close frame.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// The longest time to wait for the server's answer to a close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -129,24 +130,26 @@ impl Connection {
     /// Opens a socket.
     ///
     /// # Errors
-    /// Fails with [`Error::Refused`] if the server answers the handshake with anything else, with [`Error::Connect`] if it can't be reached
-    /// in time, and with [`Error::InvalidUrl`] or [`Error::InvalidToken`] before trying.
-    pub async fn open(settings: &Settings) -> Result<(Self, Inbox), Error> {
+    /// - [`Error::InvalidUrl`] or [`Error::InvalidToken`]: nothing was sent.
+    /// - [`Error::Connect`]: the server can't be reached.
+    /// - [`Error::Refused`]: the server refuses the handshake.
+    /// - [`Error::Timeout`]: the handshake takes longer than [`ConnectionOptions::connect_timeout`].
+    pub async fn open(options: &ConnectionOptions) -> Result<(Self, Inbox), Error> {
         let invalid = |error: tungstenite::Error| Error::InvalidUrl {
-            url: settings.url.split('?').next().unwrap_or_default().to_owned(),
+            url: options.url.split('?').next().unwrap_or_default().to_owned(),
             reason: error.to_string(),
         };
-        let mut request = settings.url.as_str().into_client_request().map_err(invalid)?;
-        if let Some(token) = &settings.token {
+        let mut request = options.url.as_str().into_client_request().map_err(invalid)?;
+        if let Some(token) = &options.token {
             let value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Error::InvalidToken)?;
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        let connector = tls::connector(&settings.url)?;
+        let connector = tls::connector(&options.url)?;
         let connecting = Box::pin(connect_async_tls_with_config(request, None, true, Some(connector)));
-        let (socket, _) = timeout(settings.connect_timeout, connecting)
+        let (socket, _) = timeout(options.connect_timeout, connecting)
             .await
-            .map_err(|_| Error::Timeout { action: "connect", after: settings.connect_timeout })?
-            .map_err(refusal)?;
+            .map_err(|_| Error::Timeout { action: "connect", after: options.connect_timeout })?
+            .map_err(handshake_error)?;
 
         let (commands, command_queue) = mpsc::unbounded_channel();
         let (inbound, inbox) = mpsc::unbounded_channel();
@@ -155,25 +158,26 @@ impl Connection {
             socket,
             commands: command_queue,
             inbound,
-            questions: HashMap::new(),
-            raw_questions: VecDeque::new(),
-            send_timeout: settings.request_timeout,
+            pending: HashMap::new(),
+            raw_pending: VecDeque::new(),
+            send_timeout: options.request_timeout,
         };
         tokio::spawn(driver.run(closing));
-        Ok((Self { commands, closed, next: AtomicU64::new(1), request_timeout: settings.request_timeout }, inbox))
+        Ok((Self { commands, closed, next_reference: AtomicU64::new(1), request_timeout: options.request_timeout }, inbox))
     }
 
-    /// Asks, and waits for the answer. If the server doesn't know the connection any more, that is its end.
+    /// Sends a request and waits for its answer. If the server no longer knows the connection, this drops the socket.
     ///
     /// # Errors
-    /// Fails with [`Error::Server`] if the answer is an error frame, and with [`Error::Timeout`] or [`Error::Closed`] if none comes.
+    /// - [`Error::Server`]: the server refuses the request.
+    /// - [`Error::Timeout`] or [`Error::Closed`]: no answer came. The server may have carried out the request all the same.
     pub async fn request(&self, request: &Request) -> Result<Received, Error> {
-        let reference = format!("{REFERENCE_PREFIX}{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let reference = format!("{REFERENCE_PREFIX}{}", self.next_reference.fetch_add(1, Ordering::Relaxed));
         let text = serde_json::to_string(&Outgoing { request, reference: &reference }).map_err(Error::Body)?;
-        let received = self.ask(request.action(), |answer| Command::Ask { reference, text, answer }).await?;
+        let received = self.send_and_wait(request.action(), |answer| Command::Request { reference, text, answer }).await?;
         match received.frame {
             ServerFrame::Error(error) if error.code == ServerError::NOT_CONNECTED => {
-                self.give_up(&error.message).await;
+                self.abandon(&error.message).await;
                 Err(self.closed_error())
             }
             ServerFrame::Error(error) => Err(Error::Server(error)),
@@ -181,16 +185,20 @@ impl Connection {
         }
     }
 
-    /// Sends any text, and waits for the next answer that belongs to no other question. An error frame is an answer here.
+    /// Sends any text, and waits for the next answer that belongs to no other request. An error frame counts as an answer.
     ///
     /// # Errors
     /// Fails with [`Error::Timeout`] or [`Error::Closed`] if no answer comes.
     pub async fn raw(&self, text: impl Into<String>) -> Result<Received, Error> {
         let text = text.into();
-        self.ask("raw", |answer| Command::AskRaw { text, answer }).await
+        self.send_and_wait("raw", |answer| Command::RawRequest { text, answer }).await
     }
 
-    async fn ask(&self, action: &'static str, command: impl FnOnce(Answer) -> Command) -> Result<Received, Error> {
+    async fn send_and_wait(
+        &self,
+        action: &'static str,
+        command: impl FnOnce(AnswerSender) -> Command,
+    ) -> Result<Received, Error> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(command(answer)).map_err(|_| self.closed_error())?;
         match timeout(self.request_timeout, answered).await {
@@ -210,25 +218,25 @@ impl Connection {
         self.end(Command::Close).await;
     }
 
-    /// Drops the TCP connection without a close frame, as a machine does that loses its power. For tests.
+    /// Drops the TCP connection without a close frame, as a power failure does. For tests.
     pub async fn cut(&self) {
         self.end(Command::Cut).await;
     }
 
-    /// Drops the TCP connection, because nothing comes from it any more.
-    pub(crate) async fn give_up(&self, why: &str) {
-        self.end(Command::GiveUp(why.to_owned())).await;
+    /// Drops the TCP connection, because it no longer works.
+    pub(crate) async fn abandon(&self, reason: &str) {
+        self.end(Command::Abandon(reason.to_owned())).await;
     }
 
     async fn end(&self, command: Command) {
-        // Both fail only where the connection has already ended.
+        // Both fail only if the connection has already ended.
         let _ = self.commands.send(command);
         let _ = self.closed.clone().wait_for(Option::is_some).await;
     }
 }
 
-/// A handshake that failed.
-fn refusal(error: tungstenite::Error) -> Error {
+/// The error of a handshake that failed.
+fn handshake_error(error: tungstenite::Error) -> Error {
     match error {
         tungstenite::Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
@@ -243,9 +251,10 @@ struct Driver {
     socket: Socket,
     commands: mpsc::UnboundedReceiver<Command>,
     inbound: mpsc::UnboundedSender<Inbound>,
-    questions: HashMap<String, Answer>,
-    /// Questions without a reference, in the order in which they were sent.
-    raw_questions: VecDeque<Answer>,
+    /// Requests that wait for their answers, by reference.
+    pending: HashMap<String, AnswerSender>,
+    /// Raw requests, which have no reference, in the order in which they were sent.
+    raw_pending: VecDeque<AnswerSender>,
     send_timeout: Duration,
 }
 
@@ -255,17 +264,17 @@ impl Driver {
         tracing::debug!(%reason, "a connection has ended");
         let Self { socket, inbound, .. } = self;
         drop(socket);
-        // The reason is known before the questions are dropped, so that their askers are told it.
+        // The reason is set before the pending requests are dropped, so that their callers see it.
         closing.send_replace(Some(reason.clone()));
-        // Fails only where nobody reads the inbox.
+        // Fails only if nobody reads the inbox.
         let _ = inbound.send(Inbound::Closed(reason));
     }
 
     async fn drive(&mut self) -> CloseReason {
         loop {
             let end = tokio::select! {
-                command = self.commands.recv() => self.carry_out(command).await,
-                message = self.socket.next() => self.take(message),
+                command = self.commands.recv() => self.execute(command).await,
+                message = self.socket.next() => self.receive(message),
             };
             if let Some(reason) = end {
                 return reason;
@@ -273,24 +282,24 @@ impl Driver {
         }
     }
 
-    /// Gives a reason if the connection ends by it.
-    async fn carry_out(&mut self, command: Option<Command>) -> Option<CloseReason> {
+    /// Returns a reason if the connection ends.
+    async fn execute(&mut self, command: Option<Command>) -> Option<CloseReason> {
         match command {
-            Some(Command::Ask { reference, text, answer }) => {
-                // Questions that nobody waits for any more are forgotten here, so that they don't add up.
-                self.questions.retain(|_, answer| !answer.is_closed());
-                self.questions.insert(reference, answer);
+            Some(Command::Request { reference, text, answer }) => {
+                // Requests whose callers no longer wait are removed here, so that they don't pile up.
+                self.pending.retain(|_, answer| !answer.is_closed());
+                self.pending.insert(reference, answer);
                 self.send(text).await
             }
-            Some(Command::AskRaw { text, answer }) => {
-                self.raw_questions.push_back(answer);
+            Some(Command::RawRequest { text, answer }) => {
+                self.raw_pending.push_back(answer);
                 self.send(text).await
             }
             Some(Command::Cut) => Some(CloseReason::Cut),
-            Some(Command::GiveUp(why)) => Some(CloseReason::Lost(why)),
+            Some(Command::Abandon(reason)) => Some(CloseReason::Lost(reason)),
             Some(Command::Close) | None => {
-                // A server that doesn't answer the close frame doesn't change that this side has closed.
-                let _ = timeout(GOODBYE, self.say_goodbye()).await;
+                // This side has closed, whether or not the server answers the close frame.
+                let _ = timeout(CLOSE_TIMEOUT, self.close_handshake()).await;
                 Some(CloseReason::ByApplication)
             }
         }
@@ -304,7 +313,7 @@ impl Driver {
         }
     }
 
-    async fn say_goodbye(&mut self) {
+    async fn close_handshake(&mut self) {
         if self.socket.close(None).await.is_ok() {
             while let Some(Ok(message)) = self.socket.next().await {
                 if message.is_close() {
@@ -314,8 +323,8 @@ impl Driver {
         }
     }
 
-    /// Gives a reason if the connection ends by it. Pings are answered by the WebSocket library.
-    fn take(&mut self, message: Option<Result<WireMessage, tungstenite::Error>>) -> Option<CloseReason> {
+    /// Returns a reason if the connection ends. The WebSocket library answers WebSocket pings.
+    fn receive(&mut self, message: Option<Result<WireMessage, tungstenite::Error>>) -> Option<CloseReason> {
         match message {
             None => Some(CloseReason::Lost("the stream has ended".to_owned())),
             Some(Err(error)) => Some(CloseReason::Lost(error.to_string())),
@@ -325,19 +334,19 @@ impl Driver {
                 }))
             }
             Some(Ok(WireMessage::Text(text))) => {
-                self.sort(Incoming::parse(text.as_str()), Instant::now());
+                self.route(Incoming::parse(text.as_str()), Instant::now());
                 None
             }
             Some(Ok(_)) => None,
         }
     }
 
-    /// Gives a frame to whom it belongs.
-    fn sort(&mut self, Incoming { reference, frame }: Incoming, at: Instant) {
+    /// Gives a frame to the request that waits for it, or to the inbox.
+    fn route(&mut self, Incoming { reference, frame }: Incoming, at: Instant) {
         let received = Received { frame, at };
         if let Some(reference) = &reference {
-            if let Some(answer) = self.questions.remove(reference) {
-                // Fails where the question has timed out.
+            if let Some(answer) = self.pending.remove(reference) {
+                // Fails if the request has timed out.
                 let _ = answer.send(received);
                 return;
             }
@@ -347,19 +356,19 @@ impl Driver {
             }
         }
         let received = match received.frame {
-            ServerFrame::Posted(_) | ServerFrame::Presence(_) | ServerFrame::Signal(_) => received,
+            ServerFrame::Messages(_) | ServerFrame::Presence(_) | ServerFrame::Signal(_) => received,
             _ => match self.answer_raw(received) {
                 None => return,
                 Some(received) => received,
             },
         };
-        // Fails only where nobody reads the inbox.
+        // Fails only if nobody reads the inbox.
         let _ = self.inbound.send(Inbound::Frame(received));
     }
 
-    /// Gives the frame to the first raw question that still waits, or back.
+    /// Gives the frame to the first raw request that still waits, or returns it.
     fn answer_raw(&mut self, mut received: Received) -> Option<Received> {
-        while let Some(answer) = self.raw_questions.pop_front() {
+        while let Some(answer) = self.raw_pending.pop_front() {
             match answer.send(received) {
                 Ok(()) => return None,
                 Err(back) => received = back,

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The error of this crate.
 
 use std::time::Duration;
 
@@ -8,72 +8,70 @@ use crate::channel::Channel;
 use crate::connection::CloseReason;
 use crate::frames::ServerError;
 
-/// Why a call failed.
+/// The reason why a call failed. [`Error::is_retryable`] says whether the same call may succeed later.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The address can't be used.
+    /// The address can't be used. Nothing was sent.
     #[error("`{url}` is not a WebSocket address: {reason}")]
     InvalidUrl {
-        /// The address.
+        /// The address, without its query.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The token has characters that a header can't have.
-    #[error("the token can't be sent: it has characters that a header can't have")]
+    /// The token has characters that an HTTP header can't have. Nothing was sent.
+    #[error("the token has characters that an HTTP header can't have")]
     InvalidToken,
     /// The server could not be reached.
     #[error("the server could not be reached: {0}")]
     Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The server answered the handshake with a refusal: 401 or 403 for a token that it doesn't accept.
+    /// The server refused the handshake. The status is 401 or 403 if it does not accept the token.
     #[error("the connection was refused with HTTP status {status}: `{body}`")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The answer's text.
+        /// The text of the HTTP response.
         body: String,
     },
-    /// No answer came in time. What was asked for may have been done all the same.
+    /// No answer came in time. The server may have carried out the request all the same.
     #[error("`{action}` was not answered within {after:?}")]
     Timeout {
-        /// What was asked for.
+        /// The action that was not answered, such as `join`.
         action: &'static str,
-        /// How long the answer was waited for.
+        /// The time that the client waited.
         after: Duration,
     },
-    /// The connection is closed.
+    /// The connection is closed. The server may have carried out the request all the same.
     #[error("the connection is closed: {0}")]
     Closed(CloseReason),
-    /// The server could not do what was asked for, and says why.
+    /// The server refused the request.
     #[error("{} (`{}`)", .0.message, .0.code)]
     Server(ServerError),
-    /// The answer is of a type that doesn't fit the question.
+    /// The answer has a type that does not fit the request.
     #[error("`{action}` was answered with `{kind}`")]
     Unexpected {
-        /// What was asked for.
+        /// The request's action, such as `join`.
         action: &'static str,
         /// The answer's type.
         kind: &'static str,
     },
-    /// The user was expelled while the answer to a join was under way. The room was left again.
-    #[error("`{0}` was left while it was being joined")]
+    /// The user was removed from the channel before the answer to a join came. The client is not a member.
+    #[error("the user was removed from `{0}` during the join")]
     Expelled(Channel),
-    /// Only services publish to everyone, by the queue.
-    #[error("only services publish to everyone")]
+    /// Clients can't publish to everyone. Services can, by the publish queue.
+    #[error("only services can publish to everyone")]
     ServicesOnly,
-    /// A token could not be fetched.
+    /// The [`Tokens`](crate::Tokens) could not provide a token.
     #[error("the token could not be fetched: {0}")]
     Token(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The answer to a message was lost, and it is too late to send it again: it may be in the log, or not.
-    #[error(
-        "it is not known whether `{id}` was accepted: its answer was lost, and the server may have forgotten the id meanwhile"
-    )]
+    /// The answer to a message was lost, and the message is too old to be sent again with the same id. It may or may not be in the log.
+    #[error("the answer to the message `{id}` was lost: the message may or may not be in the log")]
     InDoubt {
         /// The message's id.
         id: String,
     },
-    /// The session is over.
-    #[error("the session is over: {0}")]
+    /// The session has ended, for this reason.
+    #[error("the session has ended: {0}")]
     Ended(String),
     /// The body can't be written as JSON.
     #[error("the body can't be written as JSON: {0}")]
@@ -81,7 +79,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later, on this connection or, where it is closed, on the next one.
+    /// Whether the same call may succeed later: on this connection, or on a new one if this one is closed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

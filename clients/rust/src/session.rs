@@ -1,13 +1,16 @@
 //! A client that outlives its sockets.
 //!
-//! A [`Session`] keeps a [`Client`](crate::client::Client) connected: after a cut it comes back after a random pause and goes on in each
-//! channel where it was, and before API Gateway cuts a socket for its age, or its token ends, it moves to a fresh one, of which the
-//! application sees nothing. Calls wait while it is offline. Each message has one id however often it is sent, and the next one of its
-//! channel waits for it, so that it is in the log once and in order.
+//! After a cut, a [`Session`] connects again after a random pause, and continues each channel after the last message that it has handed
+//! out. It moves to a new socket before API Gateway closes the old one for its age, and before its token expires; the application does
+//! not notice. While the session is offline, calls wait. Each message keeps its id when it is sent again, and the next message of its
+//! channel waits for it. So it is in the log once and in order.
 
-mod keeper;
-mod line;
+mod calls;
+mod dial;
+mod forward;
 mod options;
+mod run;
+mod shared;
 
 use std::sync::Arc;
 
@@ -15,36 +18,39 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 use tokio::sync::{mpsc, watch};
 
-use self::keeper::keep;
-pub use self::line::Stats;
-use self::line::{Line, Live, Shared, send};
+use self::calls::send;
 pub use self::options::{SessionOptions, Tokens};
+use self::run::run;
+pub use self::shared::Stats;
+use self::shared::{LiveClient, Shared};
 use crate::channel::Channel;
-use crate::client::{Caught, Events, State, lock, request_of};
+use crate::channel_state::Start;
+use crate::client::{Events, JoinOutcome, State, lock, message_request};
 use crate::error::Error;
-use crate::frames::{Accepted, History, Left, Members, Present};
-use crate::state::Start;
+use crate::frames::{Accepted, History, Left, Members, RoomPresence};
 
-/// Where a session stands.
+/// The status of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It has not been connected yet.
+    /// It has not connected yet.
     Connecting,
-    /// It is connected and a member of all that it follows.
+    /// It is connected, and is a member of all channels that it follows.
     Live,
-    /// It is connected again, and fetches what was missed.
+    /// It has connected again and is fetching missed messages.
     Recovering,
-    /// It isn't connected, and tries again; says why.
+    /// It is not connected, for this reason, and will try again.
     Offline(String),
-    /// It is over; says why.
+    /// It has ended, for this reason.
     Closed(String),
 }
 
-/// A client that outlives its sockets. Clones share it; with the last of them it ends.
+/// A client that reconnects by itself.
+///
+/// Clones share the session. Dropping the last clone ends it.
 #[derive(Clone, Debug)]
 pub struct Session(Arc<Handle>);
 
-/// Ends the session's task with the last session.
+/// Stops the session's task when the last clone is dropped.
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
@@ -58,65 +64,76 @@ impl Drop for Handle {
 }
 
 impl Session {
-    /// Begins a session, which connects by itself; calls wait until it has.
+    /// Starts a session and returns at once. The session connects in a task of its own; calls wait until it is connected.
+    ///
+    /// # Panics
+    /// Panics outside of a Tokio runtime.
     #[must_use]
     pub fn open(options: SessionOptions) -> (Self, Events) {
         let (sender, events) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::new(options));
-        tokio::spawn(keep(Arc::clone(&shared), sender, stopped));
+        tokio::spawn(run(Arc::clone(&shared), sender, stopped));
         (Self(Arc::new(Handle { shared, stop })), Events::new(events))
     }
 
-    /// Where it stands now, and whenever that changes.
+    /// The current status, and a way to wait for changes of it.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.0.shared.status.subscribe()
     }
 
-    /// How far it has come in each channel that it follows. While events are still to be read, this is ahead of them: to go on from it later,
-    /// read them to their end first.
+    /// The position in each channel that the session follows. Events that the application has not read yet count as handed out: to save
+    /// the positions for later, read all events first.
     #[must_use]
     pub fn state(&self) -> State {
-        self.0.shared.state()
+        self.0.shared.positions()
     }
 
-    /// What it has been through.
+    /// Counts of what the session has done.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.shared.stats()
     }
 
-    /// Joins a channel, and gets all of what was missed; it is followed across sockets from here on.
+    /// Joins a channel, and returns when all missed messages have come. From then on the session follows the channel on each socket. If
+    /// the caller stops waiting, the join may still be carried out.
     ///
     /// # Errors
-    /// Fails as [`Client::join`](crate::client::Client::join), except for what passes, and with [`Error::Ended`].
-    pub async fn join(&self, channel: Channel, start: Start) -> Result<Caught, Error> {
-        let act = |live: Arc<Live>, start| {
-            let channel = channel.clone();
-            async move { live.client.join(channel, start).await }
-        };
-        self.0.shared.follow(&channel, start, act).await
+    /// - [`Error::Server`]: the server refuses the join. The channel is not followed.
+    /// - [`Error::Expelled`]: a moderator has removed the user meanwhile.
+    /// - [`Error::Ended`]: the session has ended.
+    ///
+    /// Failures that may pass are tried again.
+    pub async fn join(&self, channel: Channel, start: Start) -> Result<JoinOutcome, Error> {
+        self.0.shared.follow(channel, start, false).await
     }
 
-    /// Leaves a room. An [`Event::Left`](crate::client::Event::Left) comes behind the last message.
+    /// Leaves a room. [`Event::Left`](crate::Event::Left) follows its last message.
     ///
     /// # Errors
-    /// As [`Session::join`].
+    /// Fails as [`Session::join`] does.
     pub async fn leave(&self, room: &str) -> Result<Left, Error> {
-        let act = |live: Arc<Live>| async move {
-            let left = live.client.leave(room).await?;
-            self.0.shared.forget(&Channel::room(room));
-            Ok(left)
+        let leave = |live: Arc<LiveClient>| {
+            let (shared, room) = (Arc::clone(&self.0.shared), room.to_owned());
+            async move {
+                let left = live.client.leave(&room).await?;
+                shared.unfollow(&Channel::room(room));
+                Ok(left)
+            }
         };
-        self.0.shared.change(act).await
+        self.0.shared.change_membership(leave).await
     }
 
-    /// Publishes to a room, and waits until the message is durable, however long the session is offline. Messages to one room are sent one
-    /// after the other, in the order of the calls. Without an `id`, one is made.
+    /// Publishes a message to a room, and returns when it is durable, however long the session is offline. Messages to one room are sent
+    /// one after the other, in the order of the calls. Without an `id`, the session makes one. If the caller stops waiting, the message
+    /// may still be sent.
     ///
     /// # Errors
-    /// As [`Session::join`], and with [`Error::InDoubt`] if an answer was lost and it is too late to ask again.
+    /// - [`Error::Server`]: the server refuses the message.
+    /// - [`Error::InDoubt`]: the answer was lost, and it is too late to send the message again.
+    /// - [`Error::Body`]: the body can't be written as JSON.
+    /// - [`Error::Ended`]: the session has ended.
     pub async fn publish<B: Serialize + ?Sized>(
         &self,
         room: &str,
@@ -126,18 +143,19 @@ impl Session {
         self.send(Channel::room(room), body, id, false).await
     }
 
-    /// Sends a direct message; otherwise as [`Session::publish`].
+    /// Sends a direct message to a user; otherwise as [`Session::publish`].
     ///
     /// # Errors
-    /// As [`Session::publish`].
+    /// Fails as [`Session::publish`] does.
     pub async fn direct<B: Serialize + ?Sized>(&self, to: &str, body: &B, id: Option<&str>) -> Result<Accepted, Error> {
         self.send(Channel::user(to), body, id, false).await
     }
 
-    /// Publishes and asks for a receipt, which comes unless the socket is cut meanwhile; otherwise as [`Session::publish`].
+    /// Sends a message to a room or a user, and asks for a receipt: an [`Event::Receipt`](crate::Event::Receipt) comes when the message
+    /// was sent to all members. The receipt is lost if the socket is cut before. Otherwise as [`Session::publish`].
     ///
     /// # Errors
-    /// As [`Session::publish`]; clients can't publish to everyone.
+    /// Fails as [`Session::publish`] does, and with [`Error::ServicesOnly`] for [`Channel::Everyone`].
     pub async fn publish_for_receipt<B: Serialize + ?Sized>(
         &self,
         channel: Channel,
@@ -156,100 +174,94 @@ impl Session {
     ) -> Result<Accepted, Error> {
         let body = to_raw_value(body).map_err(Error::Body)?;
         let id = id.map_or_else(|| format!("{:032x}", fastrand::u128(..)), str::to_owned);
-        let request = request_of(&channel, body, Some(id.clone()), receipt)?;
-        // A task of its own, so that a caller who stops waiting doesn't let the next message overtake this one.
+        let request = message_request(&channel, body, Some(id.clone()), receipt)?;
+        // A task of its own: if the caller stops waiting, the next message still waits for this one.
         let sending = tokio::spawn(send(Arc::clone(&self.0.shared), channel, request, id));
         sending.await.unwrap_or_else(|error| Err(Error::Ended(error.to_string())))
     }
 
-    /// Joins a room from where it was left, and asks to be told who comes and goes, on each socket anew: who is there now, and from then on
-    /// an [`Event::Presence`](crate::client::Event::Presence) for each change. After a cut, what changed meanwhile comes as one.
+    /// Joins a room from its known position, and asks for presence, on each socket again. Returns the users in the room; each later
+    /// change is an [`Event::Presence`](crate::Event::Presence). After a cut, one event brings all changes.
     ///
     /// # Errors
-    /// As [`Session::join`].
-    pub async fn watch(&self, room: &str) -> Result<Present, Error> {
-        let act = |live: Arc<Live>, _| async move {
-            let present = live.client.watch(room).await?;
-            if live.client.is_following(&Channel::room(room)) {
-                lock(&self.0.shared.watched).insert(room.to_owned(), present.clone());
-            }
-            Ok(present)
-        };
-        self.0.shared.follow(&Channel::room(room), Start::Known, act).await
+    /// Fails as [`Session::join`] does.
+    pub async fn watch(&self, room: &str) -> Result<RoomPresence, Error> {
+        let outcome = self.0.shared.follow(Channel::room(room), Start::Known, true).await?;
+        Ok(outcome.presence.unwrap_or_default())
     }
 
-    /// Stays in a room, and asks to be told no longer who comes and goes.
+    /// Stops presence for a room, and stays its member.
     ///
     /// # Errors
-    /// As [`Session::join`].
+    /// Fails as [`Session::join`] does.
     pub async fn unwatch(&self, room: &str) -> Result<(), Error> {
-        let act = |live: Arc<Live>| async move {
-            lock(&self.0.shared.watched).remove(room);
-            live.client.unwatch(room).await
+        let unwatch = |live: Arc<LiveClient>| {
+            let (shared, room) = (Arc::clone(&self.0.shared), room.to_owned());
+            async move {
+                lock(&shared.watched).remove(&room);
+                live.client.unwatch(&room).await
+            }
         };
-        self.0.shared.change(act).await
+        self.0.shared.change_membership(unwatch).await
     }
 
-    /// Posts a signal to the other members of a room, once and now; how many connections got it. It is never sent later: where the session
-    /// is not connected, or the connection ends meanwhile, nobody gets it.
+    /// Sends a signal to the other members of a room, once and now. Returns the number of connections that got it: 0 if the session is
+    /// offline or the connection ends meanwhile. The body is JSON of at most 1 KiB.
     ///
     /// # Errors
-    /// Fails as [`Client::signal`](crate::client::Client::signal), except for what passes.
+    /// - [`Error::Server`]: the server refuses the signal.
+    /// - [`Error::Body`]: the body can't be written as JSON.
     pub async fn signal<B: Serialize + ?Sized>(&self, room: &str, body: &B) -> Result<u64, Error> {
-        let Some(live) = self.0.shared.live_now() else { return Ok(0) };
-        nobody_if_it_passes(live.client.signal(room, body).await)
+        let Some(live) = self.0.shared.current() else { return Ok(0) };
+        zero_if_retryable(live.client.signal(room, body).await)
     }
 
-    /// Posts a signal to all connections of a user; otherwise as [`Session::signal`].
+    /// Sends a signal to all connections of a user, as [`Session::signal`] does to a room.
     ///
     /// # Errors
-    /// As [`Session::signal`].
+    /// Fails as [`Session::signal`] does.
     pub async fn signal_user<B: Serialize + ?Sized>(&self, to: &str, body: &B) -> Result<u64, Error> {
-        let Some(live) = self.0.shared.live_now() else { return Ok(0) };
-        nobody_if_it_passes(live.client.signal_user(to, body).await)
+        let Some(live) = self.0.shared.current() else { return Ok(0) };
+        zero_if_retryable(live.client.signal_user(to, body).await)
     }
 
-    /// A page of a channel's log, as [`Client::history`](crate::client::Client::history).
+    /// Reads a page of a channel's log, as [`Client::history`](crate::Client::history) does.
     ///
     /// # Errors
-    /// As [`Session::join`].
+    /// Fails with [`Error::Server`] if the server refuses, and with [`Error::Ended`].
     pub async fn history(&self, channel: Channel, before: Option<u64>, limit: Option<u32>) -> Result<History, Error> {
-        let act = |live: Arc<Live>| {
+        let read = |live: Arc<LiveClient>| {
             let channel = channel.clone();
             async move { live.client.history(channel, before, limit).await }
         };
-        self.0.shared.try_until(act).await
+        self.0.shared.retry(read).await
     }
 
-    /// Who is a member of a room.
+    /// Lists the members of a room.
     ///
     /// # Errors
-    /// As [`Session::join`].
+    /// Fails as [`Session::history`] does.
     pub async fn who(&self, room: &str) -> Result<Members, Error> {
-        let act = |live: Arc<Live>| {
-            let room = room.to_owned();
-            async move { live.client.who(&room).await }
-        };
-        self.0.shared.try_until(act).await
+        let read = |live: Arc<LiveClient>| async move { live.client.who(room).await };
+        self.0.shared.retry(read).await
     }
 
-    /// Drops the TCP connection without a goodbye, if there is one; the session comes back by itself. For tests.
+    /// Drops the TCP connection without a close frame, if there is one. The session connects again by itself. For tests.
     pub async fn cut(&self) {
-        if let Some(live) = self.0.shared.live_now() {
+        if let Some(live) = self.0.shared.current() {
             live.client.cut().await;
         }
     }
 
-    /// Closes the socket and ends the session; the events end when all have been read.
+    /// Closes the socket and ends the session. Events that have come by now can still be read.
     pub async fn close(&self) {
         self.0.stop.send_replace(true);
-        // Fails only where the task has ended already.
-        let _ = self.0.shared.line.subscribe().wait_for(|line| matches!(line, Line::Over(_))).await;
+        self.0.shared.ended().await;
     }
 }
 
-fn nobody_if_it_passes(signalled: Result<u64, Error>) -> Result<u64, Error> {
-    match signalled {
+fn zero_if_retryable(delivered: Result<u64, Error>) -> Result<u64, Error> {
+    match delivered {
         Err(error) if error.is_retryable() => Ok(0),
         other => other,
     }

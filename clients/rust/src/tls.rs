@@ -1,4 +1,4 @@
-//! TLS for `wss` addresses: rustls with ring, and the certificates that the machine trusts.
+//! TLS for `wss` addresses: rustls with ring, and the certificates that the operating system trusts.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,13 +7,13 @@ use tokio_tungstenite::Connector;
 
 use crate::error::Error;
 
-/// Reading a machine's certificates takes tens of milliseconds, so it is done once for all connections.
+/// Reading the system's certificates takes tens of milliseconds, so it is done once for all connections.
 static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
 
 /// The connector for an address.
 ///
 /// # Errors
-/// Fails if the machine has no certificates that it trusts.
+/// Fails if the system trusts no certificates.
 pub(crate) fn connector(url: &str) -> Result<Connector, Error> {
     if !url.starts_with("wss:") {
         return Ok(Connector::Plain);
@@ -30,9 +30,9 @@ fn configure() -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>>
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        return Err(format!("no trusted certificates were found on this machine: {:?}", found.errors).into());
+        return Err(format!("no trusted certificates were found on this system: {:?}", found.errors).into());
     }
-    // The provider is named here, so that nothing depends on which others the application links.
+    // The provider is named here, because an application that links two providers has no default.
     let provider = Arc::new(crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -1,4 +1,4 @@
-//! How a session connects, for how long it uses a socket, and where its tokens come from.
+//! The options of a session, and its source of tokens.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,16 +12,16 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 
 use crate::channel::Channel;
+use crate::channel_state::Start;
 use crate::client::{Options, State};
-use crate::state::Start;
 
-/// A token that has less left, perhaps one from a cache, is left to the server to end.
+/// A token that expires sooner does not shorten the use of its socket: the next token may come from the same cache. The server closes
+/// the socket instead.
 const SHORT_TOKEN: Duration = Duration::from_secs(60);
 
-/// Any error.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Where tokens come from.
+/// The source of a session's tokens.
 #[derive(Clone)]
 pub struct Tokens {
     pub(super) fetch: Arc<dyn Fn() -> BoxFuture<'static, Result<String, BoxError>> + Send + Sync>,
@@ -29,14 +29,15 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// The same token for every socket. When the server says that it has expired, the session is over.
+    /// The same token for each socket. The session ends when the server refuses the token or says that it has expired.
     #[must_use]
     pub fn fixed(token: impl Into<String>) -> Self {
         let token = token.into();
         Self { is_fixed: true, ..Self::fetch(move || std::future::ready(Ok(token.clone()))) }
     }
 
-    /// A token for each socket. An error is a try that failed.
+    /// A new token for each socket, from this function. If it returns an error, the session tries again after a pause. If it panics, the
+    /// session ends.
     #[must_use]
     pub fn fetch<F>(fetch: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -52,25 +53,26 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// How a session connects, and what it follows.
+/// The options of a [`Session`](crate::Session).
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// How each socket is opened; its token is replaced by one of `tokens`, and its channels by those that are followed by then.
+    /// The options of each socket. Its token is replaced by one of `tokens`, and its channels by those that the session follows.
     pub socket: Options,
-    /// Where tokens come from.
+    /// The source of tokens.
     pub tokens: Tokens,
-    /// How far an earlier session has come: its channels are joined again, and what was missed comes first.
+    /// The positions of an earlier session. Its channels are joined again, and missed messages come first.
     pub state: State,
-    /// The pause before the second try to connect is random and at most this; the next ones are at most twice as long each.
+    /// The longest pause before the second try to connect. The limit doubles with each further try, and each pause is random.
     pub first_pause: Duration,
-    /// The longest pause.
+    /// The longest pause between any two tries.
     pub longest_pause: Duration,
-    /// A random age between these two is when a socket is left for a fresh one: API Gateway cuts it at two hours.
+    /// The age at which the session moves to a new socket: a random one in this range. API Gateway closes a socket after two hours.
     pub move_after: RangeInclusive<Duration>,
 }
 
 impl SessionOptions {
-    /// Connects to this address as this user, with the pauses that PROTOCOL.md asks for.
+    /// Connects to this address as this user. Pauses are at most 1 s at first and 30 s in the end, as PROTOCOL.md asks for, and a socket
+    /// is used for 90 to 115 minutes.
     #[must_use]
     pub fn new(url: impl Into<String>, user: impl Into<String>, tokens: Tokens) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
@@ -84,27 +86,27 @@ impl SessionOptions {
         }
     }
 
-    /// Follows a channel from the first moment.
+    /// Adds a channel to follow from the start.
     #[must_use]
     pub fn follow(mut self, channel: Channel, start: Start) -> Self {
         self.socket.follow.push((channel, start));
         self
     }
 
-    /// Follows the user's own channel, so that the direct messages that were missed come first.
+    /// Follows the user's own channel from the start, so that missed direct messages come before new ones.
     #[must_use]
     pub fn inbox(mut self, start: Start) -> Self {
         self.socket = self.socket.inbox(start);
         self
     }
 
-    /// Full jitter: any pause up to the limit, which doubles with each try, so that those who were cut together come back apart.
-    pub(super) fn pause(&self, tries: u32) -> Duration {
-        let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(tries)).min(self.longest_pause);
+    /// A random pause up to the limit, so that clients which were cut together don't connect together.
+    pub(super) fn pause(&self, failures: u32) -> Duration {
+        let limit = self.first_pause.saturating_mul(2_u32.saturating_pow(failures)).min(self.longest_pause);
         limit.mul_f64(fastrand::f64())
     }
 
-    /// How long a socket with this token is used.
+    /// The time for which to use a socket with this token.
     pub(super) fn lifetime(&self, token: &str) -> Duration {
         let (from, to) = (*self.move_after.start(), *self.move_after.end());
         let by_age = from + to.saturating_sub(from).mul_f64(fastrand::f64());
@@ -117,8 +119,8 @@ impl SessionOptions {
     }
 }
 
-/// How long a token can be used, if it says so.
-#[expect(clippy::disallowed_methods, reason = "a token's end is a time of day, and this is a client, at the edge")]
+/// The time until a token expires, if it says so.
+#[expect(clippy::disallowed_methods, reason = "a token expires at a time of day, and a client has no clock port")]
 fn remaining(token: &str) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Claims {

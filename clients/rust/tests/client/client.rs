@@ -1,4 +1,4 @@
-//! The client against a server on loopback that says what each test tells it to.
+//! A client against a scripted server.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use crate::fake::{Server, Socket, messages, next_message, next_seqs, soon};
 use hubbub_client::{Channel, Client, CloseReason, Error, Event, Options, Position, ServerFrame, Start, State};
 use serde_json::json;
 
-fn patient_for(milliseconds: u64, mut options: Options) -> Options {
+fn with_request_timeout(milliseconds: u64, mut options: Options) -> Options {
     options.connection.request_timeout = Duration::from_millis(milliseconds);
     options
 }
 
 #[tokio::test]
-async fn the_token_goes_into_the_handshake() {
+async fn token_is_sent_in_the_handshake() {
     let server = Server::start().await;
     let (_client, _events, socket) = server.connect().await;
     assert_eq!(socket.authorization.as_deref(), Some("Bearer secret"));
 }
 
 #[tokio::test]
-async fn a_refused_handshake_gives_its_status_and_text() {
+async fn refused_handshake_reports_status_and_text() {
     let server = Server::start().await;
     let (refused, ()) = tokio::join!(Client::connect(server.options()), server.refuse(403, "no entry"));
     match refused {
@@ -29,7 +29,7 @@ async fn a_refused_handshake_gives_its_status_and_text() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_an_error_that_may_pass() {
+async fn unreachable_server_is_retryable() {
     let options = {
         let server = Server::start().await;
         server.options()
@@ -39,7 +39,7 @@ async fn a_server_that_cannot_be_reached_is_an_error_that_may_pass() {
 }
 
 #[tokio::test]
-async fn a_tls_address_where_nobody_speaks_tls_is_an_error_that_may_pass() {
+async fn failed_tls_handshake_is_retryable() {
     let server = Server::start().await;
     let mut options = server.options();
     options.connection.url = options.connection.url.replace("ws://", "wss://");
@@ -49,7 +49,7 @@ async fn a_tls_address_where_nobody_speaks_tls_is_an_error_that_may_pass() {
 }
 
 #[tokio::test]
-async fn an_address_or_token_that_cannot_be_used_is_named() {
+async fn invalid_address_and_token_are_reported() {
     let error = Client::connect(Options::new("ftp://example.org", "ana", "t")).await.unwrap_err();
     assert!(!matches!(error, Error::Refused { .. }), "{error}");
     let error = Client::connect(Options::new("ws://127.0.0.1:9/", "ana", "a\nb")).await.unwrap_err();
@@ -57,7 +57,7 @@ async fn an_address_or_token_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
-async fn answers_find_their_questions_in_any_order() {
+async fn answers_match_requests_in_any_order() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
     let serve = async {
@@ -75,7 +75,7 @@ async fn answers_find_their_questions_in_any_order() {
 }
 
 #[tokio::test]
-async fn every_request_is_answered_with_its_type() {
+async fn each_request_takes_only_its_own_answer_type() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
     let serve = async {
@@ -105,14 +105,13 @@ async fn every_request_is_answered_with_its_type() {
 }
 
 #[tokio::test]
-async fn messages_to_one_room_wait_for_the_acceptance_of_the_one_before() {
+async fn messages_to_one_room_are_sent_one_after_another() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
     let serve = async {
         for id in ["1", "2", "3"] {
             let question = socket.next().await;
             assert_eq!(question["id"], id);
-            // Nothing else may come before the answer: a ping of the test's own would be the next frame.
             socket.answer(&question, &format!(r#""type":"accepted","id":"{id}","channel":"room:a""#)).await;
         }
     };
@@ -126,7 +125,7 @@ async fn messages_to_one_room_wait_for_the_acceptance_of_the_one_before() {
 }
 
 #[tokio::test]
-async fn an_error_frame_is_an_error_with_its_code() {
+async fn error_frame_becomes_an_error_with_its_code() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
     let serve = async {
@@ -145,9 +144,9 @@ async fn an_error_frame_is_an_error_with_its_code() {
 }
 
 #[tokio::test]
-async fn a_question_without_an_answer_times_out_and_its_late_answer_is_dropped() {
+async fn late_answer_after_a_timeout_is_dropped() {
     let server = Server::start().await;
-    let options = patient_for(100, server.options());
+    let options = with_request_timeout(100, server.options());
     let (connected, mut socket) = tokio::join!(Client::connect(options), server.accept());
     let (client, mut events) = connected.unwrap();
     let error = client.ping().await.unwrap_err();
@@ -167,7 +166,7 @@ async fn a_question_without_an_answer_times_out_and_its_late_answer_is_dropped()
 }
 
 #[tokio::test]
-async fn frames_that_belong_to_nobody_come_out_as_events() {
+async fn unexpected_frame_becomes_an_event() {
     let server = Server::start().await;
     let (_client, mut events, mut socket) = server.connect().await;
     socket.send(r#"{"message":"Internal server error","connectionId":"c","requestId":"r"}"#).await;
@@ -178,7 +177,7 @@ async fn frames_that_belong_to_nobody_come_out_as_events() {
 }
 
 #[tokio::test]
-async fn frames_before_the_answer_to_a_join_are_held_until_it_is_there() {
+async fn messages_are_held_until_the_join_is_answered() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -193,7 +192,7 @@ async fn frames_before_the_answer_to_a_join_are_held_until_it_is_there() {
 }
 
 #[tokio::test]
-async fn a_gap_is_closed_by_a_join_with_since_and_the_order_holds() {
+async fn gap_is_closed_by_joins_and_order_holds() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -227,7 +226,7 @@ async fn a_gap_is_closed_by_a_join_with_since_and_the_order_holds() {
 }
 
 #[tokio::test]
-async fn a_recovery_is_tried_again_when_the_server_is_busy() {
+async fn recovery_is_retried_when_the_server_is_busy() {
     let server = Server::start().await;
     let (_client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -247,7 +246,7 @@ async fn a_recovery_is_tried_again_when_the_server_is_busy() {
 }
 
 #[tokio::test]
-async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_told() {
+async fn channel_that_refuses_a_rejoin_is_dropped() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     socket.post("a", "E1", &[1]).await;
@@ -265,7 +264,7 @@ async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_recovered_is_told() {
+async fn unrecoverable_messages_are_reported() {
     let server = Server::start().await;
     let options = server.options().inbox(Start::After(Position { epoch: "E1".to_owned(), seq: 3 }));
     let serve = async {
@@ -288,7 +287,7 @@ async fn what_cannot_be_recovered_is_told() {
 }
 
 #[tokio::test]
-async fn a_new_socket_goes_on_where_the_old_one_was_cut() {
+async fn new_socket_continues_after_a_cut() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -326,7 +325,7 @@ async fn a_new_socket_goes_on_where_the_old_one_was_cut() {
 }
 
 #[tokio::test]
-async fn a_ping_joins_again_the_channels_that_the_client_is_behind_in() {
+async fn ping_rejoins_channels_with_missing_messages() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -334,7 +333,7 @@ async fn a_ping_joins_again_the_channels_that_the_client_is_behind_in() {
         socket.answer(&join, r#""type":"joined","channel":"room:a","epoch":"E","head":4"#).await;
         let ping = socket.next().await;
         assert_eq!(ping["seen"], json!({"room:a": {"epoch": "E", "seq": 4}}));
-        socket.answer(&ping, r#""type":"pong","at":5,"behind":["room:a"]"#).await;
+        socket.answer(&ping, r#""type":"pong","at":5,"rejoin":["room:a"]"#).await;
         let join = socket.next().await;
         assert_eq!((&join["action"], &join["since"], &join["epoch"]), (&json!("join"), &json!(4), &json!("E")));
         let missed = r#"{"seq":5,"id":"m","from":"ben","body":1,"at":1}"#;
@@ -345,7 +344,7 @@ async fn a_ping_joins_again_the_channels_that_the_client_is_behind_in() {
     };
     let ask = async {
         client.join_room("a").await.unwrap();
-        assert_eq!(client.ping().await.unwrap().behind, [Channel::room("a")]);
+        assert_eq!(client.ping().await.unwrap().rejoin, [Channel::room("a")]);
         match events.next().await {
             Some(Event::Message(delivery)) => assert_eq!(delivery.message.seq, 5),
             other => panic!("{other:?}"),
@@ -355,7 +354,7 @@ async fn a_ping_joins_again_the_channels_that_the_client_is_behind_in() {
 }
 
 #[tokio::test]
-async fn a_receipt_that_was_asked_for_is_an_event() {
+async fn requested_receipt_becomes_an_event() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -375,11 +374,11 @@ async fn a_receipt_that_was_asked_for_is_an_event() {
     };
     tokio::join!(ask, serve);
     let refused = client.publish_for_receipt(&Channel::Everyone, &1, None).await.unwrap_err();
-    assert_eq!(refused.to_string(), "only services publish to everyone");
+    assert_eq!(refused.to_string(), "only services can publish to everyone");
 }
 
 #[tokio::test]
-async fn closing_says_goodbye_and_so_does_dropping_the_last_handle() {
+async fn close_and_last_drop_send_a_close_frame() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
     let (goodbye, ()) = tokio::join!(socket.ends_with_goodbye(), client.close());
@@ -399,7 +398,7 @@ async fn closing_says_goodbye_and_so_does_dropping_the_last_handle() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_ends_the_events_and_the_questions() {
+async fn close_by_the_server_ends_events_and_requests() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -414,7 +413,7 @@ async fn a_server_that_closes_ends_the_events_and_the_questions() {
 }
 
 #[tokio::test]
-async fn an_idle_socket_is_kept_awake() {
+async fn idle_socket_is_kept_alive() {
     let server = Server::start().await;
     let mut options = server.options();
     options.keep_alive = Duration::from_millis(20);
@@ -424,7 +423,7 @@ async fn an_idle_socket_is_kept_awake() {
 }
 
 #[tokio::test]
-async fn after_leaving_a_room_its_late_frames_are_dropped() {
+async fn late_messages_of_a_left_room_are_dropped() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -449,7 +448,7 @@ async fn join_room_a(client: &Client, socket: &mut Socket) {
 }
 
 #[tokio::test]
-async fn who_is_expelled_while_a_gap_is_closed_stays_out() {
+async fn user_expelled_during_a_recovery_stays_out() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     join_room_a(&client, &mut socket).await;
@@ -466,11 +465,11 @@ async fn who_is_expelled_while_a_gap_is_closed_stays_out() {
     socket.post("a", "E1", &[3]).await;
     socket.post("b", "E1", &[7]).await;
     assert!(matches!(soon(events.next()).await, Some(Event::Left(left)) if left.reason.as_deref() == Some("kicked")));
-    assert_eq!(next_message(&mut events).await, (Channel::room("b"), 7), "nothing of the room comes behind that");
+    assert_eq!(next_message(&mut events).await, (Channel::room("b"), 7), "no message of the room follows");
 }
 
 #[tokio::test]
-async fn a_room_that_is_left_is_not_joined_again_because_of_a_ping() {
+async fn ping_does_not_rejoin_a_left_room() {
     let server = Server::start().await;
     let (client, _events, mut socket) = server.connect().await;
     join_room_a(&client, &mut socket).await;
@@ -478,22 +477,22 @@ async fn a_room_that_is_left_is_not_joined_again_because_of_a_ping() {
         let ping = socket.next().await;
         let leave = socket.next().await;
         assert_eq!((&ping["action"], &leave["action"]), (&"ping".into(), &"leave".into()));
-        // The join that this brings about waits for the answer to `leave`.
-        socket.answer(&ping, r#""type":"pong","at":1,"behind":["room:a"]"#).await;
+        // The rejoin waits until `leave` is answered.
+        socket.answer(&ping, r#""type":"pong","at":1,"rejoin":["room:a"]"#).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         socket.answer(&leave, r#""type":"left","channel":"room:a""#).await;
     };
     let (ponged, left, ()) = tokio::join!(client.ping(), client.leave("a"), serve);
     ponged.unwrap();
     left.unwrap();
-    // Whoever waited for its turn has it by now.
+    // A rejoin that waited would be sent by now.
     tokio::time::sleep(Duration::from_millis(20)).await;
     let (_, next) = tokio::join!(tokio::time::timeout(Duration::from_millis(50), client.who("b")), socket.next());
     assert_eq!(next["action"], "who");
 }
 
 #[tokio::test]
-async fn a_caller_who_stops_waiting_for_a_join_leaves_no_half_joined_channel() {
+async fn abandoned_join_is_still_completed() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let waited = tokio::time::timeout(Duration::from_millis(50), client.join_room("a")).await;
@@ -505,7 +504,7 @@ async fn a_caller_who_stops_waiting_for_a_join_leaves_no_half_joined_channel() {
 }
 
 #[tokio::test]
-async fn who_watches_a_room_is_told_who_is_there_and_who_comes_and_goes() {
+async fn watch_returns_users_and_reports_changes() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {
@@ -519,20 +518,20 @@ async fn who_watches_a_room_is_told_who_is_there_and_who_comes_and_goes() {
     let (present, ()) = tokio::join!(client.watch("a"), serve);
     let mut present = present.unwrap();
     assert_eq!((present.count, present.users.len(), present.paused), (1, 1, false));
-    let Some(Event::Presence(news)) = soon(events.next()).await else { panic!("no news") };
-    assert_eq!(news.channel, Channel::room("a"));
-    assert_eq!(present.apply(&news), (vec!["ben".to_owned()], Vec::new()));
+    let Some(Event::Presence(update)) = soon(events.next()).await else { panic!("not a presence update") };
+    assert_eq!(update.channel, Channel::room("a"));
+    assert_eq!(present.apply(&update), (vec!["ben".to_owned()], Vec::new()));
     let serve = async {
         let question = socket.next().await;
         assert_eq!((&question["presence"], &question["since"]), (&false.into(), &0.into()));
         socket.answer(&question, r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true"#).await;
     };
-    let (told, ()) = tokio::join!(client.unwatch("a"), serve);
-    told.unwrap();
+    let (unwatched, ()) = tokio::join!(client.unwatch("a"), serve);
+    unwatched.unwrap();
 }
 
 #[tokio::test]
-async fn a_signal_comes_beside_the_messages_and_says_how_many_it_has_reached() {
+async fn signal_is_an_event_and_returns_a_count() {
     let server = Server::start().await;
     let (client, mut events, mut socket) = server.connect().await;
     let serve = async {

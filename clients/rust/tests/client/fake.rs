@@ -1,4 +1,4 @@
-//! A server on loopback that says what the test tells it to.
+//! A scripted server on loopback: each test says what it answers.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
-/// Far longer than anything here takes.
+/// Much longer than any step takes.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Waits for what must happen.
+/// Waits for something that must happen soon.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(DEADLINE, what).await.expect("this should have happened by now")
 }
 
-/// A server that takes one socket at a time.
+/// A server that accepts one socket at a time.
 pub(crate) struct Server(TcpListener);
 
 impl Server {
@@ -32,7 +32,7 @@ impl Server {
         Options::new(url, "ana", "secret")
     }
 
-    /// Takes the next socket; its handshake is kept.
+    /// Accepts the next socket, and keeps the token of its handshake.
     pub(crate) async fn accept(&self) -> Socket {
         soon(async {
             let (stream, _) = self.0.accept().await.unwrap();
@@ -47,7 +47,7 @@ impl Server {
         .await
     }
 
-    /// Refuses the next socket.
+    /// Refuses the next handshake.
     pub(crate) async fn refuse(&self, status: u16, body: &str) {
         let (stream, _) = soon(self.0.accept()).await.unwrap();
         let refuse = |_: &Request, _: Response| {
@@ -58,12 +58,12 @@ impl Server {
         soon(accept_hdr_async(stream, refuse)).await.unwrap_err();
     }
 
-    /// Takes the next TCP connection and drops it.
+    /// Accepts the next TCP connection and drops it.
     pub(crate) async fn hang_up(&self) {
         drop(soon(self.0.accept()).await.unwrap());
     }
 
-    /// A client and the server's end of its socket.
+    /// Connects a client, and returns it with the server's end of its socket.
     pub(crate) async fn connect(&self) -> (Client, Events, Socket) {
         let (client, socket) = tokio::join!(Client::connect(self.options()), self.accept());
         let (client, events) = client.unwrap();
@@ -78,18 +78,18 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// The client's next frame.
+    /// Reads the client's next frame.
     pub(crate) async fn next(&mut self) -> Value {
         let message = soon(self.stream.next()).await.unwrap().unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    /// The client's next text, whatever it is.
+    /// Reads the client's next text, which may not be JSON.
     pub(crate) async fn next_text(&mut self) -> String {
         soon(self.stream.next()).await.unwrap().unwrap().into_text().unwrap().to_string()
     }
 
-    /// How the client ends: with a close frame or without.
+    /// Waits for the client's end, and returns whether it sent a close frame.
     pub(crate) async fn ends_with_goodbye(&mut self) -> bool {
         let last = soon(self.stream.next()).await;
         // Reading on is what answers the close frame.
@@ -107,7 +107,7 @@ impl Socket {
         self.send(format!(r#"{{{fields},"ref":{reference}}}"#)).await;
     }
 
-    /// Posts messages of a room, with their sequences as bodies.
+    /// Sends messages of a room, with their sequences as bodies.
     pub(crate) async fn post(&mut self, room: &str, epoch: &str, seqs: &[u64]) {
         let messages = messages(seqs);
         self.send(format!(
@@ -121,7 +121,7 @@ impl Socket {
     }
 }
 
-/// Messages as they stand in a frame.
+/// The JSON of messages in a frame.
 pub(crate) fn messages(seqs: &[u64]) -> String {
     let messages: Vec<String> = seqs
         .iter()
@@ -130,7 +130,7 @@ pub(crate) fn messages(seqs: &[u64]) -> String {
     messages.join(",")
 }
 
-/// The next event's message: its channel and sequence.
+/// Waits for a message, and returns its channel and sequence.
 pub(crate) async fn next_message(events: &mut Events) -> (Channel, u64) {
     match soon(events.next()).await {
         Some(Event::Message(delivery)) => (delivery.channel, delivery.message.seq),
@@ -138,7 +138,7 @@ pub(crate) async fn next_message(events: &mut Events) -> (Channel, u64) {
     }
 }
 
-/// The next messages of a room, by sequence.
+/// Waits for messages, and returns their sequences.
 pub(crate) async fn next_seqs(events: &mut Events, count: usize) -> Vec<u64> {
     let mut seqs = Vec::new();
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! The client and the session, against a server on loopback that says what the test tells it to.
+//! The client and the session, against a scripted server on loopback.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A session, against a server on loopback that says what the test tells it to.
+//! A session against a scripted server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,14 +19,14 @@ fn open(server: &Server) -> (Session, Events) {
     Session::open(options(server, Tokens::fixed("secret")))
 }
 
-/// A session whose sockets are left for a fresh one at this age.
-fn open_restless(server: &Server, millis: u64) -> (Session, Events) {
+/// A session that moves to a new socket after this time.
+fn open_moving(server: &Server, millis: u64) -> (Session, Events) {
     let mut options = options(server, Tokens::fixed("secret"));
     options.move_after = Duration::from_millis(millis)..=Duration::from_millis(millis);
     Session::open(options)
 }
 
-/// Answers the next frame, which must be a join, with what was missed; gives the join.
+/// Answers the next frame, which must be a join, with the missed messages. Returns the join.
 async fn answer_join(socket: &mut Socket, room: &str, head: u64, missed: &[u64]) -> Value {
     let join = socket.next().await;
     assert_eq!((&join["action"], &join["room"]), (&json!("join"), &json!(room)));
@@ -39,8 +39,8 @@ async fn answer_join(socket: &mut Socket, room: &str, head: u64, missed: &[u64])
     join
 }
 
-/// A session in a room, and its socket.
-async fn in_room(server: &Server, session: &Session) -> Socket {
+/// Joins room `a` with a session, and returns its socket.
+async fn join_room_a(server: &Server, session: &Session) -> Socket {
     let serve = async {
         let mut socket = server.accept().await;
         answer_join(&mut socket, "a", 0, &[]).await;
@@ -51,8 +51,8 @@ async fn in_room(server: &Server, session: &Session) -> Socket {
     socket
 }
 
-/// What a socket is asked next when the session is asked who is there: `who`, unless something else comes before it.
-async fn next_when_asked(session: &Session, socket: &mut Socket) -> Value {
+/// Calls `who`, and returns the next action on the socket: `who`, unless the session sends something else first.
+async fn next_action(session: &Session, socket: &mut Socket) -> Value {
     let asking = tokio::spawn({
         let session = session.clone();
         async move { session.who("b").await }
@@ -77,10 +77,10 @@ async fn until(session: &Session, wanted: impl Fn(&Status) -> bool) -> Status {
 }
 
 #[tokio::test]
-async fn after_a_cut_it_comes_back_and_what_was_missed_comes_first() {
+async fn after_a_cut_missed_messages_come_first() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     assert_eq!(*session.status().borrow(), Status::Live);
     socket.post("a", "E", &[1, 2]).await;
     assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
@@ -96,10 +96,10 @@ async fn after_a_cut_it_comes_back_and_what_was_missed_comes_first() {
 }
 
 #[tokio::test]
-async fn a_message_whose_answer_was_lost_is_sent_again_with_its_id_and_the_next_one_waits_for_it() {
+async fn message_with_a_lost_answer_is_resent_before_the_next() {
     let server = Server::start().await;
     let (session, _events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     let publish = |body: u32| {
         let session = session.clone();
         tokio::spawn(async move { session.publish("a", &body, None).await })
@@ -119,10 +119,10 @@ async fn a_message_whose_answer_was_lost_is_sent_again_with_its_id_and_the_next_
 }
 
 #[tokio::test]
-async fn it_moves_to_a_fresh_socket_and_each_message_comes_once() {
+async fn move_to_a_new_socket_repeats_no_message() {
     let server = Server::start().await;
-    let (session, mut events) = open_restless(&server, 200);
-    let mut old = in_room(&server, &session).await;
+    let (session, mut events) = open_moving(&server, 200);
+    let mut old = join_room_a(&server, &session).await;
     old.post("a", "E", &[1]).await;
     assert_eq!(next_seqs(&mut events, 1).await, [1]);
     let mut new = server.accept().await;
@@ -138,14 +138,14 @@ async fn it_moves_to_a_fresh_socket_and_each_message_comes_once() {
     new.post("a", "E", &[3]).await;
     assert_eq!(next_seqs(&mut events, 1).await, [3]);
     assert!(old.ends_with_goodbye().await);
-    assert_eq!(*session.status().borrow(), Status::Live, "a move is nobody's business");
+    assert_eq!(*session.status().borrow(), Status::Live, "a move does not change the status");
 }
 
 #[tokio::test]
-async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
+async fn cut_after_a_move_repeats_no_message() {
     let server = Server::start().await;
-    let (session, mut events) = open_restless(&server, 200);
-    let mut old = in_room(&server, &session).await;
+    let (session, mut events) = open_moving(&server, 200);
+    let mut old = join_room_a(&server, &session).await;
     let mut new = server.accept().await;
     let join = new.next().await;
     let fields =
@@ -154,7 +154,7 @@ async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
     assert_eq!(next_seqs(&mut events, 2).await, [1, 2]);
     new.answer(&join, fields).await;
     assert!(old.ends_with_goodbye().await);
-    // It is cut before it has brought them too.
+    // The new socket is cut before it has brought them as well.
     drop(new);
     let mut new = server.accept().await;
     assert_eq!(answer_join(&mut new, "a", 3, &[3]).await["since"], 2);
@@ -162,10 +162,10 @@ async fn what_came_before_a_move_does_not_come_again_after_a_cut() {
 }
 
 #[tokio::test]
-async fn who_is_expelled_during_a_move_is_not_a_member_on_the_fresh_socket() {
+async fn user_expelled_during_a_move_stays_out() {
     let server = Server::start().await;
-    let (session, mut events) = open_restless(&server, 200);
-    let mut old = in_room(&server, &session).await;
+    let (session, mut events) = open_moving(&server, 200);
+    let mut old = join_room_a(&server, &session).await;
     let mut new = server.accept().await;
     let join = new.next().await;
     old.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
@@ -173,17 +173,17 @@ async fn who_is_expelled_during_a_move_is_not_a_member_on_the_fresh_socket() {
     let fields =
         r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true,"messages":[],"more":false"#;
     new.answer(&join, fields).await;
-    assert!(new.ends_with_goodbye().await, "this one may be a member");
+    assert!(new.ends_with_goodbye().await, "this socket may be a member");
     let mut new = server.accept().await;
     assert!(old.ends_with_goodbye().await);
-    assert_eq!(next_when_asked(&session, &mut new).await, "who", "it is not joined");
+    assert_eq!(next_action(&session, &mut new).await, "who", "the room is not joined");
 }
 
 #[tokio::test]
-async fn closing_does_not_wait_for_a_move() {
+async fn close_does_not_wait_for_a_move() {
     let server = Server::start().await;
-    let (session, mut events) = open_restless(&server, 50);
-    let mut old = in_room(&server, &session).await;
+    let (session, mut events) = open_moving(&server, 50);
+    let mut old = join_room_a(&server, &session).await;
     let mut new = server.accept().await;
     assert_eq!(new.next().await["action"], "join");
     let (goodbye, ()) = tokio::join!(old.ends_with_goodbye(), soon(session.close()));
@@ -193,7 +193,7 @@ async fn closing_does_not_wait_for_a_move() {
 }
 
 #[tokio::test]
-async fn a_token_source_that_panics_ends_the_session() {
+async fn panic_in_the_token_source_ends_the_session() {
     let server = Server::start().await;
     let tokens = Tokens::fetch(|| async { panic!("a bug of the application") });
     let (session, _events) = Session::open(options(&server, tokens));
@@ -202,10 +202,10 @@ async fn a_token_source_that_panics_ends_the_session() {
 }
 
 #[tokio::test]
-async fn who_joins_or_leaves_during_a_move_does_so_on_the_fresh_socket() {
+async fn join_and_leave_during_a_move_use_the_new_socket() {
     let server = Server::start().await;
-    let (session, _events) = open_restless(&server, 200);
-    let mut old = in_room(&server, &session).await;
+    let (session, _events) = open_moving(&server, 200);
+    let mut old = join_room_a(&server, &session).await;
     let mut new = server.accept().await;
     let follow = new.next().await;
     let leaving = tokio::spawn({
@@ -232,14 +232,14 @@ async fn who_joins_or_leaves_during_a_move_does_so_on_the_fresh_socket() {
     }
     soon(leaving).await.unwrap().unwrap();
     soon(joining).await.unwrap().unwrap();
-    assert!(old.ends_with_goodbye().await, "nothing was asked on it");
+    assert!(old.ends_with_goodbye().await, "nothing was sent on it");
     assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({"room:b": {"epoch": "E", "seq": 0}}));
     let stats = session.stats();
     assert_eq!((stats.connections, stats.moves, stats.counters.joins), (2, 1, 3));
 }
 
 #[tokio::test]
-async fn a_join_that_failed_goes_on_from_what_has_come_by_then() {
+async fn retried_join_continues_from_the_last_message() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
     let mut socket = server.accept().await;
@@ -253,7 +253,7 @@ async fn a_join_that_failed_goes_on_from_what_has_come_by_then() {
     assert_eq!(next_seqs(&mut events, 2).await, [5, 6]);
     let again = socket.next().await;
     assert_eq!(again["since"], 6);
-    // What is held back when the socket ends is not handed out, and so not gone on from.
+    // A message that is still held back when the socket ends is not handed out, so it does not move the position.
     socket.post("a", "E", &[7]).await;
     drop(socket);
     let mut socket = server.accept().await;
@@ -264,7 +264,7 @@ async fn a_join_that_failed_goes_on_from_what_has_come_by_then() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_joined_is_not_followed() {
+async fn channel_that_refuses_a_join_is_not_followed() {
     let server = Server::start().await;
     let (session, _events) = open(&server);
     let mut socket = server.accept().await;
@@ -276,14 +276,14 @@ async fn what_may_not_be_joined_is_not_followed() {
     assert!(matches!(joined, Err(Error::Server(_))));
     drop(socket);
     let mut socket = server.accept().await;
-    assert_eq!(next_when_asked(&session, &mut socket).await, "who");
+    assert_eq!(next_action(&session, &mut socket).await, "who");
 }
 
 #[tokio::test]
-async fn that_a_room_was_left_is_said_behind_its_last_message() {
+async fn left_event_follows_the_last_message() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     let serve = async {
         let leave = socket.next().await;
         socket.post("a", "E", &[1, 2]).await;
@@ -304,15 +304,15 @@ async fn that_a_room_was_left_is_said_behind_its_last_message() {
     assert_eq!(
         answer_join(&mut socket, "a", 6, &[]).await["since"],
         6,
-        "the end of the first stay doesn't end the second"
+        "the end of the first membership doesn't end the second"
     );
 }
 
 #[tokio::test]
-async fn an_answer_that_is_under_way_keeps_the_old_socket_open() {
+async fn pending_answer_keeps_the_old_socket_open() {
     let server = Server::start().await;
-    let (session, _events) = open_restless(&server, 100);
-    let mut old = in_room(&server, &session).await;
+    let (session, _events) = open_moving(&server, 100);
+    let mut old = join_room_a(&server, &session).await;
     let asking = tokio::spawn({
         let session = session.clone();
         async move { session.who("a").await }
@@ -326,10 +326,10 @@ async fn an_answer_that_is_under_way_keeps_the_old_socket_open() {
 }
 
 #[tokio::test]
-async fn whoever_is_told_not_to_come_back_does_not() {
+async fn session_ends_when_told_not_to_reconnect() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     let waiting = tokio::spawn({
         let session = session.clone();
         async move { session.publish("a", &1, None).await }
@@ -338,14 +338,14 @@ async fn whoever_is_told_not_to_come_back_does_not() {
     socket.send(r#"{"type":"closing","code":"banned","message":"banned by root","reconnect":false}"#).await;
     let status = until(&session, |status| matches!(status, Status::Closed(_))).await;
     assert_eq!(status, Status::Closed("banned by root".to_owned()));
-    assert_eq!(soon(waiting).await.unwrap().unwrap_err().to_string(), "the session is over: banned by root");
+    assert_eq!(soon(waiting).await.unwrap().unwrap_err().to_string(), "the session has ended: banned by root");
     assert!(matches!(soon(events.next()).await, Some(Event::Unexpected(_))));
     assert!(matches!(soon(events.next()).await, Some(Event::Closed(_))));
     assert!(soon(events.next()).await.is_none());
 }
 
 #[tokio::test]
-async fn a_fixed_token_that_is_refused_ends_the_session_and_a_fetched_one_is_fetched_again() {
+async fn refused_token_is_fetched_again_unless_it_is_fixed() {
     let server = Server::start().await;
     let (session, _events) = open(&server);
     server.refuse(403, "no").await;
@@ -367,20 +367,20 @@ async fn a_fixed_token_that_is_refused_ends_the_session_and_a_fetched_one_is_fet
 }
 
 #[tokio::test]
-async fn what_the_user_was_expelled_from_is_not_joined_again() {
+async fn room_that_expelled_the_user_is_not_rejoined() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     socket.send(r#"{"type":"left","channel":"room:a","reason":"kicked"}"#).await;
     assert!(matches!(soon(events.next()).await, Some(Event::Left(left)) if left.reason.as_deref() == Some("kicked")));
     assert_eq!(serde_json::to_value(session.state()).unwrap(), json!({}));
     drop(socket);
     let mut socket = server.accept().await;
-    assert_eq!(next_when_asked(&session, &mut socket).await, "who");
+    assert_eq!(next_action(&session, &mut socket).await, "who");
 }
 
 #[tokio::test]
-async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_the_others_go_on() {
+async fn refused_channel_is_dropped_and_others_continue() {
     let server = Server::start().await;
     let mut options = options(&server, Tokens::fixed("secret"));
     options = options.follow(Channel::room("a"), Start::Now).follow(Channel::room("b"), Start::Beginning);
@@ -413,10 +413,10 @@ async fn a_channel_that_may_not_be_joined_any_more_is_dropped_and_the_others_go_
 }
 
 #[tokio::test]
-async fn a_member_whom_the_server_has_forgotten_joins_again_and_publishes() {
+async fn forgotten_member_rejoins_and_publishes() {
     let server = Server::start().await;
     let (session, _events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     let serve = async {
         let publish = socket.next().await;
         socket.answer(&publish, r#""type":"error","code":"not_a_member","message":"join first""#).await;
@@ -428,10 +428,10 @@ async fn a_member_whom_the_server_has_forgotten_joins_again_and_publishes() {
 }
 
 #[tokio::test]
-async fn a_socket_that_the_server_has_forgotten_is_replaced() {
+async fn forgotten_socket_is_replaced() {
     let server = Server::start().await;
     let (session, _events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     let serve = async {
         let publish = socket.next().await;
         socket.answer(&publish, r#""type":"error","code":"not_connected","message":"connect again""#).await;
@@ -447,10 +447,10 @@ async fn a_socket_that_the_server_has_forgotten_is_replaced() {
 }
 
 #[tokio::test]
-async fn closing_hands_on_what_has_come_and_says_goodbye() {
+async fn close_forwards_pending_events_and_says_goodbye() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     socket.post("a", "E", &[1]).await;
     assert_eq!(next_message(&mut events).await, (Channel::room("a"), 1));
     let (goodbye, ()) = tokio::join!(socket.ends_with_goodbye(), session.close());
@@ -463,7 +463,7 @@ async fn closing_hands_on_what_has_come_and_says_goodbye() {
     let mut socket = server.accept().await;
     until(&session, |status| *status == Status::Live).await;
     drop(session);
-    assert!(socket.ends_with_goodbye().await, "the last handle is gone");
+    assert!(socket.ends_with_goodbye().await, "the last handle was dropped");
 }
 
 /// Answers a join that asks for presence.
@@ -478,16 +478,16 @@ async fn answer_watch(socket: &mut Socket, users: &str, count: u64) {
 
 async fn next_presence(events: &mut Events) -> Vec<String> {
     match soon(events.next()).await {
-        Some(Event::Presence(news)) => news.users.into_iter().collect(),
-        other => panic!("no news: {other:?}"),
+        Some(Event::Presence(update)) => update.users.into_iter().collect(),
+        other => panic!("not a presence update: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_watched_room_is_watched_on_each_socket_and_what_changed_meanwhile_is_told() {
+async fn watched_room_is_watched_again_on_a_new_socket() {
     let server = Server::start().await;
     let (session, mut events) = open(&server);
-    let mut socket = in_room(&server, &session).await;
+    let mut socket = join_room_a(&server, &session).await;
     let (watched, ()) = tokio::join!(session.watch("a"), answer_watch(&mut socket, r#""ana","ben""#, 2));
     assert_eq!(watched.unwrap().count, 2);
     socket.send(r#"{"type":"presence","channel":"room:a","at":5,"count":3,"users":["ana","ben","cyd"]}"#).await;
@@ -500,11 +500,11 @@ async fn a_watched_room_is_watched_on_each_socket_and_what_changed_meanwhile_is_
 }
 
 #[tokio::test]
-async fn a_signal_goes_now_or_never() {
+async fn signal_is_sent_now_or_never() {
     let server = Server::start().await;
     let (session, _events) = open(&server);
-    assert_eq!(session.signal("a", &"typing").await.unwrap(), 0, "it is not connected yet");
-    let mut socket = in_room(&server, &session).await;
+    assert_eq!(session.signal("a", &"typing").await.unwrap(), 0, "the session is not connected yet");
+    let mut socket = join_room_a(&server, &session).await;
     let serve = async {
         let signal = socket.next().await;
         assert_eq!((&signal["action"], &signal["body"]), (&json!("signal"), &json!("typing")));
@@ -521,5 +521,5 @@ async fn a_signal_goes_now_or_never() {
     let mut socket = server.accept().await;
     answer_join(&mut socket, "a", 0, &[]).await;
     let (_, next) = tokio::join!(session.publish("a", &1, None), accept_message(&mut socket));
-    assert_eq!(next["body"], 1, "it is not sent again");
+    assert_eq!(next["body"], 1, "the signal is not sent again");
 }

@@ -1,4 +1,4 @@
-//! The rules of a channel's state: tables of single cases, then any interleaving against a model of the server.
+//! The rules of a channel's state: single cases, and then random interleavings against a model of the server.
 
 use proptest::prelude::*;
 
@@ -15,8 +15,8 @@ fn message(epoch: &str, seq: u64) -> Message {
     }
 }
 
-fn posted(epoch: &str, seqs: &[u64]) -> Posted {
-    Posted {
+fn frame(epoch: &str, seqs: &[u64]) -> Messages {
+    Messages {
         channel: Channel::room("a"),
         epoch: epoch.to_owned(),
         messages: seqs.iter().map(|seq| message(epoch, *seq)).collect(),
@@ -36,7 +36,7 @@ fn answer(epoch: &str, head: u64, recovered: Option<bool>, seqs: &[u64], more: b
     }
 }
 
-/// A state, and what it has handed out as text: `1 2 !E2@4 5`, where `!` is a reset.
+/// A state, and its output as text: `1 2 !E2@4 5`, where `!` is a reset.
 struct Probe {
     state: ChannelState,
     out: Vec<String>,
@@ -47,7 +47,7 @@ impl Probe {
         Self { state: ChannelState::new(Channel::room("a")), out: Vec::new() }
     }
 
-    /// A member whose log stands at `head`.
+    /// A member of a channel whose newest sequence is `head`.
     fn joined(head: u64) -> Self {
         let mut probe = Self::new();
         probe.join(Start::Now, "");
@@ -66,7 +66,7 @@ impl Probe {
 
     #[track_caller]
     fn receive(&mut self, epoch: &str, seqs: &[u64], expected: &str, needs_join: bool) {
-        let step = self.state.receive(posted(epoch, seqs), Instant::now());
+        let step = self.state.receive(frame(epoch, seqs), Instant::now());
         self.take(step, expected, needs_join);
     }
 
@@ -107,7 +107,7 @@ fn messages_are_handed_out_once_and_in_order() {
 }
 
 #[test]
-fn a_gap_holds_messages_back_and_asks_for_a_join() {
+fn gap_holds_messages_back_and_needs_a_join() {
     let mut probe = Probe::joined(0);
     probe.receive("E1", &[1], "1", false);
     probe.receive("E1", &[4], "", true);
@@ -119,7 +119,7 @@ fn a_gap_holds_messages_back_and_asks_for_a_join() {
 }
 
 #[test]
-fn a_gap_that_closes_by_itself_needs_no_join() {
+fn gap_that_closes_by_itself_needs_no_join() {
     let mut probe = Probe::joined(0);
     probe.receive("E1", &[2], "", true);
     probe.receive("E1", &[1], "1 2", false);
@@ -136,7 +136,7 @@ fn frames_before_the_first_answer_are_held() {
 }
 
 #[test]
-fn a_join_from_now_starts_at_the_head() {
+fn join_from_now_starts_at_the_head() {
     let mut probe = Probe::joined(7);
     probe.is_at("E1", 7);
     probe.receive("E1", &[7], "", false);
@@ -144,7 +144,7 @@ fn a_join_from_now_starts_at_the_head() {
 }
 
 #[test]
-fn a_recovery_goes_on_while_there_is_more() {
+fn recovery_continues_while_there_is_more() {
     let mut probe = Probe::new();
     probe.join(Start::Beginning, "0");
     probe.answer(answer("E1", 5, Some(true), &[1, 2], true), "1 2", true);
@@ -155,7 +155,7 @@ fn a_recovery_goes_on_while_there_is_more() {
 }
 
 #[test]
-fn a_failed_join_from_the_beginning_hands_nothing_out_before_the_beginning() {
+fn failed_join_from_the_beginning_skips_nothing() {
     let mut probe = Probe::new();
     probe.join(Start::Beginning, "0");
     probe.receive("E1", &[4], "", false);
@@ -167,7 +167,7 @@ fn a_failed_join_from_the_beginning_hands_nothing_out_before_the_beginning() {
 }
 
 #[test]
-fn an_empty_log_is_recovered_from_its_beginning() {
+fn empty_log_is_recovered_from_its_beginning() {
     let mut probe = Probe::new();
     probe.join(Start::Beginning, "0");
     probe.answer(answer("E1", 0, Some(true), &[], false), "", false);
@@ -175,7 +175,7 @@ fn an_empty_log_is_recovered_from_its_beginning() {
 }
 
 #[test]
-fn what_cannot_be_recovered_is_told_and_the_client_goes_on_from_the_head() {
+fn unrecoverable_messages_reset_to_the_head() {
     let mut probe = Probe::new();
     probe.join(Start::After(Position { epoch: "E1".to_owned(), seq: 3 }), "E1@3");
     probe.answer(answer("E1", 90, Some(false), &[], false), "!E1@90", false);
@@ -183,7 +183,7 @@ fn what_cannot_be_recovered_is_told_and_the_client_goes_on_from_the_head() {
 }
 
 #[test]
-fn a_position_ahead_of_the_log_goes_back_to_its_head() {
+fn position_ahead_of_the_log_resets_to_the_head() {
     let mut probe = Probe::new();
     probe.join(Start::After(Position { epoch: "E1".to_owned(), seq: 30 }), "E1@30");
     probe.answer(answer("E1", 4, Some(false), &[], false), "!E1@4", false);
@@ -191,7 +191,7 @@ fn a_position_ahead_of_the_log_goes_back_to_its_head() {
 }
 
 #[test]
-fn a_new_epoch_is_found_out_by_a_join_and_what_came_of_it_is_kept() {
+fn join_finds_a_new_epoch_and_keeps_its_messages() {
     let mut probe = Probe::joined(9);
     probe.receive("E2", &[1], "", true);
     probe.join(Start::Known, "E1@9");
@@ -200,7 +200,7 @@ fn a_new_epoch_is_found_out_by_a_join_and_what_came_of_it_is_kept() {
 }
 
 #[test]
-fn a_late_frame_of_an_old_epoch_is_dropped() {
+fn late_frame_of_an_old_epoch_is_dropped() {
     let mut probe = Probe::joined(3);
     probe.receive("E0", &[8], "", true);
     probe.join(Start::Known, "E1@3");
@@ -209,7 +209,7 @@ fn a_late_frame_of_an_old_epoch_is_dropped() {
 }
 
 #[test]
-fn a_newer_epoch_that_shows_up_during_a_join_is_asked_for() {
+fn newer_epoch_during_a_join_needs_another_join() {
     let mut probe = Probe::joined(3);
     probe.join(Start::Known, "E1@3");
     probe.receive("E2", &[1], "", false);
@@ -219,7 +219,7 @@ fn a_newer_epoch_that_shows_up_during_a_join_is_asked_for() {
 }
 
 #[test]
-fn a_join_that_fails_lets_out_what_was_held() {
+fn failed_join_hands_out_held_messages() {
     let mut probe = Probe::new();
     probe.join(Start::Now, "");
     probe.receive("E1", &[4], "", false);
@@ -229,7 +229,7 @@ fn a_join_that_fails_lets_out_what_was_held() {
 }
 
 #[test]
-fn after_leaving_nothing_is_handed_out_until_the_next_join() {
+fn nothing_is_handed_out_between_leave_and_join() {
     let mut probe = Probe::joined(0);
     probe.state.left();
     probe.receive("E1", &[1], "", false);
@@ -240,7 +240,7 @@ fn after_leaving_nothing_is_handed_out_until_the_next_join() {
 }
 
 #[test]
-fn without_a_join_the_first_message_counts_as_the_next() {
+fn without_a_join_the_first_message_is_the_next() {
     let mut probe = Probe::new();
     probe.receive("E1", &[41, 42], "41 42", false);
     probe.receive("E1", &[40], "", false);
@@ -248,10 +248,10 @@ fn without_a_join_the_first_message_counts_as_the_next() {
 }
 
 #[test]
-fn a_log_that_keeps_a_message_back_is_given_up_after_a_while() {
+fn message_that_never_comes_is_given_up() {
     let mut probe = Probe::joined(1);
     probe.receive("E1", &[3], "", true);
-    for _ in 1..PATIENCE {
+    for _ in 1..MAX_IDLE_JOINS {
         probe.join(Start::Known, "E1@1");
         probe.answer(answer("E1", 3, Some(true), &[], false), "", true);
     }
@@ -260,7 +260,7 @@ fn a_log_that_keeps_a_message_back_is_given_up_after_a_while() {
 }
 
 #[test]
-fn a_second_join_from_now_repeats_nothing() {
+fn second_join_from_now_repeats_nothing() {
     let mut probe = Probe::joined(4);
     probe.receive("E1", &[5], "5", false);
     probe.join(Start::Now, "");
@@ -269,14 +269,14 @@ fn a_second_join_from_now_repeats_nothing() {
     probe.is_at("E1", 5);
 }
 
-// The model: a log that grows, loses its oldest messages or starts a new epoch; posts that get lost, are repeated or overtake each
-// other; joins that are answered late or not at all.
+// The model: a log that grows, expires its oldest messages or starts a new epoch; posts that are lost, repeated or overtaken; joins
+// that are answered late or never.
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// So many messages are appended, and posted in one frame this many times.
+    /// Appends `count` messages, and posts them in one frame `posts` times.
     Append { count: u64, posts: usize },
-    /// One of the frames under way arrives.
+    /// One of the posted frames arrives.
     Arrive { pick: usize },
     /// The server answers the join, or the answer arrives.
     Answer,
@@ -284,7 +284,7 @@ enum Op {
     Lose,
     /// The oldest messages expire.
     Expire { keep: u64 },
-    /// The log starts anew.
+    /// The log starts a new epoch.
     NewEpoch,
 }
 
@@ -313,7 +313,7 @@ fn any_start() -> impl Strategy<Value = Start> {
     ]
 }
 
-/// Messages in an answer at most.
+/// The most messages in an answer.
 const LIMIT: u64 = 3;
 
 enum Join {
@@ -332,7 +332,7 @@ struct Model {
     head: u64,
     /// The oldest sequence that is kept.
     first: u64,
-    network: Vec<Posted>,
+    network: Vec<Messages>,
     join: Option<Join>,
     /// The head in the first answer.
     joined_at: Option<u64>,
@@ -364,8 +364,7 @@ impl Model {
     fn append(&mut self, count: u64, posts: usize) {
         let seqs: Vec<u64> = (self.head + 1..=self.head + count).collect();
         self.head += count;
-        let frame = posted(&self.epoch(), &seqs);
-        self.network.extend(std::iter::repeat_n(frame, posts));
+        self.network.extend(std::iter::repeat_n(frame(&self.epoch(), &seqs), posts));
     }
 
     fn apply(&mut self, op: &Op) {
@@ -417,7 +416,7 @@ impl Model {
         answer(&epoch, self.head, Some(true), &seqs, last < self.head)
     }
 
-    /// What a client does with a step.
+    /// Does what a step says.
     fn take(&mut self, step: Step) {
         self.seen.extend(step.reset.map(|reset| Seen::Reset(reset.epoch, reset.head)));
         self.seen.extend(step.deliveries.into_iter().map(|delivery| {
@@ -429,7 +428,7 @@ impl Model {
         }
     }
 
-    /// Everything under way arrives, and one more message that shows the client what it has missed.
+    /// All posted frames arrive, and one more message, which shows the client what it has missed.
     fn settle(&mut self) {
         self.append(1, 1);
         while !self.network.is_empty() {
@@ -442,7 +441,7 @@ impl Model {
     }
 }
 
-/// Each message at most once, and each the next one after the last unless a reset lies between.
+/// Each message comes at most once and follows the last one, unless a reset comes between them.
 fn check_order(seen: &[Seen]) -> Result<(), TestCaseError> {
     let mut last: Option<(&str, u64)> = None;
     let mut fresh = true;
@@ -468,7 +467,7 @@ fn check_order(seen: &[Seen]) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn any_interleaving_gives_each_message_once_and_in_order(
+    fn any_interleaving_keeps_order_and_repeats_nothing(
         start in any_start(),
         ops in prop::collection::vec(any_op(), 0..60),
     ) {
@@ -492,7 +491,7 @@ proptest! {
     }
 
     #[test]
-    fn a_log_that_loses_messages_or_starts_anew_is_followed_and_the_loss_is_told(
+    fn lost_messages_and_new_epochs_are_reported(
         start in any_start(),
         ops in prop::collection::vec(any_op_with_losses(), 0..60),
     ) {
