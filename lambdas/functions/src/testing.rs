@@ -6,11 +6,11 @@ use hubbub_core::settings::{self, Config};
 /// The configuration of a stack whose operator has set nothing.
 pub(crate) fn config<C: Config>() -> C {
     let value = |name: &str| {
-        let setting = settings::ALL.into_iter().find(|setting| setting.variable == name);
+        let setting = settings::ALL.iter().map(|setting| setting.row()).find(|row| row.variable == name);
         match name {
             env::TOKEN_ALGORITHM => "HS256".to_owned(),
             env::DEFAULT_CAPABILITIES => "{}".to_owned(),
-            _ => setting.map_or("text".to_owned(), |setting| setting.default.to_string()),
+            _ => setting.map_or("text".to_owned(), |row| row.default),
         }
     };
     C::read(&|name| Some(value(name))).unwrap()

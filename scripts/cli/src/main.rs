@@ -6,8 +6,8 @@ mod dead_letters;
 mod doctor;
 mod history;
 mod load;
+mod moderation;
 mod moment;
-mod orders;
 mod plan;
 mod publish;
 mod restored;
@@ -71,7 +71,7 @@ enum Command {
     /// Shows a room's members.
     Who(who::Arguments),
     #[command(flatten)]
-    Order(orders::Arguments),
+    Order(moderation::Arguments),
     /// Lists channels, with their members and how far they are delivered.
     Rooms(rooms::Arguments),
     /// Shows messages that could not be delivered, and puts them back or drops them.
@@ -117,7 +117,7 @@ async fn run(place: stack::Place, console: Console, command: Command) -> anyhow:
         Command::Tail(arguments) => tail::run(&stack, console, arguments).await?,
         Command::History(arguments) => history::run(&stack, console, arguments).await?,
         Command::Who(arguments) => who::run(&stack, console, arguments).await?,
-        Command::Order(arguments) => orders::run(&stack, console, arguments).await?,
+        Command::Order(arguments) => moderation::run(&stack, console, arguments).await?,
         Command::Rooms(arguments) => rooms::run(&stack, console, arguments).await?,
         Command::DeadLetters(arguments) => dead_letters::run(&stack, console, arguments).await?,
         Command::Restored(arguments) => restored::run(&stack, console, arguments).await?,

@@ -5,7 +5,7 @@
 use std::cell::{Ref, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubbub_client::state::Since;
+use hubbub_client::channel_state::Since;
 use hubbub_client::{Delivery, Position};
 use hubbub_core::broadcast::round::Round;
 use hubbub_core::ports::Append;

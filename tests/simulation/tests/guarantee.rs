@@ -42,7 +42,7 @@ fn same_seed_is_the_same_run() {
 fn runs_meet_every_situation() {
     for figure in [
         "accepted",
-        "behind",
+        "rejoin",
         "buried",
         "erased",
         "failed pages",

@@ -10,7 +10,7 @@ mod dead_letters;
 mod delivery;
 mod ending;
 mod examples;
-mod orders;
+mod moderation;
 mod presence;
 mod queue;
 mod receipts;

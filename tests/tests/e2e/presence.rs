@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
-use hubbub_client::{Error, Presence, Present};
+use hubbub_client::{Error, Presence, RoomPresence};
 use hubbub_tests::fixture::{Fixture, TestClient};
 use hubbub_tests::service::Service;
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::delivery::vanished;
 
 /// Takes news until exactly these users are there.
-async fn until_present(member: &mut TestClient, present: &mut Present, users: &[&String]) -> Vec<Presence> {
+async fn until_present(member: &mut TestClient, present: &mut RoomPresence, users: &[&String]) -> Vec<Presence> {
     let wanted: BTreeSet<String> = users.iter().map(|user| (*user).clone()).collect();
     let mut all = Vec::new();
     while present.users != wanted {
@@ -65,7 +65,7 @@ async fn user_is_present_from_first_socket_to_last() {
     second.client.close().await;
     until_present(&mut watching, &mut present, &[&watcher, &ben]).await;
     let channel = format!("room:{room}");
-    let kick = json!({"v": 1, "channel": channel, "from": "mod", "order": "kick", "user": ben});
+    let kick = json!({"v": 1, "channel": channel, "from": "mod", "command": "kick", "user": ben});
     Service::new(&fixture.stack, "mod").send_raw(&channel, &fixture.unique("kick"), &kick.to_string()).await.unwrap();
     until_present(&mut watching, &mut present, &[&watcher]).await;
     drop(other);

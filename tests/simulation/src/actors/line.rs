@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use hubbub_client::frames::{Incoming, Joined, Posted};
-use hubbub_client::state::{ChannelState, Since, Step};
+use hubbub_client::channel_state::{ChannelState, Since, Step};
+use hubbub_client::frames::{Incoming, Joined, Messages};
 use hubbub_client::{Position, ServerError, ServerFrame, Start};
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::id::{Epoch, UserId};
@@ -125,12 +125,12 @@ impl Line {
                 *answer = Some(Answer { frame, text });
             }
             self.changed.notify();
-        } else if let ServerFrame::Posted(posted) = frame {
-            self.take_posted(posted);
+        } else if let ServerFrame::Messages(messages) = frame {
+            self.take_posted(messages);
         }
     }
 
-    fn take_posted(self: &Rc<Self>, posted: Posted) {
+    fn take_posted(self: &Rc<Self>, posted: Messages) {
         let channel = posted.channel.to_string();
         let received = self.environment.instant();
         let Some((step, must_recover)) = self.with(&channel, |followed| {
@@ -306,9 +306,9 @@ impl Line {
             .collect();
         let Answer { text, .. } = self.request(json!({"action": "ping", "seen": seen})).await?;
         let pong: Value = serde_json::from_str(&text).unwrap_or_default();
-        let rejoin = pong.get("behind").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rejoin = pong.get("rejoin").and_then(Value::as_array).cloned().unwrap_or_default();
         for channel in rejoin.iter().filter_map(Value::as_str) {
-            self.environment.record.count("behind");
+            self.environment.record.count("rejoin");
             if self.with(channel, |_| ()).is_some() {
                 self.join(channel, Start::Known).await?;
             }

@@ -185,7 +185,7 @@ async fn record_events(record: Shared, socket: u32, mut events: Events) {
         let mut note = |kind, example: String| record.surprises.note(kind, example);
         match event {
             Event::Message(delivery) => {
-                record.notes.receive(&delivery.message.id, delivery.arrival.received);
+                record.notes.receive(&delivery.message.id, delivery.received_at);
                 record.ledger.receive(&socket, &delivery.channel, received(&delivery));
             }
             Event::Reset { channel, epoch, head } => {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hubbub_client::{Channel, Counters};
-use hubbub_core::members::connection::MIN_PRUNE_AGE;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel as CoreChannel;
 use hubbub_core::wire::id::{RoomId, UserId};
 use hubbub_ledger::{Balance, Missing};
@@ -228,13 +228,13 @@ impl Demo<'_> {
     /// should prune it must come later.
     async fn wait_for_age(&mut self, progress: &mut Progress) -> anyhow::Result<()> {
         let age = self.clients.get(self.cut)?.since.elapsed();
-        let rest = (MIN_PRUNE_AGE + LOOK).saturating_sub(age);
+        let rest = (API_GATEWAY.min_prune_age + LOOK).saturating_sub(age);
         if rest > Duration::ZERO {
             progress.begin("waiting until the cut client may be pruned", 1);
             self.surprises.push(format!(
                 "The client that was cut off was {:.1} s old. None is pruned before {} s, so the demo waited for {:.1} s.",
                 age.as_secs_f64(),
-                MIN_PRUNE_AGE.as_secs(),
+                API_GATEWAY.min_prune_age.as_secs(),
                 rest.as_secs_f64()
             ));
             sleep(rest).await;

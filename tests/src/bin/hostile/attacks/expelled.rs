@@ -67,7 +67,7 @@ async fn moderate(
     user: &str,
     until: Option<u64>,
 ) -> anyhow::Result<()> {
-    let mut envelope = json!({"v": 1, "channel": channel, "from": SERVICE, "order": command, "user": user});
+    let mut envelope = json!({"v": 1, "channel": channel, "from": SERVICE, "command": command, "user": user});
     if let (Some(until), Some(envelope)) = (until, envelope.as_object_mut()) {
         envelope.insert("until".to_owned(), until.into());
     }

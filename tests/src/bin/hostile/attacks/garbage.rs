@@ -100,16 +100,16 @@ fn pieces(attacker: &mut Attacker, group: &str) -> Vec<(String, String, &'static
         (nested(10_000), "wrong_field"),
         (change("receipt", "yes".into()), "wrong_field"),
         (change("wake", "yes".into()), "wrong_field"),
-        (command(json!({"order": "promote", "user": "client-0"})), "wrong_field"),
-        (command(json!({"order": 1, "user": "client-0"})), "wrong_field"),
-        (command(json!({"order": "kick"})), "missing_field"),
-        (command(json!({"order": "kick", "user": "two words"})), "invalid_id"),
-        (command(json!({"order": "ban", "user": "client-0"})), "missing_field"),
-        (command(json!({"order": "ban", "user": "client-0", "until": "tomorrow"})), "wrong_field"),
-        (command(json!({"order": "kick", "user": "client-2", "channel": "user:client-2"})), "wrong_group"),
+        (command(json!({"command": "promote", "user": "client-0"})), "wrong_field"),
+        (command(json!({"command": 1, "user": "client-0"})), "wrong_field"),
+        (command(json!({"command": "kick"})), "missing_field"),
+        (command(json!({"command": "kick", "user": "two words"})), "invalid_id"),
+        (command(json!({"command": "ban", "user": "client-0"})), "missing_field"),
+        (command(json!({"command": "ban", "user": "client-0", "until": "tomorrow"})), "wrong_field"),
+        (command(json!({"command": "kick", "user": "client-2", "channel": "user:client-2"})), "wrong_group"),
     ];
-    let foreign = command(json!({"order": "kick", "user": "client-0", "channel": "user:client-1"}));
-    let to_everyone = command(json!({"order": "kick", "user": "client-0", "channel": "everyone"}));
+    let foreign = command(json!({"command": "kick", "user": "client-0", "channel": "user:client-1"}));
+    let to_everyone = command(json!({"command": "kick", "user": "client-0", "channel": "everyone"}));
     let mut pieces: Vec<_> = pieces.into_iter().map(|(text, reason)| (group.to_owned(), text, reason)).collect();
     // A command for everywhere goes to its user's own channel, and to no other.
     pieces.push(("user:client-1".to_owned(), foreign, "wrong_field"));

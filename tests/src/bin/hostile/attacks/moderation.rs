@@ -54,7 +54,7 @@ async fn send_commands(attacker: &mut Attacker, socket: &mut Socket) {
         json!({"action": "close", "room": room, "erase": true}),
         json!({"action": "open", "room": room}),
         json!({"action": "close", "room": "*"}),
-        json!({"action": "publish", "order": "kick", "room": room, "user": victim, "body": 1}),
+        json!({"action": "publish", "command": "kick", "room": room, "user": victim, "body": 1}),
     ] {
         let text = command.to_string();
         attacker.expect_refusal(KIND, &text, &socket.ask(text.clone()).await);

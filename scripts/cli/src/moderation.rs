@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use hubbub_aws::system::System;
-use hubbub_core::moderation::expulsion::Expulsion;
 use hubbub_core::ports::{Clock, Ids, PublishQueue};
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::command::{Command, ModerationCommand};
 use hubbub_core::wire::id::{RoomId, UserId};
-use hubbub_core::wire::message::{Closure, Seq};
-use hubbub_core::wire::queue_message::order_to_json;
+use hubbub_core::wire::message::Seq;
 use hubbub_core::wire::time::Timestamp;
 use serde_json::json;
 
@@ -85,30 +83,30 @@ pub(crate) enum Arguments {
     },
 }
 
-/// Whom an order is about, and where it holds.
+/// The user that a command is about, and where it holds.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Whom {
     /// The user's id.
     #[arg(value_parser = UserId::parse)]
     user: UserId,
-    /// Only in this room; everywhere, without.
+    /// Only in this room; without it, everywhere.
     #[arg(long, value_name = "ROOM", value_parser = RoomId::parse)]
     room: Option<RoomId>,
 }
 
-/// Who gives an order.
+/// The sender of a moderation command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Sender {
-    /// Who it is from, for the log of the function `deliver`.
+    /// The sender, for the audit log of `deliver`.
     #[arg(long, value_name = "SENDER", default_value = "operator", value_parser = UserId::parse)]
     from: UserId,
 }
 
 impl Whom {
-    fn order(self, expulsion: Expulsion, from: UserId) -> ModerationCommand {
+    fn command(self, command: impl FnOnce(UserId) -> Command, Sender { from }: Sender) -> ModerationCommand {
         let Self { user, room } = self;
         let channel = room.map_or_else(|| ModerationCommand::everywhere(&user), Channel::Room);
-        ModerationCommand { channel, command: Command::Expel { user, expulsion }, from }
+        ModerationCommand { channel, command: command(user), from }
     }
 }
 
@@ -127,14 +125,14 @@ pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -
     if let Arguments::Close { room, erase: true, yes: false, .. } = &arguments {
         confirm(&format!("erase all messages of the room `{room}` for good?"))?;
     }
-    let order = to_order(arguments, System.now());
-    body::check(&order_to_json(&order)?, &order.channel)?;
+    let command = read_command(arguments, System.now());
+    body::check(&command.to_json()?, &command.channel)?;
     let queue = stack.clients()?.publish_queue(stack.publish_queue_url()?.to_owned());
-    queue.order(&order, &System.fresh()).await?;
-    let ModerationCommand { channel, command, from } = &order;
-    let name = command.name();
+    queue.command(&command, &System.fresh()).await?;
+    let ModerationCommand { channel, command, from } = &command;
+    let name = command.name().as_str();
     if console.json {
-        return console.value(&json!({"order": name, "channel": channel, "user": command.user(), "from": from}));
+        return console.value(&json!({"command": name, "channel": channel, "user": command.user(), "from": from}));
     }
     let whom = command.user().map(|user| format!(" of `{user}`")).unwrap_or_default();
     Ok(console.line(format_args!(
@@ -142,18 +140,18 @@ pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -
     ))?)
 }
 
-fn to_order(arguments: Arguments, now: Timestamp) -> ModerationCommand {
+fn read_command(arguments: Arguments, now: Timestamp) -> ModerationCommand {
     let in_room =
         |room, command, sender: Sender| ModerationCommand { channel: Channel::Room(room), command, from: sender.from };
     match arguments {
-        Arguments::Kick { whom, sender } => whom.order(Expulsion::Kick, sender.from),
-        Arguments::Ban { whom, while_, sender } => whom.order(Expulsion::Ban { until: now.plus(while_) }, sender.from),
-        Arguments::Unban { whom, sender } => whom.order(Expulsion::Unban, sender.from),
-        Arguments::Delete { room, seq, sender } => in_room(room, Command::Delete { seq: Seq(seq) }, sender),
-        Arguments::Close { room, erase, sender, .. } => {
-            let closure = if erase { Closure::Erased } else { Closure::Kept };
-            in_room(room, Command::Close { closure }, sender)
+        Arguments::Kick { whom, sender } => whom.command(|user| Command::Kick { user }, sender),
+        Arguments::Ban { whom, while_, sender } => {
+            let until = now.plus(while_);
+            whom.command(|user| Command::Ban { user, until }, sender)
         }
+        Arguments::Unban { whom, sender } => whom.command(|user| Command::Unban { user }, sender),
+        Arguments::Delete { room, seq, sender } => in_room(room, Command::Delete { seq: Seq(seq) }, sender),
+        Arguments::Close { room, erase, sender, .. } => in_room(room, Command::Close { erase }, sender),
         Arguments::Open { room, sender } => in_room(room, Command::Open, sender),
     }
 }
@@ -172,25 +170,25 @@ mod tests {
 
     fn check(line: &str, expected: &str) {
         let line = Line::try_parse_from(line.split(' ')).unwrap();
-        let order = to_order(line.arguments, Timestamp(1_000));
-        let text = order_to_json(&order).unwrap();
+        let command = read_command(line.arguments, Timestamp(1_000));
+        let text = command.to_json().unwrap();
         assert_eq!(text, expected);
-        body::check(&text, &order.channel).unwrap();
+        body::check(&text, &command.channel).unwrap();
     }
 
     #[test]
-    fn every_order_is_one_that_the_stack_takes() {
-        check("x kick bob", r#"{"v":1,"channel":"user:bob","from":"operator","order":"kick","user":"bob"}"#);
-        check("x kick bob --room l", r#"{"v":1,"channel":"room:l","from":"operator","order":"kick","user":"bob"}"#);
+    fn stack_accepts_every_moderation_command() {
+        check("x kick bob", r#"{"v":1,"channel":"user:bob","from":"operator","command":"kick","user":"bob"}"#);
+        check("x kick bob --room l", r#"{"v":1,"channel":"room:l","from":"operator","command":"kick","user":"bob"}"#);
         check(
             "x ban bob --for 2h --from mod",
-            r#"{"v":1,"channel":"user:bob","from":"mod","order":"ban","user":"bob","until":7201000}"#,
+            r#"{"v":1,"channel":"user:bob","from":"mod","command":"ban","user":"bob","until":7201000}"#,
         );
-        check("x unban bob", r#"{"v":1,"channel":"user:bob","from":"operator","order":"unban","user":"bob"}"#);
-        check("x delete l 17", r#"{"v":1,"channel":"room:l","from":"operator","order":"delete","seq":17}"#);
-        check("x close l", r#"{"v":1,"channel":"room:l","from":"operator","order":"close"}"#);
-        check("x close l --erase", r#"{"v":1,"channel":"room:l","from":"operator","order":"close","erase":true}"#);
-        check("x open l", r#"{"v":1,"channel":"room:l","from":"operator","order":"open"}"#);
+        check("x unban bob", r#"{"v":1,"channel":"user:bob","from":"operator","command":"unban","user":"bob"}"#);
+        check("x delete l 17", r#"{"v":1,"channel":"room:l","from":"operator","command":"delete","seq":17}"#);
+        check("x close l", r#"{"v":1,"channel":"room:l","from":"operator","command":"close"}"#);
+        check("x close l --erase", r#"{"v":1,"channel":"room:l","from":"operator","command":"close","erase":true}"#);
+        check("x open l", r#"{"v":1,"channel":"room:l","from":"operator","command":"open"}"#);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who has to leave, and who doesn't come back.
+//! Moderation commands.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use hubbub_tests::inspect;
 use hubbub_tests::service::Service;
 use serde_json::{Value, json};
 
-/// Has a service give an order.
-async fn order(fixture: &Fixture, channel: &str, order: &str, about: Value) {
-    let mut envelope = json!({"v": 1, "channel": channel, "from": "mod", "order": order});
+/// A service sends a moderation command.
+async fn command(fixture: &Fixture, channel: &str, command: &str, about: Value) {
+    let mut envelope = json!({"v": 1, "channel": channel, "from": "mod", "command": command});
     envelope.as_object_mut().unwrap().extend(about.as_object().unwrap().clone());
     let service = Service::new(&fixture.stack, "mod");
-    service.send_raw(channel, &fixture.unique(order), &envelope.to_string()).await.unwrap();
+    service.send_raw(channel, &fixture.unique(command), &envelope.to_string()).await.unwrap();
 }
 
 /// The frame by which a member is told to leave.
@@ -49,7 +49,7 @@ async fn kicked_user_is_told_and_receives_nothing_more() {
     let fixture = Fixture::new().await;
     let (room, bob) = (fixture.unique("kicked-from"), fixture.unique("bob"));
     let mut member = fixture.join(&bob, &room).await;
-    order(&fixture, &format!("room:{room}"), "kick", json!({ "user": bob })).await;
+    command(&fixture, &format!("room:{room}"), "kick", json!({ "user": bob })).await;
     let ServerFrame::Left(left) = told(&mut member).await else { panic!("not told") };
     assert_eq!((left.channel.to_string(), left.reason.as_deref()), (format!("room:{room}"), Some("kicked")));
     let answer = member.error_to(&format!(r#"{{"action":"who","room":"{room}"}}"#)).await;
@@ -64,12 +64,12 @@ async fn user_banned_everywhere_is_refused_until_unbanned() {
     let mut member = fixture.connect(&bob).await;
     let channel = format!("user:{bob}");
     let until = System.now().plus(Duration::from_secs(3_600)).0;
-    order(&fixture, &channel, "ban", json!({ "user": bob, "until": until })).await;
+    command(&fixture, &channel, "ban", json!({ "user": bob, "until": until })).await;
     assert_eq!(code(&told(&mut member).await), ("banned", false));
     assert!(is_closed(&mut member).await);
     let again = async || Client::connect(fixture.options(&bob)).await;
     assert!(matches!(again().await, Err(Error::Refused { status: 403, .. })));
-    order(&fixture, &channel, "unban", json!({ "user": bob })).await;
+    command(&fixture, &channel, "unban", json!({ "user": bob })).await;
     eventually("the ban is over", async || again().await.is_ok()).await;
 }
 
@@ -100,7 +100,7 @@ async fn deleted_message_is_gone_for_present_and_later_members() {
     let sent = member.client.publish(&room, "a secret", None).await.unwrap();
     let seen = member.next().await.message;
     assert_eq!((seen.id.as_str(), seen.body()), (sent.id.as_str(), Some(r#""a secret""#)));
-    order(&fixture, &channel, "delete", json!({ "seq": seen.seq })).await;
+    command(&fixture, &channel, "delete", json!({ "seq": seen.seq })).await;
     let notice = member.next().await.message;
     assert_eq!((notice.seq, notice.from.as_str()), (seen.seq + 1, "mod"));
     assert!(matches!(notice.content, Content::Deleted(seq) if seq == seen.seq), "{notice:?}");
