@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use hubbub_contract::scene;
 use hubbub_contract::schemas::{self, Dialect};
 use hubbub_core::wire::queue_message::QueueMessage;
-use hubbub_fuzz::stage::{MAX_BODY_BYTES, Stage, somebody};
+use hubbub_fuzz::stage::{MAX_BODY_BYTES, Stage, sender};
 use jsonschema::Validator;
 use schemars::Schema;
 use serde_json::Value;
@@ -27,7 +27,7 @@ fn corpus(target: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_answer_and_every_post_is_of_the_schema() {
+fn answers_and_posts_match_the_schema() {
     let examples = scene::play().unwrap();
     let frames = schemas::server_frames(Dialect::Json, |frame| examples.is_answer(frame)).unwrap();
     let names: BTreeSet<&String> = frames.names.iter().map(|(name, _)| name).collect();
@@ -41,7 +41,7 @@ fn every_answer_and_every_post_is_of_the_schema() {
         for line in input.lines() {
             let named = line.split_once("> ").filter(|(name, _)| ["alice", "root", "late", "stranger"].contains(name));
             let (name, frame) = named.unwrap_or(("alice", line));
-            let answer = serde_json::to_value(block_on(stage.reception().answer(&somebody(name), frame)));
+            let answer = serde_json::to_value(block_on(stage.client_handler().answer(&sender(name), frame)));
             // A number without end, which no JSON value can hold, comes back as it was sent.
             let Ok(answer) = answer else { continue };
             check(&answer);
@@ -52,11 +52,11 @@ fn every_answer_and_every_post_is_of_the_schema() {
 }
 
 #[test]
-fn what_is_on_the_queue_and_what_is_buried_is_of_the_schema() {
+fn queue_messages_and_dead_letters_match_the_schema() {
     let examples = scene::play().unwrap();
     let attributes = validator(&schemas::queue_attributes(Dialect::Json).unwrap().into_schema().unwrap());
     let parcels = &examples.parcels;
-    for (_, headers) in parcels.messages.iter().chain(&parcels.orders).chain(&parcels.wakes) {
+    for (_, headers) in parcels.messages.iter().chain(&parcels.commands).chain(&parcels.wakes) {
         attributes.validate(headers).unwrap();
     }
     for [group, id] in
@@ -73,9 +73,9 @@ fn what_is_on_the_queue_and_what_is_buried_is_of_the_schema() {
             let (group, parcel) = line.split_once('\t').unwrap_or(("room:lobby", line));
             let Err(invalid) = QueueMessage::parse(parcel, group, MAX_BODY_BYTES) else { continue };
             let mut attributes = sound.clone();
-            attributes["reason"] = invalid.code().into();
+            attributes["reason"] = invalid.reason().as_str().into();
             letter.validate(&attributes).unwrap();
-            seen.insert(invalid.code());
+            seen.insert(invalid.reason().as_str());
         }
     }
     assert_eq!(seen.len(), 7, "every reason is met: {seen:?}");

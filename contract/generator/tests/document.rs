@@ -96,7 +96,7 @@ fn every_action_is_answered_as_the_document_says() {
 
 #[test]
 fn the_envelope_has_the_fields_that_the_document_names() {
-    let parcels = schemas::parcels(Dialect::Json).unwrap();
+    let parcels = schemas::queue_messages(Dialect::Json).unwrap();
     let mut fields = fields(&parcels, &parcels.definitions["Envelope"]);
     // These make something else of it.
     fields.retain(|name, _| name != "command" && name != "wake");

@@ -10,7 +10,7 @@ pub(crate) fn config<C: Config>() -> C {
         match name {
             env::TOKEN_ALGORITHM => "HS256".to_owned(),
             env::DEFAULT_CAPABILITIES => "{}".to_owned(),
-            _ => setting.map_or("text".to_owned(), |row| row.default),
+            _ => setting.map(|row| row.default).filter(|text| !text.is_empty()).unwrap_or("text".to_owned()),
         }
     };
     C::read(&|name| Some(value(name))).unwrap()

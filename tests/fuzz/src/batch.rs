@@ -10,7 +10,7 @@ use hubbub_core::delivery::deliver::Record;
 use hubbub_core::moderation::expulsion::Expulsion;
 use hubbub_core::names::MAX_RECEIVES;
 use hubbub_core::ports::{Bans, DeadLetter};
-use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::command::{Command, ModerationCommand};
 use hubbub_core::wire::id::{ConnectionId, MessageId, UserId};
@@ -136,15 +136,15 @@ impl<'a> Account<'a> {
         messages
     }
 
-    fn orders(&self) -> impl Iterator<Item = (&str, &ModerationCommand)> {
+    fn commands(&self) -> impl Iterator<Item = (&str, &ModerationCommand)> {
         self.parcels.iter().filter_map(|(id, parcel)| match parcel {
-            Ok(QueueMessage::ModerationCommand(order)) => Some((id.as_str(), order)),
+            Ok(QueueMessage::Command(command)) => Some((id.as_str(), command)),
             _ => None,
         })
     }
 
     /// Each good envelope is in its channel's log exactly once, in the order of the queue, unless it has become a dead letter. Its body is
-    /// there, unless an order has taken it away.
+    /// there, unless a command has taken it away.
     fn check_logs(&self) {
         for (channel, messages) in self.messages() {
             let log = self.stage.log(channel);
@@ -153,7 +153,7 @@ impl<'a> Account<'a> {
             assert_eq!(keys.len(), log.len(), "{channel} has a message twice");
             self.check_notices(channel, &log);
             let entries: Vec<&Message> =
-                log.iter().filter(|one| self.order_of_notice(channel, one).is_none()).collect();
+                log.iter().filter(|one| self.command_of_notice(channel, one).is_none()).collect();
             let mut rest = messages.iter();
             for entry in &entries {
                 assert!(rest.any(|(_, one)| is_entry_of(entry, one)), "{channel} has {entry:?} out of order");
@@ -173,46 +173,45 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// The order that an entry tells of, if it tells of one.
-    fn order_of_notice(&self, channel: &Channel, entry: &Message) -> Option<&ModerationCommand> {
-        let mut orders = self.orders().filter(|(_, order)| order.channel == *channel && order.from == entry.from);
-        orders.find(|(id, _)| MessageId::digest(id) == entry.id).map(|(_, order)| order)
+    /// The command that an entry tells of, if it tells of one.
+    fn command_of_notice(&self, channel: &Channel, entry: &Message) -> Option<&ModerationCommand> {
+        let mut commands =
+            self.commands().filter(|(_, command)| command.channel == *channel && command.from == entry.from);
+        commands.find(|(id, _)| MessageId::digest(id) == entry.id).map(|(_, command)| command)
     }
 
-    /// What was taken away was ordered to be, is gone, and is told of.
+    /// A removal was commanded, is done, and is told of.
     fn check_notices(&self, channel: &Channel, log: &[Message]) {
-        let about = || self.orders().filter(|(_, order)| order.channel == *channel);
+        let about = || self.commands().filter(|(_, order)| order.channel == *channel);
         let is_gone = |entry: &Message| entry.content == Content::Deleted(entry.seq);
         for entry in log {
-            match self.order_of_notice(channel, entry).map(|order| &order.command) {
+            match self.command_of_notice(channel, entry).map(|command| &command.command) {
                 Some(Command::Delete { seq }) => {
                     assert_eq!(entry.content, Content::Deleted(*seq), "{channel}");
                     assert!(log.iter().any(|one| one.seq == *seq && is_gone(one)), "{seq} of {channel} is still there");
                 }
-                Some(Command::Close { closure }) => {
-                    assert_eq!(entry.content, Content::Closed(*closure), "{channel}");
+                Some(Command::Close { erase }) => {
+                    let closure = if *erase { Closure::Erased } else { Closure::Kept };
+                    assert_eq!(entry.content, Content::Closed(closure), "{channel}");
                 }
                 Some(other) => panic!("{other:?} leaves nothing in a log"),
                 None if is_gone(entry) => {
                     let takes = |order: &ModerationCommand| match order.command {
                         Command::Delete { seq } => seq == entry.seq,
-                        Command::Close { closure } => closure == Closure::Erased,
-                        Command::Expel { .. } | Command::Open => false,
+                        Command::Close { erase } => erase,
+                        Command::Kick { .. } | Command::Ban { .. } | Command::Unban { .. } | Command::Open => false,
                     };
                     assert!(about().any(|(_, order)| takes(order)), "{} of {channel} is gone unasked", entry.seq);
                 }
-                None => assert!(entry.content.body().is_some(), "{entry:?} tells of no order"),
+                None => assert!(entry.content.body().is_some(), "{entry:?} tells of no command"),
             }
         }
         for (id, order) in about().filter(|(id, _)| !self.dead.contains(*id)) {
-            let Command::Close { closure } = order.command else { continue };
+            let Command::Close { erase } = order.command else { continue };
             let notice = log.iter().find(|entry| entry.id == MessageId::digest(id) && entry.from == order.from);
             let Some(notice) = notice else { panic!("{id}: no notice says that {channel} is closed") };
             let is_kept = |entry: &&Message| entry.seq < notice.seq && entry.content.body().is_some();
-            assert!(
-                closure == Closure::Kept || !log.iter().any(|entry| is_kept(&entry)),
-                "{id}: {channel} is not erased"
-            );
+            assert!(!erase || !log.iter().any(|entry| is_kept(&entry)), "{id}: {channel} is not erased");
         }
     }
 
@@ -234,7 +233,7 @@ impl<'a> Account<'a> {
                 assert!(self.dead.contains(*id), "{id} is lost: `{body}`");
                 continue;
             };
-            assert_eq!((&letter.group, &letter.body, letter.reason), (group, body, reason.code()));
+            assert_eq!((&letter.group, &letter.body, letter.reason), (group, body, reason.reason()));
         }
         for group in self.sent.iter().map(|sent| &sent.group) {
             let mut ids = expected.iter().filter(|(_, sent, _)| sent.group == *group).map(|(id, _, _)| *id);
@@ -245,17 +244,22 @@ impl<'a> Account<'a> {
         assert!(buried.iter().all(|letter| self.sent.iter().any(|sent| sent.group == letter.group)));
     }
 
-    /// Orders about users, with the user.
+    /// Commands about users, with the user.
     fn expulsions(&self) -> impl Iterator<Item = (&str, &ModerationCommand, &UserId, Expulsion)> {
-        self.orders().filter_map(|(id, order)| match &order.command {
-            Command::Expel { user, expulsion } => Some((id, order, user, *expulsion)),
-            _ => None,
+        self.commands().filter_map(|(id, command)| {
+            let expulsion = match &command.command {
+                Command::Kick { .. } => Expulsion::Kick,
+                Command::Ban { until, .. } => Expulsion::Ban { until: *until },
+                Command::Unban { .. } => Expulsion::Unban,
+                Command::Delete { .. } | Command::Close { .. } | Command::Open => return None,
+            };
+            Some((id, command, command.command.user()?, expulsion))
         })
     }
 
     /// All users who must leave have left, and no others.
     fn check_expelled(&self) {
-        let is_any_closed = self.orders().any(|(_, order)| matches!(order.command, Command::Close { .. }));
+        let is_any_closed = self.commands().any(|(_, order)| matches!(order.command, Command::Close { .. }));
         for name in USERS {
             let memberships = self.stage.memberships(&ConnectionId::new(name));
             let mut about = self.expulsions().filter(|(_, _, user, _)| user.as_str() == name).peekable();
@@ -270,12 +274,12 @@ impl<'a> Account<'a> {
                 } else {
                     memberships.contains(&order.channel)
                 };
-                assert!(!is_in, "{id}, an order for {}, is lost: {name} is still there", order.channel);
+                assert!(!is_in, "{id}, an command for {}, is lost: {name} is still there", order.channel);
             }
         }
     }
 
-    /// The last order counts.
+    /// The last command counts.
     fn check_bans(&self) {
         let mut last: BTreeMap<(&UserId, &Channel), Option<Timestamp>> = BTreeMap::new();
         for (_, order, user, expulsion) in self.expulsions() {
@@ -292,7 +296,7 @@ impl<'a> Account<'a> {
         }
         for ((user, channel), until) in last {
             let ban = block_on(self.stage.ports.store.ban(user, channel, Timestamp(NOW))).unwrap();
-            assert_eq!(ban, until, "the last order about {user} in {channel} is lost");
+            assert_eq!(ban, until, "the last command about {user} in {channel} is lost");
         }
     }
 
@@ -313,7 +317,7 @@ impl<'a> Account<'a> {
     fn check_frames(&self) {
         let seen = self.stage.ports.services.seen();
         for text in seen.posted.values().flatten().chain(seen.closed.iter().map(|(_, text)| text)) {
-            assert!(text.len() <= MAX_FRAME_BYTES, "a frame has {} bytes", text.len());
+            assert!(text.len() <= API_GATEWAY.max_frame_bytes, "a frame has {} bytes", text.len());
         }
     }
 }

@@ -3,20 +3,29 @@
 use std::collections::BTreeSet;
 
 use futures::executor::block_on;
-use hubbub_core::actions::history::MAX_HISTORY;
-use hubbub_core::actions::{Caller, ClientFrame};
-use hubbub_core::transport::MAX_FRAME_BYTES;
+use hubbub_core::actions::direct::Direct;
+use hubbub_core::actions::history::{DEFAULT_HISTORY, History};
+use hubbub_core::actions::join::Join;
+use hubbub_core::actions::leave::Leave;
+use hubbub_core::actions::ping::Ping;
+use hubbub_core::actions::publish::Publish;
+use hubbub_core::actions::signal::Signal;
+use hubbub_core::actions::target::{RoomOrChannel, RoomOrUser};
+use hubbub_core::actions::who::Who;
+use hubbub_core::actions::{Caller, ClientAction, ClientFrame};
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::codes::ErrorCode;
+use hubbub_core::wire::command::CommandName;
 use hubbub_core::wire::fields::MAX_SIGNAL_BYTES;
-use hubbub_core::wire::message::{Message, Seq};
-use hubbub_core::wire::queue_message::{QueueMessage, order_to_json, wake_to_json};
-use hubbub_core::wire::server_frame::MAX_SMALL_ROOM;
-use hubbub_core::wire::server_frame::{Action, Answer, MAX_REF_CHARS, ServerFrame};
+use hubbub_core::wire::id::{MessageId, UserId};
+use hubbub_core::wire::message::{Body, Message, Seq, SignalBody};
+use hubbub_core::wire::queue_message::QueueMessage;
+use hubbub_core::wire::server_frame::{Answer, MAX_HISTORY, MAX_REF_CHARS, MAX_SMALL_ROOM, ServerFrame};
 use serde_json::Value;
 
 use crate::batch::{Sent, deliver_all};
-use crate::envelope::check_parcel;
+use crate::envelope::check_message;
 use crate::stage::{MAX_BODY_BYTES, NOW, Stage, sender};
 
 /// The most frames that are answered on a stage.
@@ -59,11 +68,11 @@ fn is_name(text: &str) -> bool {
     matches!(text, "alice" | "root" | "late" | "stranger")
 }
 
-/// What has happened outside by now: envelopes, orders, and the sender's channels.
+/// What has happened outside by now: envelopes, moderation commands, and the sender's channels.
 #[derive(PartialEq, Eq, Debug)]
 struct Effects {
     enqueued: usize,
-    ordered: usize,
+    commands: usize,
     channels: BTreeSet<Channel>,
 }
 
@@ -71,18 +80,18 @@ impl Effects {
     fn of(stage: &Stage, caller: &Caller) -> Self {
         let seen = stage.ports.services.seen();
         let channels = stage.memberships(&caller.connection).into_iter().collect();
-        Self { enqueued: seen.enqueued.len(), ordered: seen.ordered.len(), channels }
+        Self { enqueued: seen.enqueued.len(), commands: seen.commands.len(), channels }
     }
 }
 
 /// Answers a frame and checks the answer; gives it back.
 pub(crate) fn check_answer(stage: &Stage, caller: &Caller, text: &str) -> Option<Answer> {
     // API Gateway closes the socket.
-    if text.len() > MAX_FRAME_BYTES {
+    if text.len() > API_GATEWAY.max_frame_bytes {
         return None;
     }
     let before = Effects::of(stage, caller);
-    let answer = block_on(stage.reception().answer(caller, text));
+    let answer = block_on(stage.client_handler().answer(caller, text));
     let after = Effects::of(stage, caller);
     check_form(&answer, text);
     let has_ended = caller.until.0 <= NOW;
@@ -91,7 +100,7 @@ pub(crate) fn check_answer(stage: &Stage, caller: &Caller, text: &str) -> Option
         assert_eq!(after, Effects { channels: BTreeSet::new(), ..before });
         return Some(answer);
     }
-    match ClientFrame::parse(text, MAX_BODY_BYTES) {
+    match ClientFrame::parse(text, MAX_BODY_BYTES, API_GATEWAY.max_frame_bytes) {
         Ok(ClientFrame { reference, action }) => {
             assert_eq!(answer.reference, reference, "{text}");
             check_action(stage, caller, &action, &answer.frame, (&before, &after));
@@ -107,7 +116,7 @@ pub(crate) fn check_answer(stage: &Stage, caller: &Caller, text: &str) -> Option
 /// The answer can be sent, and is of the form that PROTOCOL.md has.
 fn check_form(answer: &Answer, text: &str) {
     let bytes = serde_json::to_string(answer).unwrap().len();
-    assert!(bytes <= MAX_FRAME_BYTES, "{bytes} bytes are the answer to {} bytes", text.len());
+    assert!(bytes <= API_GATEWAY.max_frame_bytes, "{bytes} bytes are the answer to {} bytes", text.len());
     if let ServerFrame::Error { code, message, .. } = &answer.frame {
         let code = serde_json::to_value(code).unwrap();
         assert!(CODES.iter().any(|known| code == *known), "PROTOCOL.md does not know {code}");
@@ -127,16 +136,16 @@ fn check_form(answer: &Answer, text: &str) {
 fn check_action(
     stage: &Stage,
     caller: &Caller,
-    action: &Action,
+    action: &ClientAction,
     answer: &ServerFrame<'_>,
     (before, after): (&Effects, &Effects),
 ) {
-    let Effects { enqueued, ordered, .. } = *before;
+    let Effects { enqueued, commands, .. } = *before;
     let is_in = |channel: &Channel| after.channels.contains(channel);
-    let mut expected = Effects { enqueued, ordered, channels: after.channels.clone() };
+    let mut expected = Effects { enqueued, commands, channels: after.channels.clone() };
     match (action, answer) {
         (
-            Action::Join { channel, since, epoch, presence },
+            ClientAction::Join(Join { channel: RoomOrChannel(channel), since, epoch, presence }),
             ServerFrame::Joined { channel: joined, head, recovered, messages, more, presence: there, .. },
         ) => {
             assert_eq!(channel, joined);
@@ -154,47 +163,69 @@ fn check_action(
                 check_run(messages, *since, *head, *more);
             }
         }
-        (Action::Leave { room }, ServerFrame::Left { channel, reason: None }) => {
+        (ClientAction::Leave(Leave { room }), ServerFrame::Left { channel, reason: None }) => {
             assert_eq!(*channel, Channel::Room(room.clone()));
             assert!(!is_in(channel));
         }
-        (Action::Publish { channel, body, id, receipt }, ServerFrame::Accepted { id: accepted, channel: to }) => {
+        (
+            ClientAction::Publish(Publish { room, body, id, receipt }),
+            ServerFrame::Accepted { id: accepted, channel: to },
+        ) => {
             expected.enqueued += 1;
-            let seen = stage.ports.services.seen();
-            let envelope = seen.enqueued.last().unwrap();
-            assert_eq!((&envelope.channel, &envelope.from, &envelope.body), (channel, &caller.user, body));
-            assert_eq!((&envelope.id, envelope.receipt.is_some(), to), (accepted, *receipt, channel));
-            assert!(id.as_ref().is_none_or(|id| id == accepted));
-            assert!(!matches!(channel, Channel::Room(_)) || is_in(channel), "published by a stranger");
+            let channel = Channel::Room(room.clone());
+            check_enqueued(stage, caller, (&channel, body, id.as_ref(), *receipt), (accepted, to));
+            assert!(is_in(&channel), "published by a stranger");
         }
-        (Action::Signal { channel, body }, ServerFrame::Signalled { channel: to, delivered }) => {
+        (
+            ClientAction::Direct(Direct { to: user, body, id, receipt }),
+            ServerFrame::Accepted { id: accepted, channel: to },
+        ) => {
+            expected.enqueued += 1;
+            let channel = Channel::User(user.clone());
+            check_enqueued(stage, caller, (&channel, body, id.as_ref(), *receipt), (accepted, to));
+        }
+        (
+            ClientAction::Signal(Signal { to: RoomOrUser(channel), body: SignalBody(body) }),
+            ServerFrame::Signalled { channel: to, delivered },
+        ) => {
             assert_eq!(channel, to);
             assert!(!matches!(channel, Channel::Room(_)) || is_in(channel), "signalled by a stranger");
             assert!(body.as_str().len() <= MAX_SIGNAL_BYTES && *delivered <= MAX_SMALL_ROOM as u64);
         }
-        (Action::History { channel, before, limit }, ServerFrame::History { messages, channel: read, .. }) => {
+        (
+            ClientAction::History(History { channel: RoomOrChannel(channel), before, limit }),
+            ServerFrame::History { messages, channel: read, .. },
+        ) => {
             assert!(channel == read && is_in(channel));
-            assert!(messages.len() <= (*limit).min(MAX_HISTORY));
+            assert!(messages.len() <= limit.map_or(DEFAULT_HISTORY, |limit| limit.get()).min(MAX_HISTORY));
             assert!(messages.is_sorted_by_key(|message| message.seq));
             assert!(messages.iter().all(|message| before.is_none_or(|before| message.seq < before)));
         }
-        (Action::Who { room }, ServerFrame::Members { channel, users, .. }) => {
+        (ClientAction::Who(Who { room }), ServerFrame::Members { channel, users, .. }) => {
             assert_eq!(*channel, Channel::Room(room.clone()));
             assert!(is_in(channel) && users.contains(&caller.user));
         }
-        (Action::Order { channel, command }, ServerFrame::Ordered { channel: answered, order, user }) => {
-            expected.ordered += 1;
-            assert_eq!((channel, command.name(), command.user()), (answered, *order, user.as_ref()));
+        (action, ServerFrame::CommandAccepted { channel, command, user }) => {
+            expected.commands += 1;
+            let (asked, about) = moderation(action).unwrap_or_else(|| panic!("{action:?} is no moderation command"));
+            assert_eq!((asked, about), (*command, user.as_ref()));
+            let seen = stage.ports.services.seen();
+            let sent = seen.commands.last().unwrap();
+            assert_eq!((&sent.channel, sent.command.name(), &sent.from), (channel, asked, &caller.user));
         }
-        (Action::Ping { seen }, ServerFrame::Pong { behind, .. }) => {
-            for one in seen {
-                let state = stage.state(&one.channel);
-                let is_new = state.is_some_and(|state| state.epoch == one.epoch && one.seq >= state.head);
-                assert_eq!(behind.contains(&one.channel), !(is_new && is_in(&one.channel)), "{one:?}");
+        (ClientAction::Ping(Ping { seen }), ServerFrame::Pong { rejoin, .. }) => {
+            let seen = seen.clone().unwrap_or_default();
+            for (channel, position) in &seen {
+                let state = stage.state(channel);
+                let is_new = state.is_some_and(|state| state.epoch == position.epoch && position.seq >= state.head);
+                assert_eq!(rejoin.contains(channel), !(is_new && is_in(channel)), "{channel}: {position:?}");
             }
-            assert!(behind.iter().all(|channel| seen.iter().any(|one| one.channel == *channel)));
+            assert!(rejoin.iter().all(|channel| seen.contains_key(channel)));
         }
-        (Action::Publish { id, .. }, ServerFrame::Error { id: about, .. }) => assert_eq!(id, about),
+        (
+            ClientAction::Publish(Publish { id, .. }) | ClientAction::Direct(Direct { id, .. }),
+            ServerFrame::Error { id: about, .. },
+        ) => assert_eq!(id, about),
         (_, ServerFrame::Error { code, .. }) => assert!(*code != ErrorCode::Unavailable, "nothing has failed"),
         (action, answer) => panic!("{answer:?} is no answer to {action:?}"),
     }
@@ -204,6 +235,33 @@ fn check_action(
     for channel in after.channels.difference(&before.channels) {
         check_allowed(caller, channel);
     }
+}
+
+/// A message is on the queue as it was published, and the answer names it.
+fn check_enqueued(
+    stage: &Stage,
+    caller: &Caller,
+    (channel, body, id, receipt): (&Channel, &Body, Option<&MessageId>, Option<bool>),
+    (accepted, to): (&MessageId, &Channel),
+) {
+    let seen = stage.ports.services.seen();
+    let envelope = seen.enqueued.last().unwrap();
+    assert_eq!((&envelope.channel, &envelope.from, &envelope.body), (channel, &caller.user, body));
+    assert_eq!((&envelope.id, envelope.receipt.is_some(), to), (accepted, receipt == Some(true), channel));
+    assert!(id.is_none_or(|id| id == accepted));
+}
+
+/// The command that a moderation action asks for, and the user that it is about.
+fn moderation(action: &ClientAction) -> Option<(CommandName, Option<&UserId>)> {
+    Some(match action {
+        ClientAction::Kick(kick) => (CommandName::Kick, Some(&kick.user)),
+        ClientAction::Ban(ban) => (CommandName::Ban, Some(&ban.user)),
+        ClientAction::Unban(unban) => (CommandName::Unban, Some(&unban.user)),
+        ClientAction::Delete(_) => (CommandName::Delete, None),
+        ClientAction::Close(_) => (CommandName::Close, None),
+        ClientAction::Open(_) => (CommandName::Open, None),
+        _ => return None,
+    })
 }
 
 /// Messages that were missed have no hole, from the last that was seen to the head.
@@ -230,12 +288,15 @@ fn check_allowed(caller: &Caller, channel: &Channel) {
 fn check_queue(stage: &Stage) {
     let seen = stage.ports.services.seen();
     let messages = seen.enqueued.iter().map(|one| (&one.channel, one.to_json().unwrap()));
-    let orders = seen.ordered.iter().map(|one| (&one.channel, order_to_json(one).unwrap()));
-    let wakes = seen.woken.iter().map(|(channel, _)| (channel, wake_to_json(channel).unwrap()));
-    let sent: Vec<Sent> =
-        messages.chain(orders).chain(wakes).map(|(channel, body)| Sent { group: channel.to_string(), body }).collect();
+    let commands = seen.commands.iter().map(|one| (&one.channel, one.to_json().unwrap()));
+    let wakes = seen.woken.iter().map(|(channel, _)| (channel, QueueMessage::wake(channel.clone()).to_json().unwrap()));
+    let sent: Vec<Sent> = messages
+        .chain(commands)
+        .chain(wakes)
+        .map(|(channel, body)| Sent { group: channel.to_string(), body })
+        .collect();
     for Sent { group, body } in &sent {
-        check_parcel(&QueueMessage::parse(body, group, MAX_BODY_BYTES).unwrap(), body, group);
+        check_message(&QueueMessage::parse(body, group, MAX_BODY_BYTES).unwrap(), body, group);
     }
     drop(seen);
     if sent.is_empty() {

@@ -2,7 +2,7 @@
 
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::command::{Command, ModerationCommand};
-use hubbub_core::wire::queue_message::{Envelope, QueueMessage, order_to_json, wake_to_json};
+use hubbub_core::wire::queue_message::{Envelope, QueueMessage, Wake};
 
 use crate::batch::{Sent, deliver_all};
 use crate::faults::Fault;
@@ -23,8 +23,8 @@ pub fn envelope(data: &[u8]) {
         }
     }
     for Sent { group, body } in &sent {
-        if let Ok(parcel) = QueueMessage::parse(body, group, MAX_BODY_BYTES) {
-            check_parcel(&parcel, body, group);
+        if let Ok(message) = QueueMessage::parse(body, group, MAX_BODY_BYTES) {
+            check_message(&message, body, group);
         }
     }
     stage.ports.hook.set(faults);
@@ -50,34 +50,34 @@ fn read_record(line: &str) -> Sent {
 }
 
 /// A message that was read is well-formed, and written so that it is read again as the same.
-pub(crate) fn check_parcel(parcel: &QueueMessage, text: &str, group: &str) {
-    let (channel, written) = match parcel {
+pub(crate) fn check_message(message: &QueueMessage, text: &str, group: &str) {
+    let (channel, written) = match message {
         QueueMessage::Message(envelope) => {
             let Envelope { channel, id, from, body, .. } = envelope;
             assert!(is_id(id.as_str()) && is_id(from.as_str()), "{envelope:?}");
             assert!(body.as_str().len() <= MAX_BODY_BYTES && text.contains(body.as_str()), "{envelope:?}");
             (channel, envelope.to_json())
         }
-        QueueMessage::ModerationCommand(order) => {
-            let ModerationCommand { channel, command, from } = order;
-            assert!(is_id(from.as_str()), "{order:?}");
+        QueueMessage::Command(moderation) => {
+            let ModerationCommand { channel, command, from } = moderation;
+            assert!(is_id(from.as_str()), "{moderation:?}");
             let is_room = matches!(channel, Channel::Room(_));
             assert!(
                 match command {
-                    Command::Expel { user, .. } =>
+                    Command::Kick { user } | Command::Ban { user, .. } | Command::Unban { user } =>
                         is_id(user.as_str()) && (is_room || *channel == ModerationCommand::everywhere(user)),
                     Command::Delete { .. } => true,
                     Command::Close { .. } | Command::Open => is_room,
                 },
-                "{order:?}"
+                "{moderation:?}"
             );
-            (channel, order_to_json(order))
+            (channel, moderation.to_json())
         }
-        QueueMessage::Wake(channel) => (channel, wake_to_json(channel)),
+        QueueMessage::Wake(Wake { channel, .. }) => (channel, message.to_json()),
     };
     assert_eq!(channel.to_string(), group);
     let written = written.unwrap();
-    assert_eq!(QueueMessage::parse(&written, group, MAX_BODY_BYTES).as_ref(), Ok(parcel), "{written}");
+    assert_eq!(QueueMessage::parse(&written, group, MAX_BODY_BYTES).as_ref(), Ok(message), "{written}");
 }
 
 /// As PROTOCOL.md has it.

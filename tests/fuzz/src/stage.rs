@@ -9,13 +9,14 @@ use hubbub_core::actions::ClientHandler;
 use hubbub_core::broadcast::page_delivery::PageDelivery;
 use hubbub_core::broadcast::planner::Planner;
 use hubbub_core::delivery::deliver::Delivery;
-use hubbub_core::delivery::fan_out::Share;
+use hubbub_core::delivery::fan_out::{FanOut, Share};
 use hubbub_core::limits::budget::Budget;
 use hubbub_core::limits::turns::PublishRate;
 use hubbub_core::log::lease::Lease;
 use hubbub_core::log::state::ChannelState;
 use hubbub_core::members::membership;
 use hubbub_core::ports::{Append, Bans, Log, Members, ReadLimit};
+use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::capabilities::Capabilities;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::id::{ConnectionId, Epoch, LeaseId, SenderId};
@@ -109,7 +110,7 @@ impl Stage {
 
     /// What answers clients.
     #[must_use]
-    pub fn reception(&self) -> ClientHandler<Ports, Ports, Ports, Ports> {
+    pub fn client_handler(&self) -> ClientHandler<Ports, Ports, Ports, Ports> {
         let ports = self.ports.clone();
         ClientHandler {
             store: ports.clone(),
@@ -121,6 +122,7 @@ impl Stage {
             user_rate: PublishRate { per_second: 20, burst: 5 },
             max_rooms: 3,
             budget: share().budget,
+            transport: API_GATEWAY,
         }
     }
 
@@ -129,16 +131,19 @@ impl Stage {
     pub fn delivery(&self) -> Delivery<Ports, Ports, Ports, Ports, Ports> {
         let ports = self.ports.clone();
         Delivery {
-            store: ports.clone(),
+            fan_out: FanOut {
+                store: ports.clone(),
+                poster: ports.clone(),
+                env: ports.clone(),
+                share: share(),
+                transport: API_GATEWAY,
+            },
             broadcasts: ports.clone(),
-            dead_letters: ports.clone(),
-            poster: ports.clone(),
-            env: ports,
+            dead_letters: ports,
             max_body_bytes: MAX_BODY_BYTES,
             retention: RETENTION,
             inline_limit: INLINE_LIMIT,
             lease: LEASE_TIME,
-            share: share(),
             large: Arc::default(),
         }
     }
@@ -158,6 +163,7 @@ impl Stage {
             history_events: 100,
             budget: share().budget,
             retention: RETENTION,
+            transport: API_GATEWAY,
         }
     }
 
@@ -165,7 +171,9 @@ impl Stage {
     #[must_use]
     pub fn page_delivery(&self) -> PageDelivery<Ports, Ports, Ports> {
         let ports = self.ports.clone();
-        PageDelivery { store: ports.clone(), poster: ports.clone(), env: ports, share: share(), lease: LEASE_TIME }
+        let fan_out =
+            FanOut { store: ports.clone(), poster: ports.clone(), env: ports, share: share(), transport: API_GATEWAY };
+        PageDelivery { fan_out, lease: LEASE_TIME }
     }
 
     /// A channel's item; nothing where it is unused.

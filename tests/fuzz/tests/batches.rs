@@ -31,12 +31,13 @@ fn message() -> impl Strategy<Value = Sent> {
     )
 }
 
-fn order() -> impl Strategy<Value = Sent> {
-    let order = select(&["kick", "ban", "unban"][..]);
-    (order, select(&["alice", "bob"][..]), any::<bool>(), 0_u64..2_000_000_000).prop_map(
-        |(order, user, is_everywhere, until)| {
+fn command() -> impl Strategy<Value = Sent> {
+    let command = select(&["kick", "ban", "unban"][..]);
+    (command, select(&["alice", "bob"][..]), any::<bool>(), 0_u64..2_000_000_000).prop_map(
+        |(command, user, is_everywhere, until)| {
             let channel = if is_everywhere { format!("user:{user}") } else { "room:lobby".to_owned() };
-            let body = json!({"v": 1, "channel": channel, "from": "mod", "order": order, "user": user, "until": until});
+            let body =
+                json!({"v": 1, "channel": channel, "from": "mod", "command": command, "user": user, "until": until});
             sent(&channel, &body)
         },
     )
@@ -44,10 +45,10 @@ fn order() -> impl Strategy<Value = Sent> {
 
 /// What takes something away; the rooms have a few messages each, so that many of these hit one.
 fn taking_away() -> impl Strategy<Value = Sent> {
-    let order = select(&["delete", "close", "open"][..]);
-    (order, 0_u64..6, any::<bool>()).prop_map(|(order, seq, erase)| {
+    let command = select(&["delete", "close", "open"][..]);
+    (command, 0_u64..6, any::<bool>()).prop_map(|(command, seq, erase)| {
         let channel = "room:lobby";
-        let body = json!({"v": 1, "channel": channel, "from": "mod", "order": order, "seq": seq, "erase": erase});
+        let body = json!({"v": 1, "channel": channel, "from": "mod", "command": command, "seq": seq, "erase": erase});
         sent(channel, &body)
     })
 }
@@ -80,7 +81,7 @@ fn garbage() -> impl Strategy<Value = Sent> {
 }
 
 fn batch() -> impl Strategy<Value = Vec<Sent>> {
-    let any = prop_oneof![5 => message(), 2 => order(), 2 => taking_away(), 1 => wake(), 2 => garbage()];
+    let any = prop_oneof![5 => message(), 2 => command(), 2 => taking_away(), 1 => wake(), 2 => garbage()];
     // So few that a message that is there twice is still among the newest of the log.
     prop::collection::vec(any, 1..25)
 }

@@ -91,7 +91,7 @@ fn name() -> impl Strategy<Value = &'static str> {
 }
 
 fn answer(stage: &Stage, name: &str, frame: &str) -> Answer {
-    block_on(stage.reception().answer(&sender(name), frame))
+    block_on(stage.client_handler().answer(&sender(name), frame))
 }
 
 fn is_unavailable(answer: &Answer) -> bool {
@@ -128,7 +128,7 @@ proptest! {
             prop_assert!(is_unavailable(&answer), "{:?}", answer);
             prop_assert_eq!(&answer.reference, &unharmed.reference);
             let seen = stage.ports.services.seen();
-            prop_assert!(fault == Fault::Lost || seen.enqueued.len() + seen.ordered.len() == 0, "it is on the queue");
+            prop_assert!(fault == Fault::Lost || seen.enqueued.len() + seen.commands.len() == 0, "it is on the queue");
         } else {
             prop_assert_eq!(answer, unharmed);
         }

@@ -14,7 +14,7 @@ use crate::wire::message::Seq;
 use crate::wire::server_frame::{MAX_HISTORY, ServerFrame};
 
 /// The messages that `history` gives without a `limit`.
-const DEFAULT_HISTORY: usize = 50;
+pub const DEFAULT_HISTORY: usize = 50;
 
 wire_struct! {
     /// A page of the log, backwards from `before`.
@@ -56,6 +56,14 @@ impl Action for History {
 /// A number of messages, from 1 to [`MAX_HISTORY`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize(usize);
+
+impl PageSize {
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
 
 impl Field for PageSize {
     fn read_optional(fields: &Fields, field: &'static str) -> Result<Option<Self>, Malformed> {

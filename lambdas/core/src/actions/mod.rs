@@ -14,7 +14,7 @@ mod grant;
 mod handler;
 mod moderation;
 mod publication;
-mod target;
+pub mod target;
 
 use action::{Action, Refusal};
 pub use caller::Caller;
