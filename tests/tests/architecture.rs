@@ -1,8 +1,12 @@
 //! The documents and the dependencies say what is so.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use syn::UseTree;
+use syn::visit::Visit;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -28,7 +32,7 @@ fn texts(ending: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_test_that_the_architecture_names_is_there() {
+fn invariants_name_existing_tests() {
     let architecture = fs::read_to_string(root().join("docs/invariants.md")).unwrap();
     let sources: String = texts(".rs").into_iter().map(|(_, text)| text).collect();
     let rows: Vec<&str> = architecture.lines().filter(|line| line.starts_with("| I")).collect();
@@ -64,12 +68,107 @@ fn the_core_does_no_io() {
 
 #[test]
 fn main_of_the_functions_is_short_and_has_no_branch() {
-    let mains = texts("main.rs").into_iter().filter(|(path, _)| path.starts_with(root().join("lambdas")));
-    let mut count = 0;
-    for (path, text) in mains {
-        assert!(text.lines().count() <= 40, "{}", path.display());
-        assert!(!text.contains("if ") && !text.contains("match "), "{}", path.display());
-        count += 1;
+    let text = fs::read_to_string(root().join("lambdas/functions/src/main.rs")).unwrap();
+    assert!(text.lines().count() <= 40);
+    assert!(!text.contains("if ") && !text.contains("match "));
+}
+
+/// The paths that a module names from its own crate, as segments after `crate`.
+struct Paths {
+    module: Vec<String>,
+    found: Vec<Vec<String>>,
+}
+
+impl Paths {
+    /// Notes a path from inside a module's own file: `crate::…`, `super::…` and `self::…` lead into the crate.
+    fn note(&mut self, segments: &[String]) {
+        let mut place = match segments.first().map(String::as_str) {
+            Some("crate") => Vec::new(),
+            Some("super" | "self") => self.module.clone(),
+            _ => return,
+        };
+        for segment in segments {
+            match segment.as_str() {
+                "crate" | "self" => {}
+                "super" => {
+                    place.pop();
+                }
+                other => place.push(other.to_owned()),
+            }
+        }
+        self.found.push(place);
     }
-    assert_eq!(count, 1);
+
+    fn note_tree(&mut self, tree: &UseTree, before: &[String]) {
+        let with = |name: &syn::Ident| before.iter().cloned().chain([name.to_string()]).collect::<Vec<_>>();
+        match tree {
+            UseTree::Path(path) => self.note_tree(&path.tree, &with(&path.ident)),
+            UseTree::Name(name) => self.note(&with(&name.ident)),
+            UseTree::Rename(rename) => self.note(&with(&rename.ident)),
+            UseTree::Glob(_) => self.note(before),
+            UseTree::Group(group) => group.items.iter().for_each(|item| self.note_tree(item, before)),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        // Unit tests may look at anything.
+        if !module.attrs.iter().any(|attribute| attribute.path().is_ident("cfg")) {
+            syn::visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.note_tree(&item.tree, &[]);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.note(&segments);
+        syn::visit::visit_path(self, path);
+    }
+}
+
+/// For each module of the core that is a file, the other files that it uses. A folder's `mod.rs` and its files are one family: neither counts
+/// as a use of the other.
+fn uses() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let source = root().join("lambdas/core/src");
+    let mut paths = Vec::new();
+    files(&source, ".rs", &mut paths);
+    let modules: BTreeMap<Vec<String>, PathBuf> = paths
+        .into_iter()
+        .filter(|path| !path.ends_with("lib.rs"))
+        .map(|path| {
+            let name = path.strip_prefix(&source).unwrap().with_extension("");
+            let parts = name.iter().map(|part| part.to_string_lossy().into_owned());
+            (parts.filter(|part| part != "mod").collect(), path)
+        })
+        .collect();
+    let used = |module: &Vec<String>, path: &PathBuf| {
+        let mut paths = Paths { module: module.clone(), found: Vec::new() };
+        paths.visit_file(&syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap());
+        let file_of = |place: &Vec<String>| {
+            (1..=place.len()).rev().map(|length| place[..length].to_vec()).find(|prefix| modules.contains_key(prefix))
+        };
+        let is_family = |other: &Vec<String>| other.starts_with(module) || module.starts_with(other);
+        paths.found.iter().filter_map(file_of).filter(|other| !is_family(other)).collect()
+    };
+    modules.iter().map(|(module, path)| (module.clone(), used(module, path))).collect()
+}
+
+#[test]
+fn core_has_no_import_cycle() {
+    let mut uses = uses();
+    assert!(uses.len() > 60 && uses.values().map(BTreeSet::len).sum::<usize>() > 200, "the files were not read");
+    // Takes away what uses nothing, again and again. A cycle is what stays.
+    loop {
+        let leaves: Vec<_> = uses.iter().filter(|(_, used)| used.is_empty()).map(|(name, _)| name.clone()).collect();
+        if leaves.is_empty() {
+            break;
+        }
+        uses.retain(|name, _| !leaves.contains(name));
+        uses.values_mut().for_each(|used| used.retain(|name| !leaves.contains(name)));
+    }
+    assert!(uses.is_empty(), "these files of the core import each other in a circle: {uses:#?}");
 }

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_wait_goes_at_once_or_not_at_all() {
+    fn post_that_cannot_wait_goes_at_once_or_not() {
         let mut pace = Pace::new(RATE, ms(0));
         assert_eq!((0..15).filter(|_| pace.try_take(ms(0))).count(), 10);
         assert!(pace.try_take(ms(1)), "the rate goes on, and nothing was promised to those that were left out");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_falls_by_a_part_when_the_quota_is_used_up_and_climbs_back_by_steps() {
+    fn rate_falls_at_the_quota_and_climbs_back() {
         let mut pace = Pace::new(RATE, ms(0));
         window(&mut pace, 0, 10);
         assert_eq!(pace.allowed(), 800.0);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn senders_that_together_are_over_the_quota_find_their_shares_with_few_refusals() {
+    fn senders_over_the_quota_find_their_rate_quickly() {
         const QUOTA: f64 = 1_500.0;
         let mut senders: Vec<Pace> = (0..2).map(|_| Pace::new(Rate { per_second: 1_000, burst: 20 }, ms(0))).collect();
         let mut due = [ms(0), ms(0)];
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_a_round_is_posted_in_its_time_however_busy_the_stack_is() {
+    fn page_is_posted_in_time_on_a_busy_stack() {
         for callback_rps in [500, 8_000, 100_000] {
             let budget = Budget::of(callback_rps);
             let frames = budget.round_frames(5_000);
@@ -299,7 +299,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_senders_together_stay_within_the_quota_that_the_budget_is_four_fifths_of(
+        fn all_senders_together_stay_within_the_quota(
             callback_rps in 400_u64..1_000_000,
             senders in 1_u32..100,
         ) {
@@ -313,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn no_more_posts_are_promised_than_the_rate_allows(steps in prop::collection::vec(0_u64..20, 1..500)) {
+        fn pace_promises_no_more_than_the_rate(steps in prop::collection::vec(0_u64..20, 1..500)) {
             let mut pace = Pace::new(RATE, ms(0));
             let (mut now, mut promised) = (0, Vec::new());
             for step in steps {

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_in_the_log_or_twice_in_the_batch_is_left_out_without_a_hole() {
+    fn known_and_repeated_messages_leave_no_hole() {
         let batch = [arrival("alice", "a"), arrival("alice", "b"), arrival("alice", "b"), arrival("alice", "c")];
         check(&batch, &[("alice", "a")], &[(8, "b"), (9, "c")]);
     }

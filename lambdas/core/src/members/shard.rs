@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_looked_at_when_a_shard_passes_the_limit_and_now_and_then_later() {
+    fn growth_is_checked_at_the_limit_and_each_tenth_later() {
         let due: Vec<u64> = (0..=2_450).filter(|members| is_growth_due(*members, 2_000)).collect();
         assert_eq!(due, [2_001, 2_201, 2_401]);
         assert!(is_growth_due(2, 1));

@@ -94,7 +94,7 @@ fn plan(planner: &TestPlanner, input: PlanInput) -> Plan {
 }
 
 #[test]
-fn a_round_takes_all_that_is_unsent_to_every_shard() {
+fn round_takes_everything_unsent_to_every_shard() {
     let planner = planner(40);
     append(&planner, &["a", "b", "c"]);
     let plan = plan(&planner, start("room_lobby-X-1"));
@@ -107,7 +107,7 @@ fn a_round_takes_all_that_is_unsent_to_every_shard() {
 }
 
 #[test]
-fn a_rounds_time_and_its_messages_ages_are_measured_when_it_is_settled() {
+fn settled_round_records_its_time_and_ages() {
     let planner = planner(1);
     append(&planner, &["a", "b"]);
     let first = plan(&planner, start("room_lobby-X-1"));
@@ -134,7 +134,7 @@ fn a_round_ends_with_its_last_frame() {
 }
 
 #[test]
-fn a_broadcast_ends_only_when_everything_is_sent() {
+fn broadcast_ends_only_when_everything_is_sent() {
     let planner = planner(1);
     append(&planner, &["a"]);
     let first = plan(&planner, start("room_lobby-X-1"));
@@ -165,7 +165,7 @@ fn planning_renews_the_lease() {
 }
 
 #[test]
-fn an_execution_that_lost_its_lease_stops() {
+fn execution_without_its_lease_stops() {
     let planner = planner(1);
     append(&planner, &["a"]);
     assert_eq!(plan(&planner, start("room_lobby-Y-1")).next, Next::LostLease);
@@ -173,7 +173,7 @@ fn an_execution_that_lost_its_lease_stops() {
 }
 
 #[test]
-fn a_long_broadcast_hands_over_to_a_fresh_execution() {
+fn long_broadcast_hands_over() {
     let planner = TestPlanner { history_events: 30, ..planner(1) };
     append(&planner, &["a"]);
     let first = plan(&planner, start("room_lobby-X-1"));
@@ -190,7 +190,7 @@ fn a_long_broadcast_hands_over_to_a_fresh_execution() {
 }
 
 #[test]
-fn a_handover_that_was_cut_short_is_finished_by_the_repeated_plan() {
+fn repeated_plan_finishes_a_broken_handover() {
     let planner = TestPlanner { history_events: 30, ..planner(1) };
     append(&planner, &["a"]);
     let first = plan(&planner, start("room_lobby-X-1"));
@@ -213,7 +213,7 @@ fn what_retention_took_is_settled_without_a_post() {
 }
 
 #[test]
-fn the_pages_of_a_round_reach_every_member_once() {
+fn pages_reach_every_member_once() {
     let planner = planner(40);
     append(&planner, &["a", "b"]);
     let Plan { next: Next::Round { round, pages, .. }, channel, lease, .. } = plan(&planner, start("room_lobby-X-1"))
@@ -245,7 +245,7 @@ fn the_pages_of_a_round_reach_every_member_once() {
 }
 
 #[test]
-fn a_page_keeps_the_lease_and_posts_to_nobody_behind_its_deadline() {
+fn page_renews_the_lease_and_stops_at_its_deadline() {
     let planner = planner(5);
     append(&planner, &["a"]);
     let Plan { next: Next::Round { round, mut pages, .. }, channel, lease, .. } =
@@ -272,7 +272,7 @@ fn a_page_keeps_the_lease_and_posts_to_nobody_behind_its_deadline() {
 }
 
 #[test]
-fn a_round_gives_the_receipts_that_were_asked_for_before_it_is_settled() {
+fn receipts_are_given_before_a_round_is_settled() {
     use hubbub_core::wire::message::ReceiptTo;
     let planner = planner(1);
     let state = state(&planner);

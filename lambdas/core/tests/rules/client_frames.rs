@@ -11,7 +11,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn bad_input_gets_a_code_and_a_sentence_that_says_what_to_change() {
+fn bad_frame_gets_a_code_and_what_to_change() {
     check(
         "hello",
         r#"{"type":"error","code":"not_json","message":"the text is not a JSON object: expected value at line 1 column 1"}"#,

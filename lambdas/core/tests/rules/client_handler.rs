@@ -315,7 +315,7 @@ fn crowd(handler: &TestHandler, members: usize) {
 }
 
 #[test]
-fn a_signal_is_posted_to_the_others_at_once_and_leaves_nothing_behind() {
+fn signal_is_posted_at_once_and_not_kept() {
     let handler = handler();
     for name in ["alice", "bob"] {
         say(&handler, name, r#"{"action":"join","room":"a"}"#);
@@ -449,7 +449,7 @@ fn an_answer_with_a_hundred_users_and_a_recovery_fits_a_frame() {
 }
 
 #[test]
-fn a_frame_behind_the_tokens_end_closes_the_socket() {
+fn frame_after_the_tokens_end_closes_the_socket() {
     let handler = handler();
     handler.env.set(hubbub_testkit::fixtures::FOREVER.0);
     let answer = say(&handler, "alice", r#"{"action":"join","room":"a"}"#);
@@ -459,7 +459,7 @@ fn a_frame_behind_the_tokens_end_closes_the_socket() {
 }
 
 #[test]
-fn who_is_banned_from_a_room_does_not_get_in() {
+fn banned_user_cannot_join() {
     let handler = handler();
     block_on(handler.store.put_ban(&user("alice"), &room("a"), Timestamp(NOW + 500))).unwrap();
     let join = |name: &str| say(&handler, name, r#"{"action":"join","room":"a"}"#);
@@ -472,7 +472,7 @@ fn who_is_banned_from_a_room_does_not_get_in() {
 }
 
 #[test]
-fn a_closed_room_can_not_be_joined_until_it_is_opened() {
+fn closed_room_cannot_be_joined() {
     let handler = handler();
     let join = || say(&handler, "bob", r#"{"action":"join","room":"a"}"#);
     assert_eq!(join()["type"], "joined");

@@ -107,7 +107,7 @@ fn a_small_channel_is_fanned_out_at_once_and_settled() {
 }
 
 #[test]
-fn what_becomes_of_each_message_is_measured_however_many_share_a_post() {
+fn each_message_is_counted_however_many_share_a_post() {
     let delivery = delivery(3);
     for id in ["one", "two", "three"] {
         join(&delivery, id, NOW);
@@ -126,7 +126,7 @@ fn what_becomes_of_each_message_is_measured_however_many_share_a_post() {
 }
 
 #[test]
-fn a_large_channel_wakes_one_broadcast() {
+fn large_channel_starts_one_broadcast() {
     let delivery = delivery(1);
     join(&delivery, "one", NOW);
     join(&delivery, "two", NOW);
@@ -140,7 +140,7 @@ fn a_large_channel_wakes_one_broadcast() {
 }
 
 #[test]
-fn a_channel_that_is_being_broadcast_is_not_fanned_out_beside_it() {
+fn channel_under_broadcast_is_not_fanned_out_again() {
     let delivery = delivery(1_000);
     join(&delivery, "one", NOW);
     let held = Lease { id: LeaseId::new("held"), until: Timestamp(NOW + 1) };
@@ -154,7 +154,7 @@ fn a_channel_that_is_being_broadcast_is_not_fanned_out_beside_it() {
 }
 
 #[test]
-fn a_redelivered_message_is_appended_once_and_posted_again() {
+fn redelivery_appends_once() {
     let delivery = delivery(1_000);
     join(&delivery, "one", NOW);
     block_on(delivery.deliver(vec![record("a", 1)], NEVER));
@@ -163,7 +163,7 @@ fn a_redelivered_message_is_appended_once_and_posted_again() {
 }
 
 #[test]
-fn a_broadcast_that_could_not_be_started_is_started_by_the_redelivery() {
+fn redelivery_starts_the_broadcast_that_failed_to_start() {
     let delivery = delivery(0);
     join(&delivery, "one", NOW);
     delivery.broadcasts.refuse(Some("start"));
@@ -176,7 +176,7 @@ fn a_broadcast_that_could_not_be_started_is_started_by_the_redelivery() {
 }
 
 #[test]
-fn garbage_is_buried_with_its_reason_and_the_next_message_passes() {
+fn garbage_is_buried_and_the_next_message_passes() {
     let delivery = delivery(1_000);
     join(&delivery, "one", NOW);
     let failed = block_on(delivery.deliver(vec![garbage("a"), record("b", 1)], NEVER));
@@ -197,7 +197,7 @@ fn garbage_behind_a_message_does_not_hide_that_it_was_not_sent() {
 }
 
 #[test]
-fn a_run_that_was_overtaken_by_the_redelivery_appends_nothing_twice() {
+fn overtaken_run_appends_nothing_twice() {
     let delivery = delivery(1_000);
     block_on(delivery.deliver(vec![record("a", 2), record("b", 1)], NEVER));
     block_on(delivery.deliver(vec![record("a", 1)], NEVER));
@@ -205,7 +205,7 @@ fn a_run_that_was_overtaken_by_the_redelivery_appends_nothing_twice() {
 }
 
 #[test]
-fn what_can_not_be_buried_is_delivered_again_with_all_behind_it() {
+fn unburied_message_is_delivered_again_with_all_after_it() {
     let delivery = delivery(1_000);
     delivery.dead_letters.refuse(Some("bury"));
     let batch = vec![record("a", 1), garbage("b"), record("c", 1)];
@@ -223,7 +223,7 @@ fn a_channel_in_trouble_does_not_hold_up_another() {
 }
 
 #[test]
-fn a_member_that_has_gone_is_pruned_unless_it_is_young() {
+fn gone_member_is_pruned_unless_young() {
     let delivery = delivery(1_000);
     join(&delivery, "old", NOW - 10_000);
     join(&delivery, "young", NOW - 9_999);
@@ -240,7 +240,7 @@ fn a_member_that_has_gone_is_pruned_unless_it_is_young() {
 }
 
 #[test]
-fn one_members_outcome_changes_nothing_for_the_others() {
+fn one_member_does_not_affect_the_others() {
     let delivery = delivery(1_000);
     for id in ["a", "b", "c", "d"] {
         join(&delivery, id, NOW);
@@ -277,7 +277,7 @@ fn an_order_is_carried_out_in_its_place_in_the_channel() {
 }
 
 #[test]
-fn a_socket_lives_no_longer_than_its_token() {
+fn socket_ends_with_its_token() {
     let delivery = delivery(1_000);
     let one = Connection { until: Timestamp(NOW), ..connection("one", "bob", NOW) };
     block_on(membership::connect(&delivery.fan_out.store, &delivery.fan_out.env, &one, 2_000)).unwrap();
@@ -292,7 +292,7 @@ fn a_socket_lives_no_longer_than_its_token() {
 }
 
 #[test]
-fn only_a_large_fan_out_shares_the_budget() {
+fn only_large_fan_outs_share_the_budget() {
     let delivery = delivery(1_000);
     let budget = delivery.fan_out.share.budget;
     let burst = budget.small_rate().burst;
@@ -311,7 +311,7 @@ fn only_a_large_fan_out_shares_the_budget() {
 }
 
 #[test]
-fn a_wake_sends_what_is_in_the_log_and_appends_nothing() {
+fn wake_sends_the_log_and_appends_nothing() {
     let delivery = delivery(1_000);
     block_on(delivery.deliver(vec![record("a", 1)], NEVER));
     join(&delivery, "late", NOW);
@@ -334,7 +334,7 @@ fn a_wake_sends_what_is_in_the_log_and_appends_nothing() {
 }
 
 #[test]
-fn what_is_in_the_log_does_not_become_a_dead_letter() {
+fn logged_message_does_not_become_a_dead_letter() {
     let delivery = delivery(0);
     join(&delivery, "one", NOW);
     delivery.broadcasts.refuse(Some("start"));
@@ -344,7 +344,7 @@ fn what_is_in_the_log_does_not_become_a_dead_letter() {
 }
 
 #[test]
-fn a_message_that_was_a_dead_letter_is_looked_for_in_the_whole_log() {
+fn redriven_message_is_looked_for_in_the_whole_log() {
     let delivery = delivery(1_000);
     let count = hubbub_core::log::append::REDELIVERY_WINDOW + 1;
     for number in 0..count {
@@ -373,7 +373,7 @@ fn order(id: &str, order: &str) -> Record {
 }
 
 #[test]
-fn a_message_that_is_deleted_is_posted_without_its_body_and_members_are_told() {
+fn deleted_message_is_posted_without_its_body() {
     let delivery = delivery(1_000);
     join(&delivery, "one", NOW);
     let batch = vec![record("a", 1), order("b", r#""command":"delete","seq":1"#)];
@@ -384,7 +384,7 @@ fn a_message_that_is_deleted_is_posted_without_its_body_and_members_are_told() {
 }
 
 #[test]
-fn an_order_holds_for_what_the_queue_took_before_it_also_when_it_is_delivered_again() {
+fn repeated_erasure_spares_later_messages() {
     let delivery = delivery(1_000);
     join(&delivery, "one", NOW);
     let erase = order("b", r#""command":"close","erase":true"#);
@@ -401,7 +401,7 @@ fn an_order_holds_for_what_the_queue_took_before_it_also_when_it_is_delivered_ag
 }
 
 #[test]
-fn who_is_told_that_a_room_is_closed_is_a_member_no_more() {
+fn closed_room_has_no_members() {
     let delivery = delivery(1_000);
     join(&delivery, "one", NOW);
     join(&delivery, "two", NOW);
@@ -416,7 +416,7 @@ fn who_is_told_that_a_room_is_closed_is_a_member_no_more() {
 }
 
 #[test]
-fn who_joins_a_room_that_was_opened_again_is_not_seen_off_by_the_old_notice() {
+fn old_close_notice_spares_members_of_a_reopened_room() {
     let delivery = delivery(0);
     join(&delivery, "one", NOW);
     // The notice waits for the broadcast.

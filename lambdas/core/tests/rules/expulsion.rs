@@ -48,7 +48,7 @@ fn is_banned(stage: &Stage, channel: &Channel, now: u64) -> bool {
 }
 
 #[test]
-fn who_is_kicked_from_a_room_leaves_it_with_every_socket_and_is_told() {
+fn kicked_user_leaves_with_every_socket() {
     let stage = stage();
     give(&stage, &room("lobby"), Expulsion::Kick);
     assert_eq!(members(&stage, &room("lobby")), ["b1"]);
@@ -74,7 +74,7 @@ fn who_is_kicked_everywhere_is_disconnected_with_a_last_word() {
 }
 
 #[test]
-fn a_ban_lasts_until_its_end_or_until_it_is_taken_back() {
+fn ban_lasts_until_its_end_or_unban() {
     let stage = stage();
     let ban = Expulsion::Ban { until: Timestamp(NOW + 10) };
     give(&stage, &room("lobby"), ban);

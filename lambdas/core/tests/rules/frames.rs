@@ -37,7 +37,7 @@ fn several_messages_share_a_frame() {
 
 proptest! {
     #[test]
-    fn frames_hold_every_message_once_in_order_and_are_small_enough(sizes in prop::collection::vec(0usize..24_000, 0..30)) {
+    fn frames_hold_each_message_once_and_fit(sizes in prop::collection::vec(0usize..24_000, 0..30)) {
         let (messages, frames) = packed(&sizes);
         let mut held = Vec::new();
         for frame in &frames {

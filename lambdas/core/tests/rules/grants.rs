@@ -12,7 +12,7 @@ fn allows(capabilities: &str, frame: &str) -> bool {
 }
 
 #[test]
-fn an_action_needs_its_capability_where_it_happens() {
+fn action_needs_its_grant() {
     const TEAM: &str =
         r#"{"join":["lobby","team-*"],"publish":["team-*"],"history":["lobby"],"who":["*"],"direct":["bob"]}"#;
     const MEMBER: &str = r#"{"join":["*"],"publish":["*"],"history":["*"],"who":["*"],"direct":["*"]}"#;

@@ -64,7 +64,7 @@ fn is_closed(stage: &Stage) -> bool {
 }
 
 #[test]
-fn a_deleted_messages_body_is_gone_and_members_are_told_in_the_log() {
+fn delete_removes_the_body_and_leaves_a_notice() {
     let stage = stage(&["m-1", "m-2"]);
     give(&stage, "o-1", Command::Delete { seq: Seq(1) }, NEVER).unwrap();
     assert_eq!(log(&stage), ["deleted 1", "\"m-2\"", "deleted 1"]);
@@ -113,7 +113,7 @@ fn an_order_that_is_repeated_changes_nothing() {
 }
 
 #[test]
-fn an_erasure_that_has_no_more_time_goes_on_when_it_is_delivered_again() {
+fn erasure_continues_at_the_next_delivery() {
     let ids: Vec<String> = (0..300).map(|number| format!("m-{number}")).collect();
     let stage = stage(&ids.iter().map(String::as_str).collect::<Vec<_>>());
     let close = Command::Close { erase: true };

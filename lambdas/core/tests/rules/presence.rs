@@ -79,7 +79,7 @@ impl Stage {
 }
 
 #[test]
-fn a_storm_of_joins_is_one_announcement_and_one_frame() {
+fn storm_of_joins_is_one_announcement() {
     let stage = Stage::new();
     let presence = stage.watch("w", "watcher");
     assert_eq!(presence, Presence::of(vec![user("watcher")]));
@@ -109,7 +109,7 @@ fn frame(at: u64, users: &[&str]) -> String {
 }
 
 #[test]
-fn a_user_with_several_sockets_is_there_once_and_until_the_last_one_leaves() {
+fn user_with_several_sockets_is_present_once() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     stage.join("a1", "alice");
@@ -125,7 +125,7 @@ fn a_user_with_several_sockets_is_there_once_and_until_the_last_one_leaves() {
 }
 
 #[test]
-fn who_was_there_when_the_first_one_began_to_watch_is_gone_in_the_next_frame() {
+fn member_who_leaves_is_missing_in_the_next_frame() {
     let stage = Stage::new();
     stage.join("x", "xenia");
     assert_eq!(stage.watch("w", "watcher"), Presence::of(vec![user("watcher"), user("xenia")]));
@@ -135,7 +135,7 @@ fn who_was_there_when_the_first_one_began_to_watch_is_gone_in_the_next_frame() {
 }
 
 #[test]
-fn who_was_away_while_somebody_began_to_watch_is_there_in_the_next_frame() {
+fn member_who_returns_is_in_the_next_frame() {
     let stage = Stage::new();
     stage.watch("a", "alice");
     stage.join("x", "xenia");
@@ -148,7 +148,7 @@ fn who_was_away_while_somebody_began_to_watch_is_there_in_the_next_frame() {
 }
 
 #[test]
-fn what_was_posted_by_somebody_who_died_before_noting_it_changes_nothing() {
+fn crash_before_the_note_repeats_the_announcement() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     stage.join("x", "xenia");
@@ -165,7 +165,7 @@ fn what_was_posted_by_somebody_who_died_before_noting_it_changes_nothing() {
 }
 
 #[test]
-fn who_may_not_be_told_any_more_is_not_and_there_are_no_more_than_there_is_time_for() {
+fn announcement_tells_as_many_as_time_allows() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     stage.watch("x", "xenia");
@@ -174,7 +174,7 @@ fn who_may_not_be_told_any_more_is_not_and_there_are_no_more_than_there_is_time_
 }
 
 #[test]
-fn a_room_for_which_there_is_no_time_is_asked_for_again_and_deliveries_keep_their_rate() {
+fn room_without_time_is_requested_again() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     stage.join("a", "alice");
@@ -209,7 +209,7 @@ fn an_announcement_that_is_lost_is_asked_for_again_later() {
 }
 
 #[test]
-fn a_room_above_a_hundred_says_so_once_and_tells_again_when_it_is_small() {
+fn large_room_pauses_presence_and_resumes_when_small() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     for number in 0..99 {
@@ -239,7 +239,7 @@ fn a_room_above_a_hundred_says_so_once_and_tells_again_when_it_is_small() {
 }
 
 #[test]
-fn a_count_that_is_too_high_keeps_a_room_paused_until_somebody_reads_the_members() {
+fn wrong_count_is_corrected_when_members_are_read() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     let drift = MAX_SMALL_ROOM as i64 + 1;
@@ -253,7 +253,7 @@ fn a_count_that_is_too_high_keeps_a_room_paused_until_somebody_reads_the_members
 }
 
 #[test]
-fn a_socket_that_has_gone_is_pruned_by_the_announcement_and_has_left_in_the_next() {
+fn announcement_prunes_a_gone_socket() {
     let stage = Stage::new();
     stage.watch("w", "watcher");
     stage.watch("g", "ghost");

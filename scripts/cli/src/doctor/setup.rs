@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_queue_has_the_stacks_dead_letter_queue_and_hides_messages_for_long_enough() {
+    fn publish_queue_has_dead_letters_and_visibility_timeout() {
         let check = |setup: &QueueSetup, timeout, is_fault: bool| {
             let finding = publish_queue("http://q/publish.fifo", setup, Some("arn:dead"), timeout);
             assert_eq!(finding.is_fault(), is_fault, "{finding:?}");
