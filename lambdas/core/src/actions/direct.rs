@@ -1,6 +1,7 @@
 //! `direct`: a message to a user.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

@@ -1,7 +1,7 @@
 //! What all client actions share: the ports, the limits, and the checks.
 
-use super::action::Refusal;
 use super::caller::Caller;
+use super::refusal::Refusal;
 use crate::limits::budget::Budget;
 use crate::limits::turns::PublishRate;
 use crate::log::state::ChannelState;

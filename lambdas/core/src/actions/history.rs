@@ -1,6 +1,7 @@
 //! `history`: a page of a channel's log, backwards from `before`.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

@@ -1,6 +1,7 @@
 //! `join`: become a member of a channel, and get the messages that were missed.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

@@ -1,6 +1,7 @@
 //! `leave`: stop being a member of a room. It is always allowed.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

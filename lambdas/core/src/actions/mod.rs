@@ -14,12 +14,14 @@ mod grant;
 mod handler;
 mod moderation;
 mod publication;
+mod refusal;
 pub mod target;
 
-use action::{Action, Refusal};
+use action::Action;
 pub use caller::Caller;
 pub use grant::Denied;
 pub use handler::ClientHandler;
+use refusal::Refusal;
 
 macro_rules! actions {
     ($($module:ident::$action:ident,)*) => {

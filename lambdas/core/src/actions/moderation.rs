@@ -1,10 +1,11 @@
 //! What the actions `kick`, `ban`, `unban`, `delete`, `close` and `open` share: a moderation command goes on the publish queue, where it takes
 //! its place among the channel's messages. All of them need the verb `admin`, and each costs a turn.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;
+use super::refusal::Refusal;
 use crate::ports::{ClientStore, Env, Poster, PublishQueue};
 use crate::wire::capabilities::Verb;
 use crate::wire::channel::Channel;

@@ -1,6 +1,7 @@
 //! `ping`: keep the socket open, and learn which channels to join again.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

@@ -1,8 +1,8 @@
 //! What `publish` and `direct` share: a message goes on the publish queue.
 
-use super::action::Refusal;
 use super::caller::Caller;
 use super::handler::ClientHandler;
+use super::refusal::Refusal;
 use crate::metrics::ACCEPTED;
 use crate::ports::{ClientStore, Env, Poster, PublishQueue};
 use crate::wire::channel::Channel;

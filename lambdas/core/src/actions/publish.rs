@@ -1,6 +1,7 @@
 //! `publish`: a message to a room.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

@@ -1,6 +1,7 @@
 //! `signal`: a signal to the connections that are members now. It is not kept.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;

@@ -1,6 +1,7 @@
 //! `who`: about how many connections are members of a room, and the first users.
 
-use super::action::{Action, Refusal};
+use super::action::Action;
+use super::refusal::Refusal;
 use super::caller::Caller;
 use super::grant::Denied;
 use super::handler::ClientHandler;
