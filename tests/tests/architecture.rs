@@ -149,7 +149,10 @@ fn uses() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
         let mut paths = Paths { module: module.clone(), found: Vec::new() };
         paths.visit_file(&syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap());
         let file_of = |place: &Vec<String>| {
-            (1..=place.len()).rev().map(|length| place[..length].to_vec()).find(|prefix| modules.contains_key(prefix))
+            (1..=place.len())
+                .rev()
+                .map(|length| place.iter().take(length).cloned().collect::<Vec<_>>())
+                .find(|prefix| modules.contains_key(prefix))
         };
         let is_family = |other: &Vec<String>| other.starts_with(module) || module.starts_with(other);
         paths.found.iter().filter_map(file_of).filter(|other| !is_family(other)).collect()

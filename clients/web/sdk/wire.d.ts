@@ -17,12 +17,12 @@ export type ClientFrame =
   | OpenRequest
   | PingRequest;
 
-/** Have a user leave a room, and not come back for a while; without a room, everywhere. */
+/** Make a user leave a room, and keep the user out until a moment; without a room, everywhere. */
 export interface BanRequest {
   action: "ban";
   /** Any string: the answer repeats it. */
   ref?: string | null;
-  /** The room. */
+  /** The room; without it, everywhere. */
   room?: RoomId | null;
   /** The end of the ban. */
   until: Timestamp;
@@ -39,7 +39,7 @@ export type Channel = string;
 /** End a room's memberships, and let nobody join. */
 export interface CloseRequest {
   action: "close";
-  /** Whether every body of its log is gone, too. */
+  /** Whether the bodies of its log are removed, too. */
   erase?: boolean | null;
   /** Any string: the answer repeats it. */
   ref?: string | null;
@@ -47,7 +47,7 @@ export interface CloseRequest {
   room: RoomId;
 }
 
-/** Have a message's body gone for good. */
+/** Remove a message's body for good. */
 export interface DeleteRequest {
   action: "delete";
   /** Any string: the answer repeats it. */
@@ -61,11 +61,11 @@ export interface DeleteRequest {
 /** A message to a user. */
 export interface DirectRequest {
   action: "direct";
-  /** What it says. */
+  /** The message. */
   body: Body;
   /** The message's id; the server makes one where there is none. */
   id?: MessageId | null;
-  /** Whether the client wants to know what became of it. */
+  /** Whether to post a receipt when the message was posted to all members. */
   receipt?: boolean | null;
   /** Any string: the answer repeats it. */
   ref?: string | null;
@@ -79,51 +79,37 @@ export type Epoch = string;
 /** A page of the log, backwards from `before`. */
 export type HistoryRequest = {
   action: "history";
-  /** Only messages before this one; the newest where it isn't given. */
+  /** Only messages before this one; without it, the newest. */
   before?: Seq | null;
-  /** How many at most. */
+  channel?: Channel | null;
+  /** The most messages. */
   limit?: number | null;
   /** Any string: the answer repeats it. */
   ref?: string | null;
-} & ({
-  /** The room's id. */
-  room: RoomId;
-  channel?: undefined;
-} | {
-  /** The channel. */
-  channel: Channel;
-  /** Not here: `room` would come first. */
-  room?: null;
-});
+  room?: RoomId | null;
+} & (unknown);
 
-/** Become a member, and get what was missed. */
+/** Become a member, and get the messages that were missed. */
 export type JoinRequest = {
   action: "join";
+  channel?: Channel | null;
   /** The epoch in which it was seen. */
   epoch?: Epoch | null;
-  /** Whether to be told who comes and goes, which only rooms tell; as before where it isn't given. */
+  /** Whether to be told who joins and leaves, which only rooms tell. Without it, nothing changes. */
   presence?: boolean | null;
   /** Any string: the answer repeats it. */
   ref?: string | null;
+  room?: RoomId | null;
   /** The last sequence that was seen. */
   since?: Seq | null;
-} & ({
-  /** The room's id. */
-  room: RoomId;
-  channel?: undefined;
-} | {
-  /** The channel. */
-  channel: Channel;
-  /** Not here: `room` would come first. */
-  room?: null;
-});
+} & (unknown);
 
-/** Have a user leave a room; without a room, everything. */
+/** Make a user leave a room; without a room, everything. */
 export interface KickRequest {
   action: "kick";
   /** Any string: the answer repeats it. */
   ref?: string | null;
-  /** The room. */
+  /** The room; without it, everywhere. */
   room?: RoomId | null;
   /** The user. */
   user: UserId;
@@ -141,7 +127,7 @@ export interface LeaveRequest {
 /** A message's id, unique in its channel for its sender. */
 export type MessageId = string;
 
-/** Let people join a room that was closed. */
+/** Let members join a room that was closed. */
 export interface OpenRequest {
   action: "open";
   /** Any string: the answer repeats it. */
@@ -150,31 +136,31 @@ export interface OpenRequest {
   room: RoomId;
 }
 
-/** Keep the socket from being cut for idleness, and learn which channels it is behind in. */
+/** Keep the socket open, and learn which channels to join again. */
 export interface PingRequest {
   action: "ping";
   /** Any string: the answer repeats it. */
   ref?: string | null;
-  /** How far the client has come in its channels. */
+  /** The newest message that the client saw, for each channel. */
   seen?: Record<string, Position> | null;
 }
 
-/** How far a client has come in a channel. */
+/** A client's place in a channel's log. */
 export interface Position {
   /** The epoch. */
   epoch: Epoch;
-  /** The last sequence that it saw. */
+  /** The last sequence that the client saw. */
   seq: Seq;
 }
 
 /** A message to a room. */
 export interface PublishRequest {
   action: "publish";
-  /** What it says. */
+  /** The message. */
   body: Body;
   /** The message's id; the server makes one where there is none. */
   id?: MessageId | null;
-  /** Whether the client wants to know what became of it. */
+  /** Whether to post a receipt when the message was posted to all members. */
   receipt?: boolean | null;
   /** Any string: the answer repeats it. */
   ref?: string | null;
@@ -191,23 +177,16 @@ export type Seq = number;
 /** What a signal says: any JSON value. */
 export type SignalBody = unknown;
 
-/** Something for those who are there now, which is not kept. */
+/** A signal to the connections that are members now. It is not kept. */
 export type SignalRequest = {
   action: "signal";
-  /** What it says. */
+  /** The signal. */
   body: SignalBody;
   /** Any string: the answer repeats it. */
   ref?: string | null;
-} & ({
-  /** The room. */
-  room: RoomId;
-  to?: undefined;
-} | {
-  /** Not here: `room` would come first. */
-  room?: null;
-  /** The user. */
-  to: UserId;
-});
+  room?: RoomId | null;
+  to?: UserId | null;
+} & (unknown);
 
 /** A moment, in milliseconds since 1970-01-01 UTC. */
 export type Timestamp = number;
@@ -217,7 +196,7 @@ export interface UnbanRequest {
   action: "unban";
   /** Any string: the answer repeats it. */
   ref?: string | null;
-  /** The room. */
+  /** The room; without it, everywhere. */
   room?: RoomId | null;
   /** The user. */
   user: UserId;
@@ -226,7 +205,7 @@ export interface UnbanRequest {
 /** A user's id: the `sub` of a token. Services have one too: the name by which they publish. */
 export type UserId = string;
 
-/** Who is a member. */
+/** About how many connections are members, and the first users. */
 export interface WhoRequest {
   action: "who";
   /** Any string: the answer repeats it. */
@@ -286,7 +265,7 @@ export type Closure =
   /** Its bodies are gone. */
   | "erased";
 
-/** The moderation command is durable. */
+/** A moderation command is durable. */
 export interface CommandAcceptedFrame {
   channel: Channel;
   command: CommandName;
@@ -299,17 +278,17 @@ export interface CommandAcceptedFrame {
 /** The name of a moderation command. */
 export type CommandName = "kick" | "ban" | "unban" | "delete" | "close" | "open";
 
-/** The codes of error frames. PROTOCOL.md says what a client does about each. */
+/** The code of an error frame. PROTOCOL.md says what a client does about each. */
 export type ErrorCode =
-  /** Not a JSON object. */
+  /** The frame is not a JSON object. */
   | "not_json"
-  /** No action, or none that is known. */
+  /** The frame has no action, or an unknown one. */
   | "unknown_action"
-  /** A field isn't there. */
+  /** A field is missing. */
   | "missing_field"
   /** A field has the wrong type or is out of range. */
   | "wrong_field"
-  /** A field holds something that isn't an id. */
+  /** A field holds a text that isn't an id. */
   | "invalid_id"
   /** The body is over the limit. */
   | "body_too_large"
@@ -319,7 +298,7 @@ export type ErrorCode =
   | "not_a_member"
   /** The token doesn't grant it, or the channel is another user's. */
   | "not_allowed"
-  /** The connection is not known any more. */
+  /** The connection is no longer known. */
   | "not_connected"
   /** The user is banned from the room. */
   | "banned"
@@ -382,7 +361,7 @@ export interface LeftFrame {
   type: "left";
 }
 
-/** Why a connection is not a member any more. */
+/** Why a connection is no longer a member. */
 export type LeftReason =
   /** The user was kicked from the room. */
   | "kicked"
@@ -458,7 +437,7 @@ export interface MessagesFrame {
   type: "messages";
 }
 
-/** The socket is alive. The client joins the channels in `rejoin` again. */
+/** The socket is alive. The client must join the channels of `rejoin` again. */
 export interface PongFrame {
   at: Timestamp;
   /** The client's `ref`. */

@@ -125,7 +125,7 @@ senders follow from it. `deliver-page` reserves concurrency: 8 of the account's 
 before AWS raises the quota.
 
 The last column names the functions that read a setting; with `–`, only the program does. This page is generated from the settings' tables:
-[lambdas/core/src/config.rs](../lambdas/core/src/config.rs) for the functions, and
+[lambdas/core/src/settings.rs](../lambdas/core/src/settings.rs) for the functions, and
 [pulumi/infra/src/settings/table.rs](../pulumi/infra/src/settings/table.rs) for the rest. `cargo run -q -p hubbub-infra -- --write` writes it.
 
 | key | meaning | allowed | default | read by |

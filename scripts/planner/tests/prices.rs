@@ -1,5 +1,4 @@
 //! The planner's prices are the dashboard's.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use hubbub_infra::prices as dashboard;
 use hubbub_planner::prices;

@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 4;
 
 /// A poster on the SDK.
 #[derive(Clone, Debug)]
-pub struct SdkPoster {
+pub(crate) struct SdkPoster {
     client: Client,
     concurrency: usize,
 }
@@ -30,7 +30,7 @@ pub struct SdkPoster {
 impl SdkPoster {
     /// Posts to the stage at `callback_url`, at most `concurrency` posts at once, each given up after `timeout`.
     #[must_use]
-    pub fn new(config: &SdkConfig, callback_url: &str, concurrency: usize, timeout: Duration) -> Self {
+    pub(crate) fn new(config: &SdkConfig, callback_url: &str, concurrency: usize, timeout: Duration) -> Self {
         let timeouts = TimeoutConfig::builder().connect_timeout(timeout).operation_attempt_timeout(timeout).build();
         let config = Builder::from(config)
             .endpoint_url(callback_url)

@@ -22,13 +22,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The locks of the channels, each made when it is first asked for.
+type Locks = BTreeMap<(Channel, ChannelLock), Arc<AsyncMutex<()>>>;
+
 /// The part of a client that its calls and its tasks share.
 pub(super) struct Shared {
     pub(super) connection: Connection,
     pub(super) user: String,
     pub(super) channels: Arc<Mutex<Channels>>,
     /// The locks that somebody holds or waits for.
-    locks: Mutex<BTreeMap<(Channel, ChannelLock), Arc<AsyncMutex<()>>>>,
+    locks: Mutex<Locks>,
 }
 
 /// The operations that run one at a time on each channel.

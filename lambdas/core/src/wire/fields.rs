@@ -170,13 +170,12 @@ macro_rules! wire_struct {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
         }
 
         impl $name {
-            #[allow(unused_variables, reason = "a struct may have no field")]
             pub(crate) fn read(
                 fields: &$crate::wire::fields::Fields,
             ) -> Result<Self, $crate::wire::fields::Malformed> {

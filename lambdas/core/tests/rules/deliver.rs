@@ -16,7 +16,7 @@ use hubbub_core::members::membership;
 use hubbub_core::metrics::DEAD_LETTERS;
 use hubbub_core::metrics::{AGE, APPENDED, DELIVERED, FAILED, GONE, POSTS, THROTTLED};
 use hubbub_core::names::MAX_RECEIVES;
-use hubbub_core::ports::{Clock, Log, Members, Poster, Receipts, Senders};
+use hubbub_core::ports::{Clock, Log, Members, Receipts, Senders};
 use hubbub_core::ports::{MemberPage, ReadLimit};
 use hubbub_core::wire::id::{ConnectionId, LeaseId, SenderId};
 use hubbub_core::wire::message::Seq;

@@ -6,7 +6,6 @@ use hubbub_core::presence::watch::watch;
 use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::server_frame::MAX_SMALL_ROOM;
 
-use futures::stream::StreamExt;
 use hubbub_core::delivery::outcome::Outcome;
 use hubbub_core::limits::pace::Rate;
 use hubbub_core::members::membership;

@@ -23,7 +23,7 @@ use super::token;
 /// The keys that the configuration asks for.
 #[derive(Debug)]
 pub enum StackKeys {
-    Secret(Secret),
+    Secret(Box<Secret>),
     Public(Box<PublicKeys<Document, System>>),
 }
 
@@ -45,7 +45,7 @@ impl StackKeys {
         let missing = |variable| KeysError::Missing { variable, algorithm: algorithm.name() };
         if !algorithm.has_public_keys() {
             let name = config.token_key_parameter.clone().ok_or_else(|| missing(env::TOKEN_KEY_PARAMETER))?;
-            return Ok(Self::Secret(Secret(clients.parameter(name)?)));
+            return Ok(Self::Secret(Box::new(Secret(clients.parameter(name)?))));
         }
         let url = config.token_jwks_url.as_deref().ok_or_else(|| missing(env::TOKEN_JWKS_URL))?;
         Ok(Self::Public(Box::new(PublicKeys::new(Document::new(url)?, System, token::algorithm(algorithm)))))

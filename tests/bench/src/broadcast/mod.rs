@@ -32,7 +32,7 @@ use serde::Serialize;
 use tokio::time::{sleep, sleep_until};
 
 use self::room::TABLE;
-use self::state_machine::{Ends, LEASE, NEVER, Place, RETENTION, Starter, StateMachine, meter};
+use self::state_machine::{Ends, LEASE, NEVER, Place, RETENTION, Starter, StateMachine};
 use crate::servers::Server;
 use crate::usage;
 
