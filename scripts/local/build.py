@@ -23,9 +23,9 @@ ZIPS = ROOT / "target" / "lambda"
 LOCAL_ZIPS = ZIPS / "local"
 
 # The lists that the Pulumi program makes for other languages.
-_STACK = json.loads((PULUMI / "stack.json").read_text())
+STACK: dict[str, Any] = json.loads((PULUMI / "stack.json").read_text())
 # The binary of all functions, and its zip.
-BINARY, ZIP = _STACK["binary"], _STACK["zip"]
+BINARY, ZIP = STACK["binary"], STACK["zip"]
 PROGRAM = "hubbub-infra"
 
 # With these, a build of some binaries compiles what a build of everything would, and no more (docs/adr/0010).

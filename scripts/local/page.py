@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.exceptions
 
 from .aws import Aws
-from .build import ROOT
+from .build import ROOT, STACK
 from .dashboard import Dashboard
 from .ministack import HOST
 from .tokens import sign_token
@@ -88,6 +88,7 @@ class PageApi:
             "tokenUrl": "token",
             "refusalsUrl": "refusals",
             "dashboardUrl": "dashboard",
+            "functions": [function["name"] for function in STACK["functions"]],
         }
 
     def token(self, body: bytes) -> dict[str, Any]:

@@ -5,34 +5,32 @@
 
 from __future__ import annotations
 
-# Attributes of a channel's own row.
-HEAD = "head"
-SENT = "sent"
-SHARDS = "shards"
-LEASE = "lease"
-LEASE_UNTIL = "lease_until"
-# An attribute of a shard's own row.
-MEMBERS = "members"
+from .build import STACK
 
-_PARTITION_KEY = "pk"
-_SORT_KEY = "sk"
-# The sort key of the row that a partition is about.
-_SELF = "@"
-_CHANNEL = "CH"
-_SHARD = "MB"
+_TABLE = STACK["tableKeys"]
+_ATTRIBUTES = _TABLE["attributes"]
+
+# Attributes of a channel's own row.
+HEAD = _ATTRIBUTES["head"]
+SENT = _ATTRIBUTES["sent"]
+SHARDS = _ATTRIBUTES["shards"]
+LEASE = _ATTRIBUTES["lease"]
+LEASE_UNTIL = _ATTRIBUTES["leaseUntil"]
+# An attribute of a shard's own row.
+MEMBERS = _ATTRIBUTES["members"]
 
 Key = dict[str, dict[str, str]]
 
 
 def channel(name: str) -> Key:
     """The key of a channel's own row."""
-    return _key(_CHANNEL, name)
+    return _key(_TABLE["prefixes"]["channel"] + name)
 
 
 def shard(channel: str, number: int) -> Key:
     """The key of the own row of a shard of a channel's members."""
-    return _key(_SHARD, channel, number)
+    return _key(f"{_TABLE['prefixes']['shard']}{channel}#{number}")
 
 
-def _key(*parts: str | int) -> Key:
-    return {_PARTITION_KEY: {"S": "#".join(map(str, parts))}, _SORT_KEY: {"S": _SELF}}
+def _key(partition: str) -> Key:
+    return {_TABLE["partition"]: {"S": partition}, _TABLE["sort"]: {"S": _TABLE["self"]}}

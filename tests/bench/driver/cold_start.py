@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
@@ -11,17 +12,19 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from .bench import RIVALS, Bench, BenchError, NotInstalled, environment, installed, say, step
+from .bench import RIVALS, ROOT, Bench, BenchError, NotInstalled, environment, installed, say, step
 from .markdown import Part, figure, table, times
 
 TITLE = "Cold start and size"
 
-FUNCTIONS = ("authorize", "connect", "disconnect", "receive", "deliver", "plan-broadcast", "deliver-page")
-PACKAGES = FUNCTIONS
+_STACK = json.loads((ROOT / "pulumi/stack.json").read_text())
+FUNCTIONS = tuple(function["name"] for function in _STACK["functions"])
+# All functions are one program. Lambda gives it the function's name as `_HANDLER`.
+_BINARY = _STACK["binary"]
+PACKAGES = ("hubbub-functions",)
 
 STARTS = 20
 _TIMEOUT_SECONDS = 20
@@ -70,7 +73,7 @@ Command = list[object]
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Starts each function and each rival, in turns, after one start that doesn't count."""
-    commands: dict[str, Command] = {name: [_program(bench, name)] for name in FUNCTIONS}
+    commands: dict[str, Command] = {name: [bench.program(_BINARY)] for name in FUNCTIONS}
     left_out = []
     for rival, find in _rivals().items():
         try:
@@ -88,13 +91,8 @@ def measure(bench: Bench) -> dict[str, Any]:
         wall, cpu = zip(*counted, strict=True)
         programs[name] = {"median_ms": median(wall), "p95_ms": quantiles(wall, n=20)[-1], "cpu_ms": median(cpu)}
         if name in FUNCTIONS:
-            programs[name]["zip_mib"] = _zip_mib(bench, name)
+            programs[name]["zip_mib"] = _zip_mib(bench)
     return {"left_out": left_out, "programs": programs}
-
-
-def _program(bench: Bench, function: str) -> Path:
-    """The program that Lambda starts as a function, with the function's name as `_HANDLER`."""
-    return bench.program(function)
 
 
 def _rivals() -> dict[str, Callable[[], Command]]:
@@ -139,11 +137,11 @@ def _start(name: str, command: Command) -> tuple[float, float]:
     return seconds * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3
 
 
-def _zip_mib(bench: Bench, name: str) -> float:
+def _zip_mib(bench: Bench) -> float:
     """The size of the zip that Lambda gets."""
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr("bootstrap", _program(bench, name).read_bytes())
+        archive.writestr("bootstrap", bench.program(_BINARY).read_bytes())
     return zipped.tell() / (1 << 20)
 
 
