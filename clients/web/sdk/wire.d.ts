@@ -343,7 +343,7 @@ export interface JoinedFrame {
   head: Seq;
   messages?: Message[];
   more?: boolean;
-  /** Who is there, where the client wants to be told who comes and goes. */
+  /** The users who are there, if the client asked for presence. */
   presence?: Presence;
   recovered?: boolean;
   /** The client's `ref`. */
@@ -351,7 +351,7 @@ export interface JoinedFrame {
   type: "joined";
 }
 
-/** The connection is not a member any more. */
+/** The connection is no longer a member. */
 export interface LeftFrame {
   channel: Channel;
   /** Why, where it didn't leave by itself. */
@@ -446,31 +446,31 @@ export interface PongFrame {
   type: "pong";
 }
 
-/** Who is in a room. */
+/** The users of a room. */
 export interface Presence {
-  /** How many users are there; where they are too many, about how many connections. */
+  /** How many users are there. In a room that is too large, about how many connections. */
   count: number;
-  /** Whether the room is too large to tell who comes and goes. */
+  /** Whether the room is too large for presence. */
   paused?: boolean;
-  /** The users; nothing where they are too many. */
+  /** The users. Left out in a room that is too large. */
   users?: UserId[];
 }
 
-/** Somebody has come or gone. */
+/** The users of a small room have changed. */
 export interface PresenceFrame {
-  /** When it was found out; a later one is newer. */
+  /** The time of the announcement; a later one is newer. */
   at: Timestamp;
   channel: Channel;
-  /** How many users are there; where they are too many, about how many connections. */
+  /** How many users are there. In a room that is too large, about how many connections. */
   count: number;
-  /** Whether the room is too large to tell who comes and goes. */
+  /** Whether the room is too large for presence. */
   paused?: boolean;
   type: "presence";
-  /** The users; nothing where they are too many. */
+  /** The users. Left out in a room that is too large. */
   users?: UserId[];
 }
 
-/** What became of a message, when its round has settled. */
+/** The result of a message's delivery, after its round was settled. */
 export interface Receipt {
   /** The channel. */
   channel: Channel;
@@ -495,7 +495,7 @@ export type ReceiptFrame = {
   type: "receipt";
 } & Receipt;
 
-/** Something for those who are there now. */
+/** A signal to the connections that are members now. */
 export interface SignalFrame {
   at: Timestamp;
   body: Body;
@@ -504,7 +504,7 @@ export interface SignalFrame {
   type: "signal";
 }
 
-/** A signal was posted to so many connections, or to none where there was no room for it. */
+/** A signal was posted to `delivered` connections; to none where the budget had no room for it. */
 export interface SignalledFrame {
   channel: Channel;
   delivered: number;

@@ -242,7 +242,7 @@ fn operations(requests: &Frames, frames: &Frames, examples: &Examples) -> Value 
             "receive",
             PUBLISH_QUEUE,
             "What services put on the queue.",
-            &["Envelope", "Order", "Wake"][..],
+            &["Envelope", "ModerationCommand", "Wake"][..],
         ),
         ("bury", "send", DEAD_LETTER_QUEUE, "What can't be delivered.", &["DeadLetter"][..]),
     ];

@@ -142,7 +142,7 @@ pub struct Measurements(BTreeMap<Metric, Values>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Values {
     kept: Vec<u64>,
-    /// Of so many values, one is kept.
+    /// One of this many values is kept.
     stride: u64,
     seen: u64,
 }

@@ -1,8 +1,8 @@
-//! Ports: what the rules need from outside. `hubbub-aws` implements them on AWS, [`hubbub_testkit::memory`] in memory, and
-//! [`hubbub_testkit::store_suite`] says by tests what every implementation must do.
+//! Ports: the effects that the rules need. `hubbub-aws` implements them on AWS, `hubbub-testkit` in memory. Its store suite tests what every
+//! store must do.
 //!
-//! Each method is one effect: it happens whole or not at all, and whoever calls it may die before or after. What must hold across
-//! several of them is the rules' business.
+//! Each method is one effect: it happens as a whole or not at all, and its caller may crash before or after it. What must hold across
+//! several effects is the rules' business.
 #![expect(
     async_fn_in_trait,
     reason = "callers are generic over concrete ports, so that the compiler sees for itself which futures are Send"
@@ -31,13 +31,13 @@ use crate::wire::queue_message::Envelope;
 use crate::wire::server_frame::Receipt;
 use crate::wire::time::Timestamp;
 
-/// A port's effect didn't happen, or it isn't known whether it did.
+/// A port's effect did not happen, or it is unknown whether it did.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{operation} failed: {detail}")]
 pub struct PortError {
-    /// What was tried, in the words of the service that it was tried on.
+    /// The operation, in the words of its service.
     pub operation: &'static str,
-    /// What the service or the network said.
+    /// The answer of the service or the network.
     pub detail: String,
     /// Whether the same call may succeed later.
     pub retryable: bool,
@@ -75,22 +75,22 @@ pub enum Appended {
 pub struct Append<'a> {
     /// The epoch that they belong to.
     pub epoch: &'a Epoch,
-    /// Where the head must be.
+    /// The head that the log must have.
     pub head: Seq,
     /// The messages, numbered from `head.next()` without holes.
     pub messages: &'a [Message],
     /// Now.
     pub now: Timestamp,
-    /// When they end.
+    /// When they expire.
     pub expires: Timestamp,
 }
 
-/// How much of the log to read: whole messages, until one of the limits is reached. At least one message is read if there is one.
+/// How much of the log to read: whole messages, until one of the limits is reached. At least one message is read, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimit {
-    /// At most so many messages.
+    /// The most messages.
     pub messages: usize,
-    /// Stop after about so many bytes of bodies.
+    /// About how many bytes of bodies to read.
     pub bytes: usize,
 }
 
@@ -102,10 +102,10 @@ pub trait Log {
     /// The channel's item, made with this epoch where there is none yet.
     async fn open(&self, channel: &Channel, epoch: &Epoch) -> PortResult<ChannelState>;
 
-    /// Advances the head and writes the messages behind it, both or neither. Two write units and two more for each KiB of each message.
+    /// Moves the head and writes the messages after it, both or neither. Costs two write units, and two more for each KiB of each message.
     async fn append(&self, channel: &Channel, append: &Append<'_>) -> PortResult<Appended>;
 
-    /// The messages behind `after`, oldest first, as they are at this moment; none that has expired or is of another epoch.
+    /// The messages after `after`, oldest first, read consistently. Messages that have expired or belong to another epoch are left out.
     async fn read(
         &self,
         channel: &Channel,
@@ -115,7 +115,7 @@ pub trait Log {
         now: Timestamp,
     ) -> PortResult<Vec<Message>>;
 
-    /// The messages before `before`, newest first; else as [`Log::read`].
+    /// The messages before `before`, newest first; otherwise as [`Log::read`].
     async fn read_back(
         &self,
         channel: &Channel,
@@ -125,26 +125,26 @@ pub trait Log {
         now: Timestamp,
     ) -> PortResult<Vec<Message>>;
 
-    /// Removes a message's body for good, and leaves [`Content::Deleted`](crate::wire::message::Content::Deleted) in its place. Whether it is
-    /// gone now: not where there is no such message in this epoch, or one that never had a body.
+    /// Removes a message's body for good, and leaves [`Content::Deleted`](crate::wire::message::Content::Deleted) in its place. Returns
+    /// whether the body is gone now: `false` if this epoch has no such message, or one that never had a body.
     async fn redact(&self, channel: &Channel, epoch: &Epoch, seq: Seq) -> PortResult<bool>;
 
-    /// Notes that a channel is closed, or isn't any more. Does nothing to a channel that nobody has used.
+    /// Notes that a channel is closed, or open. Does nothing to a channel that was never used.
     async fn set_closed(&self, channel: &Channel, closed: bool) -> PortResult<()>;
 
-    /// Notes that every member was posted everything up to `to`. Never moves `sent` back; does nothing in another epoch, nor beyond the
+    /// Notes that everything up to `to` was posted to every member. Never moves `sent` back. Does nothing in another epoch, or beyond the
     /// head.
     async fn settle(&self, channel: &Channel, epoch: &Epoch, to: Seq) -> PortResult<()>;
 
-    /// Takes the lease if nobody holds one that counts at `now`. Whether it is held by this id now: a call that is repeated because its
-    /// answer was lost says yes again.
+    /// Takes the lease, unless another one is live at `now`. Returns whether this id holds it now: a call that is repeated because its answer
+    /// was lost returns `true` again.
     async fn take_lease(&self, channel: &Channel, lease: &Lease, now: Timestamp) -> PortResult<bool>;
 
-    /// Puts `next` in the place of the lease `held`, if that is still the one. Whether `next` is the lease now: a call that is repeated
-    /// because its answer was lost says yes again. To renew a lease is to put the same id with a later end.
+    /// Replaces the lease `held` by `next`, if `held` is still the lease. Returns whether `next` is the lease now: a call that is repeated because
+    /// its answer was lost returns `true` again. Renewing a lease replaces it by the same id with a later end.
     async fn replace_lease(&self, channel: &Channel, held: &LeaseId, next: &Lease) -> PortResult<bool>;
 
-    /// Gives the lease back, only if it is still `held` **and** everything is sent. Whether it was given back.
+    /// Gives the lease back, only if it is still `held` **and** everything is sent. Returns whether it was given back.
     async fn release_lease(&self, channel: &Channel, held: &LeaseId) -> PortResult<bool>;
 }
 
@@ -153,76 +153,76 @@ pub trait Log {
 pub struct MemberPage {
     /// The members whose rows have not expired.
     pub members: Vec<Connection>,
-    /// The shard's count, in the part where it was met.
+    /// The shard's count, in the part that contains its row.
     pub count: Option<u64>,
-    /// Where the next part begins; nothing behind the last.
+    /// Where the next part begins. `None` after the last part.
     pub next: Option<ConnectionId>,
 }
 
 /// A shard's count, after it has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How many members there are, about.
+    /// About how many members there are.
     pub members: u64,
-    /// Whether somebody wants to know who comes and goes.
+    /// The watch, if a member watches the room.
     pub watch: Option<Watch>,
 }
 
-/// That somebody wants to know who comes and goes.
+/// A shard's note that a member watches the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {
-    /// When the last of them will have gone.
+    /// When the last watcher's connection will have ended.
     pub until: Timestamp,
-    /// When an announcement is due, if one is under way; only the first shard knows.
+    /// When an announcement is due, if one is claimed. Only the first shard has it.
     pub due: Option<Timestamp>,
 }
 
-/// What was announced last of who is in a room.
+/// The last announcement of a room's users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced {
-    /// When. Each announcement's moment is later than the one before.
+    /// Its time. Each announcement has a later time than the one before.
     pub at: Timestamp,
-    /// Whether they were too many.
+    /// Whether the room was too large.
     pub paused: bool,
-    /// When it is forgotten.
+    /// When this row expires.
     pub expires: Timestamp,
 }
 
-/// Who is to be told of a room's members, and what they were told last.
+/// A room's watchers, and the last announcement to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PresenceSnapshot {
-    /// What was announced last.
+    /// The last announcement.
     pub announced: Option<Announced>,
-    /// Who wants to be told.
+    /// The connections that watch.
     pub watchers: Vec<ConnectionId>,
 }
 
-/// Who wants to know who comes and goes.
+/// The watchers of rooms.
 pub trait Presences {
-    /// Notes that a connection wants to be told. One write unit.
+    /// Adds a watcher. One write unit.
     async fn put_watcher(&self, channel: &Channel, watcher: &Connection) -> PortResult<()>;
 
-    /// Notes with the counts of these shards that somebody wants to be told until then, or still later. A write unit for each shard.
+    /// Notes in these shards that the room is watched until `until`, or later. A write unit for each shard.
     async fn watch_shards(&self, channel: &Channel, shards: Range<Shard>, until: Timestamp) -> PortResult<()>;
 
-    /// Notes that a connection doesn't want to be told any more. One write unit.
+    /// Removes a watcher. One write unit.
     async fn remove_watcher(&self, channel: &Channel, id: &ConnectionId) -> PortResult<()>;
 
-    /// Notes that an announcement is due at `due`, unless one is that was due after `stale`. Whether it is noted now. One write unit.
+    /// Claims the announcement at `due`, unless another one was due after `stale`. Returns whether it is claimed now. One write unit.
     async fn claim_announcement(&self, channel: &Channel, due: Timestamp, stale: Timestamp) -> PortResult<bool>;
 
-    /// Has the room announced at `due`, which is [`ANNOUNCED_AFTER`](crate::presence::notice::ANNOUNCED_AFTER) from now. The same moment is the
-    /// same request, and a room's announcements come one after the other.
+    /// Requests an announcement of the room at `due`, which is [`ANNOUNCED_AFTER`](crate::presence::notice::ANNOUNCED_AFTER) from now. Requests
+    /// with the same `due` are one, and a room's announcements come one after the other.
     async fn request_announcement(&self, channel: &Channel, due: Timestamp) -> PortResult<()>;
 
-    /// Notes that no announcement is due any more. One write unit.
+    /// Ends the claim: no announcement is due now. One write unit.
     async fn begin_announcement(&self, channel: &Channel) -> PortResult<()>;
 
-    /// Who is to be told, and what they were told last, as it is at this moment; at most a thousand, none that has expired at `now`. A read
-    /// unit for each 4 KiB.
+    /// The watchers and the last announcement, read consistently: at most a thousand watchers that have not expired at `now`. A read unit for
+    /// each 4 KiB.
     async fn presence_snapshot(&self, channel: &Channel, now: Timestamp) -> PortResult<PresenceSnapshot>;
 
-    /// Notes what was announced, if what was announced last is still of the moment `last`. Whether it is noted. A write unit for each KiB.
+    /// Notes an announcement, if the last one still has the time `last`. Returns whether it is noted. A write unit for each KiB.
     async fn put_announced(
         &self,
         channel: &Channel,
@@ -236,31 +236,31 @@ pub trait Members: Presences {
     /// Records a connection.
     async fn put_connection(&self, connection: &Connection) -> PortResult<()>;
 
-    /// A connection that was recorded, not removed, and has not expired at `now`.
+    /// A connection that was recorded and not removed, and has not expired at `now`.
     async fn connection(&self, id: &ConnectionId, now: Timestamp) -> PortResult<Option<Connection>>;
 
     /// Removes a connection's record, but not its memberships.
     async fn remove_connection(&self, id: &ConnectionId) -> PortResult<()>;
 
-    /// Notes which shard of the channel the connection belongs to, unless one is noted already; the shard that is noted then.
+    /// Notes the connection's shard of the channel, unless one is noted already. Returns the shard that is noted then.
     async fn put_membership(&self, connection: &Connection, channel: &Channel, shard: Shard) -> PortResult<Shard>;
 
-    /// The shard of the channel that the connection belongs to, if it is a member.
+    /// The connection's shard of the channel, if it is a member.
     async fn membership(&self, id: &ConnectionId, channel: &Channel) -> PortResult<Option<Shard>>;
 
     /// All channels that the connection is a member of.
     async fn memberships(&self, id: &ConnectionId) -> PortResult<Vec<(Channel, Shard)>>;
 
-    /// Removes the note of a membership.
+    /// Removes a membership.
     async fn remove_membership(&self, id: &ConnectionId, channel: &Channel) -> PortResult<()>;
 
-    /// Writes a member's row. Whether it is a new one.
+    /// Writes a member's row. Returns whether the row is new.
     async fn put_member(&self, channel: &Channel, shard: Shard, member: &Connection) -> PortResult<bool>;
 
-    /// Removes a member's row. Whether there was one.
+    /// Removes a member's row. Returns whether there was one.
     async fn remove_member(&self, channel: &Channel, shard: Shard, id: &ConnectionId) -> PortResult<bool>;
 
-    /// Adds to a shard's count, which never goes below zero; what it is then.
+    /// Adds to a shard's count, which never goes below zero. Returns the new count.
     async fn add_to_count(&self, channel: &Channel, shard: Shard, difference: i64) -> PortResult<Count>;
 
     /// Sets a shard's count to `counted`, if it is still `count`.
@@ -272,8 +272,8 @@ pub trait Members: Presences {
     /// Sets the number of shards to `to`, if it is still `from`. Members that are there stay where they are.
     async fn grow(&self, channel: &Channel, from: u32, to: u32) -> PortResult<()>;
 
-    /// The members of a shard behind `after`, in the order of their ids, at most `limit`, as they are at this moment. Every member
-    /// whose row was written before the call and not removed is in one of the parts.
+    /// The members of a shard after `after`, sorted by id, at most `limit`, read consistently. Every member whose row was written before the
+    /// call, and not removed, is in one of the parts.
     async fn member_page(
         &self,
         channel: &Channel,
@@ -293,17 +293,16 @@ pub trait PublishQueue {
     /// Puts a moderation command on the queue, in its channel's group. The same `id` within five minutes is the same command.
     async fn command(&self, command: &ModerationCommand, id: &str) -> PortResult<()>;
 
-    /// Puts a wake for a channel on the queue, in its group. `reason` is the same exactly when the wake is: the same within five
-    /// minutes is one.
+    /// Puts a wake for a channel on the queue, in its group. Wakes within five minutes are deduplicated by `reason`.
     async fn wake(&self, channel: &Channel, reason: &str) -> PortResult<()>;
 }
 
-/// Receipts, for those who asked.
+/// Receipts of messages.
 pub trait Receipts {
-    /// Writes what became of a sender's message; it ends at `expires`. Doing it again replaces it.
+    /// Writes a message's receipt, which expires at `expires`. Writing it again replaces it.
     async fn put_receipt(&self, from: &UserId, receipt: &Receipt, expires: Timestamp) -> PortResult<()>;
 
-    /// What became of a sender's message, if it is known and has not expired at `now`.
+    /// A message's receipt, if there is one that has not expired at `now`.
     async fn receipt(
         &self,
         channel: &Channel,
@@ -344,31 +343,31 @@ pub trait Broadcasts {
     async fn start(&self, channel: &Channel, lease: &LeaseId) -> PortResult<()>;
 }
 
-/// Who may not come in. A ban holds in a room, or everywhere: it is then noted for the user's own channel.
+/// Bans. A ban holds in a room; or everywhere, and is then noted for the user's own channel.
 pub trait Bans {
-    /// Notes a ban, in the place of an older one.
+    /// Notes a ban, which replaces an older one.
     async fn put_ban(&self, user: &UserId, channel: &Channel, until: Timestamp) -> PortResult<()>;
 
-    /// Takes a ban back.
+    /// Removes a ban.
     async fn remove_ban(&self, user: &UserId, channel: &Channel) -> PortResult<()>;
 
-    /// The end of a ban that holds at `now`, as it is at this moment. One read unit.
+    /// The end of a ban that holds at `now`, read consistently. One read unit.
     async fn ban(&self, user: &UserId, channel: &Channel, now: Timestamp) -> PortResult<Option<Timestamp>>;
 }
 
-/// What users have used up of their rate.
+/// The rates that users and signals have used up.
 pub trait Limits {
-    /// Takes a turn of the user's, if there is one; else how long to wait. One write unit, or two.
+    /// Takes a turn of the user's rate; or returns how long to wait. One write unit, or two.
     async fn take_turn(&self, user: &UserId, turn: Turn) -> PortResult<Result<(), Duration>>;
 
-    /// Takes so many of the posts that all signals of a second may make, of `most`; whether there were as many left. One write unit.
+    /// Takes `posts` of the `most` posts that all signals of a second may make. Returns whether that many were left. One write unit.
     async fn take_posts(&self, second: u64, posts: u64, most: u64) -> PortResult<bool>;
 }
 
-/// Which senders have a large fan-out under way, so that they can share the callback budget.
+/// The senders that have a large fan-out under way. They share the callback budget.
 pub trait Senders {
-    /// Notes that a sender has one under way until `until`, unless it says so again; how many senders have one at `now`, itself
-    /// included. A write unit and one or two read units.
+    /// Notes that a sender has one under way until `until`, and returns how many senders have one at `now`, this sender included. A write unit and
+    /// one or two read units.
     async fn at_work(&self, sender: &SenderId, until: Timestamp, now: Timestamp) -> PortResult<u32>;
 
     /// Notes that a sender's fan-out is over. One write unit.
@@ -385,26 +384,25 @@ pub trait Poster {
     /// connection changes nothing for the others, and no post takes longer than the poster's timeout.
     async fn post(&self, frames: &[Frame], connections: &[ConnectionId]) -> Vec<Outcome>;
 
-    /// Posts a frame to each of the connections that the rate lets go at once, a single time: nothing waits for its turn, and nothing is
-    /// tried again. One outcome for each connection, in their order; [`Outcome::Throttled`] for those that were left out.
+    /// Posts a frame once to each connection that the rate allows at once. No post waits for its turn, and no post is tried again. One outcome for
+    /// each connection, in their order; [`Outcome::Throttled`] for those that were left out.
     async fn try_post(&self, frame: &Frame, connections: &[ConnectionId]) -> Vec<Outcome>;
 
     /// From now on, posts leave at this rate at most.
     fn limit(&self, rate: Rate);
 
-    /// Posts a last frame to a socket and closes it. Whatever goes wrong, the socket is as good as gone: at worst it stays open and is
-    /// posted to no more.
+    /// Posts a last frame to a socket and closes it. If that fails, the socket stays open, and nothing is posted to it any more.
     async fn close(&self, connection: &ConnectionId, farewell: &Frame);
 }
 
-/// Counts what the rules do, for operators.
+/// Records metrics for operators.
 pub trait Meter {
-    /// Adds to a count, or a value to a distribution. It never fails and never waits; who dies before the measurements are written loses
-    /// them, so that nothing may depend on them.
+    /// Adds to a count, or adds a value to a distribution. It never fails and never waits. A crash before the metrics are written loses them, so
+    /// nothing may depend on them.
     fn record(&self, metric: Metric, value: u64);
 }
 
-/// What time it is.
+/// The time.
 pub trait Clock {
     /// Now.
     fn now(&self) -> Timestamp;

@@ -10,12 +10,12 @@ use crate::wire::time::Timestamp;
 wire_struct! {
     /// Make a user leave a room, and keep the user out until a moment; without a room, everywhere.
     Ban {
+        /// The room; without it, everywhere.
+        room: Option<RoomId>,
         /// The user.
         user: UserId,
         /// The end of the ban.
         until: Timestamp,
-        /// The room; without it, everywhere.
-        room: Option<RoomId>,
     }
 }
 

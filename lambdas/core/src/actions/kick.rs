@@ -9,10 +9,10 @@ use crate::wire::id::{RoomId, UserId};
 wire_struct! {
     /// Make a user leave a room; without a room, everything.
     Kick {
-        /// The user.
-        user: UserId,
         /// The room; without it, everywhere.
         room: Option<RoomId>,
+        /// The user.
+        user: UserId,
     }
 }
 

@@ -9,10 +9,10 @@ use crate::wire::id::{RoomId, UserId};
 wire_struct! {
     /// End a ban.
     Unban {
-        /// The user.
-        user: UserId,
         /// The room; without it, everywhere.
         room: Option<RoomId>,
+        /// The user.
+        user: UserId,
     }
 }
 

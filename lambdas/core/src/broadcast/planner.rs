@@ -130,7 +130,7 @@ impl<S: Log + Members + Receipts, B: Broadcasts, P: Poster, E: Clock + Meter> Pl
         })
     }
 
-    /// As much behind `sent` as a round holds.
+    /// The messages after `sent`, as many as a round holds.
     async fn next_round(
         &self,
         channel: &Channel,

@@ -1,4 +1,4 @@
-//! What goes between the state machine and its functions.
+//! The documents that the state machine and its functions exchange.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct BroadcastInput {
     pub lease: LeaseId,
 }
 
-/// A range of the log on its way to all members: those behind `from` up to `to`.
+/// A range of the log on its way to all members: the messages after `from`, up to `to`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     /// 1 for an execution's first.

@@ -1,6 +1,6 @@
 //! The callback budget: how fast senders may post, together and each.
 //!
-//! API Gateway allows an account so many requests a second in a Region, for everything that comes in and all posts to sockets together
+//! API Gateway limits an account's requests a second in a Region, for everything that comes in and all posts to sockets together
 //! (10,000 in most Regions, docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). `callbackRps` is the part of it
 //! that a stack's posts may take. [`Budget`] divides it among the senders; each keeps its [`Rate`] with a [`Pace`](super::pace::Pace).
 
@@ -98,8 +98,8 @@ impl Budget {
         self.large_rate(self.page_functions() + self.deliver_functions())
     }
 
-    /// How many frames a round may have, so that a page of so many members is posted in a minute while four broadcasts run side by side; at
-    /// least one.
+    /// How many frames a round may have: a page of `page_members` is then posted in a minute, while four broadcasts run side by side. At least
+    /// one.
     #[must_use]
     pub fn round_frames(self, page_members: u64) -> u64 {
         let posts = u64::from(self.large_rate(self.page_functions()).per_second) * PAGE_SECONDS;
@@ -134,7 +134,7 @@ impl Budget {
         u64::from(posts.max(1))
     }
 
-    /// Whether so many posts are a large fan-out: more than a small one's burst.
+    /// Whether `posts` are a large fan-out: more than a small one's burst.
     #[must_use]
     pub fn is_large(self, posts: u64) -> bool {
         posts > u64::from(self.small_rate().burst)

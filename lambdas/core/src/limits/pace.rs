@@ -14,7 +14,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How long so many posts take.
+    /// How long `posts` take.
     #[must_use]
     pub fn time_for(self, posts: u64) -> Duration {
         Duration::from_millis(posts.saturating_mul(1_000) / u64::from(self.per_second.max(1)))

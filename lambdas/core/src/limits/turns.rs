@@ -1,4 +1,4 @@
-//! How fast a user may publish: so many messages a second, and some at once after a rest.
+//! How fast a user may publish: a number of messages a second, and a burst after a rest.
 //!
 //! The rule is the generic cell rate algorithm. What is remembered of a user is one moment, the *arrival* of the next message if all came
 //! evenly; a message may come before it by as much as the burst lasts. So one conditional write decides, whichever of the user's
@@ -35,7 +35,7 @@ impl PublishRate {
         self.turns(now, 1)
     }
 
-    /// Something that comes now and counts as so many messages.
+    /// A frame that comes now and counts as `count` messages.
     #[must_use]
     pub fn turns(self, now: Timestamp, count: u32) -> Turn {
         // In whole milliseconds, as timestamps are; a thousand messages a second are the most that this tells apart.

@@ -13,15 +13,15 @@ use crate::wire::time::Timestamp;
 
 /// How many of the newest messages are read to see whether a redelivered one is in the log already.
 ///
-/// A message that was received and not deleted holds up its group, so that only its own batch (10 at most for a FIFO queue) can stand
-/// behind it in the log. Three batches leave room for a run that overlaps another.
+/// A message that was received and not deleted blocks its group, so only its own batch (10 at most for a FIFO queue) can come after it in the
+/// log. Three batches leave room for a run that overlaps another.
 pub const REDELIVERY_WINDOW: usize = 30;
 
 /// How often an append is tried again when another run moved the head. There is one writer for each channel, but for runs that
 /// outlive their visibility timeout.
 const ATTEMPTS: usize = 8;
 
-/// What is to be in the log: a [`Message`] that has no place yet.
+/// A message on its way to the log: a [`Message`] without a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
     /// Its id, unique in the channel for its sender.
@@ -110,7 +110,7 @@ pub async fn append<S: Log, E: Clock + Ids + Meter>(
     })
 }
 
-/// Gives the messages that are not known yet their places behind `head`.
+/// Numbers the unknown messages from the sequence after `head`.
 fn number(arrivals: &[NewMessage], head: Seq, mut known: HashSet<(UserId, MessageId)>) -> Vec<Message> {
     let mut last = head;
     let mut messages = Vec::with_capacity(arrivals.len());

@@ -1,7 +1,7 @@
 //! Leases: one broadcast for each channel at a time.
 //!
 //! A lease's id is also the execution's name, so that starting it again is harmless, and its successor's id follows from its own, so
-//! that a handover that was cut short can be finished by anyone.
+//! that any later run can finish a handover that was cut short.
 
 use serde::{Deserialize, Serialize};
 

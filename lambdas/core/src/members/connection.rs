@@ -25,7 +25,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// When its rows end, should nobody have forgotten it by then.
+    /// When its rows expire, if the connection was not forgotten before.
     #[must_use]
     pub fn expires(&self, transport: &Transport) -> Timestamp {
         self.connected_at.plus(transport.max_connection_age + SLACK)

@@ -2,7 +2,7 @@
 //!
 //! Join writes the membership, then the member, then the count, and forget removes them so that what is left after a crash is found
 //! again: the membership rows name every member row. There is no transaction, because one on a hot count would conflict in a join
-//! storm. Counts may drift; whoever reads a whole shard corrects them.
+//! storm. Counts may drift. A reader of a whole shard corrects them.
 
 use crate::log::state::ChannelState;
 use crate::members::connection::Connection;
@@ -46,8 +46,8 @@ pub async fn connect<S: Bans + Log + Members, E: Clock + Ids>(
 
 /// Makes a connection a member. Joining again changes nothing, and mends what an earlier join left undone.
 ///
-/// When this returns, every message that is appended later is posted to the connection. So whoever wants the messages before that
-/// reads the log *after* joining.
+/// When this returns, every message that is appended later is posted to the connection. A caller that wants the messages before that must read
+/// the log *after* joining.
 ///
 /// # Errors
 /// When a write fails; joining again goes on from there.
@@ -80,7 +80,7 @@ async fn grow<S: Members>(
     let counts = store.counts(channel, state.shards).await?;
     let wanted = shards_wanted(&counts, shard_members);
     if wanted > state.shards {
-        // Before anybody is in them.
+        // Before they have members.
         if let Some(watch) = count.watch
             && let Err(error) = watch_shards(store, channel, state.shards..wanted, watch.until).await
         {

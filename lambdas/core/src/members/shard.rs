@@ -7,7 +7,7 @@ use crate::wire::id::ConnectionId;
 /// The number of one part of a channel's members; each is a partition of the table.
 pub type Shard = u32;
 
-/// The shard of a connection that joins a channel of so many shards.
+/// The shard of a connection that joins a channel with `shards` shards.
 #[must_use]
 pub fn shard_of(connection: &ConnectionId, shards: u32) -> Shard {
     let digest = Sha256::digest(connection.as_str().as_bytes());

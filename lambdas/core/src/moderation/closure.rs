@@ -32,13 +32,13 @@ pub async fn delete<S: Log>(log: &S, channel: &Channel, seq: Seq) -> PortResult<
 /// When the channel can't be read or written.
 pub async fn close<S: Log, E: Ids>(log: &S, env: &E, channel: &Channel) -> PortResult<()> {
     log.open(channel, &Epoch::new(env.fresh())).await?;
-    // INVARIANT: the channel is closed before its members are told and removed, and whoever joins looks after being a member. So nobody
-    // slips in.
+    // INVARIANT: the channel is closed before its members are told and removed, and a join reads `closed` after it has written the member. So no
+    // member is left.
     log.set_closed(channel, true).await
 }
 
-/// Removes the bodies of all messages before the notice with this id; how many are gone. What came behind the notice stays, also when this
-/// is repeated.
+/// Removes the bodies of all messages before the notice with this id, and returns how many. Messages after the notice stay, also when this is
+/// repeated.
 ///
 /// # Errors
 /// When the log can't be read or written, or time is up. Erasing again goes on from there.

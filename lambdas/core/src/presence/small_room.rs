@@ -49,7 +49,7 @@ async fn shard_members<S: Members>(
     shard: Shard,
     now: Timestamp,
 ) -> PortResult<Vec<Connection>> {
-    // The count's row, and one member more than may be. Expired rows are read as well, so that there may be more behind them.
+    // The count's row, and one member more than the limit. Expired rows are read as well, so more members may follow them.
     let (limit, mut after, mut members, mut count) = (MAX_SMALL_ROOM + 2, None, Vec::new(), None);
     while members.len() <= MAX_SMALL_ROOM {
         let page = store.member_page(channel, shard, after.as_ref(), limit, now).await?;

@@ -35,7 +35,7 @@ pub enum InvalidChannel {
     /// None of the three kinds.
     #[error("a channel is `room:<id>`, `user:<id>` or `everyone`")]
     UnknownKind,
-    /// The part behind the kind isn't an id.
+    /// The part after the kind isn't an id.
     #[error(transparent)]
     Id(#[from] InvalidId),
 }

@@ -77,9 +77,9 @@ pub struct SignalBody(pub Body);
 pub enum Content {
     /// A message's body.
     Body(Body),
-    /// The body of this message is gone: of an earlier one, which the entry tells of, or of the entry itself.
+    /// The body of the message with this sequence was deleted. It is either an earlier message or this one.
     Deleted(Seq),
-    /// The room is closed: whoever gets this is not a member any more.
+    /// The room is closed, and its memberships have ended.
     Closed(Closure),
 }
 
@@ -154,7 +154,7 @@ pub struct Message {
     pub content: Content,
     /// When the queue took it.
     pub at: Timestamp,
-    /// Who wants to know what became of it; no member's business.
+    /// Who asked for its receipt. Members don't get this.
     #[serde(skip)]
     pub receipt: Option<ReceiptTo>,
 }

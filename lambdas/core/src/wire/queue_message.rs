@@ -16,7 +16,7 @@ pub const VERSION: u64 = 1;
 /// A message for a channel's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(extend("not" = { "anyOf": [{ "required": ["wake"] }, { "required": ["command"] }] })))]
+#[cfg_attr(feature = "schema", schemars(extend("not" = { "anyOf": [{ "properties": { "wake": true }, "required": ["wake"] }, { "properties": { "command": true }, "required": ["command"] }] })))]
 pub struct Envelope {
     /// The channel. It is also the queue's message group, which gives each channel one writer.
     pub channel: Channel,

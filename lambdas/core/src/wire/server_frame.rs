@@ -65,24 +65,24 @@ pub enum ServerFrame<'a> {
         messages: Option<Vec<Message>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         more: Option<bool>,
-        /// Who is there, where the client wants to be told who comes and goes.
+        /// The users who are there, if the client asked for presence.
         #[serde(skip_serializing_if = "Option::is_none")]
         presence: Option<Presence>,
     },
-    /// Somebody has come or gone.
+    /// The users of a small room have changed.
     Presence {
         channel: Channel,
-        /// When it was found out; a later one is newer.
+        /// The time of the announcement; a later one is newer.
         at: Timestamp,
         /// Who is there now.
         #[serde(flatten)]
         presence: Presence,
     },
-    /// Something for those who are there now.
+    /// A signal to the connections that are members now.
     Signal { channel: Channel, from: UserId, at: Timestamp, body: Body },
-    /// A signal was posted to so many connections, or to none where there was no room for it.
+    /// A signal was posted to `delivered` connections; to none where the budget had no room for it.
     Signalled { channel: Channel, delivered: u64 },
-    /// The connection is not a member any more.
+    /// The connection is no longer a member.
     Left {
         channel: Channel,
         /// Why, where it didn't leave by itself.
@@ -134,16 +134,16 @@ pub enum ServerFrame<'a> {
     },
 }
 
-/// Who is in a room.
+/// The users of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Presence {
-    /// How many users are there; where they are too many, about how many connections.
+    /// How many users are there. In a room that is too large, about how many connections.
     pub count: u64,
-    /// The users; nothing where they are too many.
+    /// The users. Left out in a room that is too large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<UserId>>,
-    /// Whether the room is too large to tell who comes and goes.
+    /// Whether the room is too large for presence.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
 }
@@ -162,7 +162,7 @@ impl Presence {
     }
 }
 
-/// What became of a message, when its round has settled.
+/// The result of a message's delivery, after its round was settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
