@@ -78,7 +78,10 @@ def compare(granted: Iterable[Right], called: Iterable[Right], reasons: Iterable
     for reason in unneeded:
         if any(_explains(reason, grant) for grant in unused):
             continue
-        state = "was called" if any(_explains(reason, grant) for grant in granted) else "isn't granted any more"
+        is_granted = any(_explains(reason, grant) for grant in granted)
+        if is_granted and reason.may_be_used:
+            continue
+        state = "was called" if is_granted else "isn't granted any more"
         yield f"`{reason.function}`: `{reason.action}` on `{reason.resource}` {state}: remove its reason"
 
 

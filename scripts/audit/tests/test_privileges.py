@@ -1,6 +1,7 @@
 """Proves that a grant too few, a grant too many and a reason too many are each found."""
 
 import unittest
+from dataclasses import replace
 
 from ..privileges import Right, called_rights, compare, granted_rights
 from ..reasons import REASONS, Reason
@@ -39,6 +40,11 @@ class Comparing(unittest.TestCase):
     def test_a_reason_that_explains_nothing_is_found(self) -> None:
         self.check([PUT], [PUT], [SELDOM], "was called: remove its reason")
         self.check([], [], [SELDOM], "isn't granted any more: remove its reason")
+
+    def test_a_reason_may_allow_use(self) -> None:
+        reason = replace(SELDOM, may_be_used=True)
+        self.check([PUT], [PUT], [reason])
+        self.check([], [], [reason], "isn't granted any more: remove its reason")
 
     def test_only_stars_and_question_marks_are_special(self) -> None:
         self.assertTrue(Right("f", "a:B", "arn:x/*").covers(Right("f", "a:b", "arn:x/1")))
