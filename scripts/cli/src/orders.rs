@@ -134,7 +134,7 @@ pub(crate) async fn run(stack: &Stack, console: Console, arguments: Arguments) -
     let Order { channel, command, from } = &order;
     let name = command.name();
     if console.json {
-        return console.value(&json!({"order": name, "channel": channel, "user": command.user(), "from": from}));
+        return console.value(&json!({"command": name, "channel": channel, "user": command.user(), "from": from}));
     }
     let whom = command.user().map(|user| format!(" of `{user}`")).unwrap_or_default();
     Ok(console.line(format_args!(

@@ -120,7 +120,7 @@ async fn follow(console: Console, events: &mut Events, count: u64) -> anyhow::Re
                 show(console, &delivery)?;
                 left -= 1;
                 // One that a join has brought is of a room that was opened again.
-                if matches!(delivery.message.content, Content::Closed(_)) && delivery.arrival.frame != FrameKind::Joined
+                if matches!(delivery.message.content, Content::Closed(_)) && delivery.frame != FrameKind::Joined
                 {
                     bail!("`{}` was closed", delivery.channel);
                 }
@@ -142,8 +142,8 @@ async fn follow(console: Console, events: &mut Events, count: u64) -> anyhow::Re
 }
 
 fn show(console: Console, delivery: &Delivery) -> anyhow::Result<()> {
-    let Delivery { channel, epoch, message, arrival } = delivery;
-    let recovered = arrival.frame == FrameKind::Joined;
+    let Delivery { channel, epoch, message, frame, .. } = delivery;
+    let recovered = *frame == FrameKind::Joined;
     let Message { seq, id, from, at, content } = message;
     if console.json {
         let (name, said) = to_json(content)?;

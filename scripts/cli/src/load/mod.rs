@@ -213,7 +213,7 @@ async fn read(mut events: Events, room: String, measured: Shared) {
                 }
                 last = Some(delivery.message.seq);
                 if let Some(number) = number.filter(|number| measured.sent.contains_key(number)) {
-                    measured.received.push(Sighting { number, at: delivery.arrival.received });
+                    measured.received.push(Sighting { number, at: delivery.received_at });
                 }
             }
             Event::Closed(CloseReason::ByApplication) => {}
