@@ -151,7 +151,12 @@ impl Client {
         self.join_with(channel, start, None).await
     }
 
-    pub(crate) async fn join_with(&self, channel: Channel, start: Start, presence: Option<bool>) -> Result<JoinOutcome, Error> {
+    pub(crate) async fn join_with(
+        &self,
+        channel: Channel,
+        start: Start,
+        presence: Option<bool>,
+    ) -> Result<JoinOutcome, Error> {
         finish(tokio::spawn(join(Arc::clone(&self.0), channel, start, presence))).await
     }
 

@@ -163,7 +163,10 @@ impl Connection {
             send_timeout: options.request_timeout,
         };
         tokio::spawn(driver.run(closing));
-        Ok((Self { commands, closed, next_reference: AtomicU64::new(1), request_timeout: options.request_timeout }, inbox))
+        Ok((
+            Self { commands, closed, next_reference: AtomicU64::new(1), request_timeout: options.request_timeout },
+            inbox,
+        ))
     }
 
     /// Sends a request and waits for its answer. If the server no longer knows the connection, this drops the socket.
@@ -174,7 +177,8 @@ impl Connection {
     pub async fn request(&self, request: &Request) -> Result<Received, Error> {
         let reference = format!("{REFERENCE_PREFIX}{}", self.next_reference.fetch_add(1, Ordering::Relaxed));
         let text = serde_json::to_string(&Outgoing { request, reference: &reference }).map_err(Error::Body)?;
-        let received = self.send_and_wait(request.action(), |answer| Command::Request { reference, text, answer }).await?;
+        let received =
+            self.send_and_wait(request.action(), |answer| Command::Request { reference, text, answer }).await?;
         match received.frame {
             ServerFrame::Error(error) if error.code == ServerError::NOT_CONNECTED => {
                 self.abandon(&error.message).await;

@@ -120,8 +120,7 @@ async fn follow(console: Console, events: &mut Events, count: u64) -> anyhow::Re
                 show(console, &delivery)?;
                 left -= 1;
                 // One that a join has brought is of a room that was opened again.
-                if matches!(delivery.message.content, Content::Closed(_)) && delivery.frame != FrameKind::Joined
-                {
+                if matches!(delivery.message.content, Content::Closed(_)) && delivery.frame != FrameKind::Joined {
                     bail!("`{}` was closed", delivery.channel);
                 }
             }

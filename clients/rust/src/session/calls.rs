@@ -53,12 +53,7 @@ impl Shared {
     }
 
     /// Waits after a failure that may pass, or returns the client if it no longer works.
-    async fn prepare_retry(
-        &self,
-        error: &Error,
-        live: Arc<LiveClient>,
-        failures: &mut u32,
-    ) -> Option<Arc<LiveClient>> {
+    async fn prepare_retry(&self, error: &Error, live: Arc<LiveClient>, failures: &mut u32) -> Option<Arc<LiveClient>> {
         match error {
             Error::Closed(_) => Some(live),
             Error::Timeout { .. } => {
