@@ -287,7 +287,7 @@ impl Ledger {
 }
 
 /// What a device asked for.
-pub(crate) type Since = hubbub_client::state::Since;
+pub(crate) type Since = hubbub_client::channel_state::Since;
 
 impl Books {
     /// Whether a range that a message lies in had a page that failed.

@@ -504,7 +504,7 @@ pub(crate) struct Posted {
 
 impl Posted {
     fn read(text: &str) -> Option<Self> {
-        let hubbub_client::ServerFrame::Posted(posted) = hubbub_client::frames::Incoming::parse(text).frame else {
+        let hubbub_client::ServerFrame::Messages(posted) = hubbub_client::frames::Incoming::parse(text).frame else {
             return None;
         };
         Some(Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
-use hubbub_client::{Error, Presence, Present};
+use hubbub_client::{Error, Presence, RoomPresence};
 use hubbub_tests::scene::{Member, Scene};
 use hubbub_tests::service::Service;
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::delivery::vanished;
 
 /// Takes news until exactly these users are there.
-async fn until_present(member: &mut Member, present: &mut Present, users: &[&String]) -> Vec<Presence> {
+async fn until_present(member: &mut Member, present: &mut RoomPresence, users: &[&String]) -> Vec<Presence> {
     let wanted: BTreeSet<String> = users.iter().map(|user| (*user).clone()).collect();
     let mut all = Vec::new();
     while present.users != wanted {

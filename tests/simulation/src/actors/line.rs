@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use hubbub_client::frames::{Incoming, Joined, Posted};
-use hubbub_client::state::{ChannelState, Since, Step};
+use hubbub_client::frames::{Incoming, Joined, Messages};
+use hubbub_client::channel_state::{ChannelState, Since, Step};
 use hubbub_client::{Position, ServerError, ServerFrame, Start};
 use hubbub_core::channel::Channel;
 use hubbub_core::id::{Epoch, UserId};
@@ -125,12 +125,12 @@ impl Line {
                 *answer = Some(Answer { frame, text });
             }
             self.changed.notify();
-        } else if let ServerFrame::Posted(posted) = frame {
+        } else if let ServerFrame::Messages(posted) = frame {
             self.take_posted(posted);
         }
     }
 
-    fn take_posted(self: &Rc<Self>, posted: Posted) {
+    fn take_posted(self: &Rc<Self>, posted: Messages) {
         let channel = posted.channel.to_string();
         let received = self.world.instant();
         let Some((step, must_recover)) = self.with(&channel, |followed| {

@@ -202,7 +202,7 @@ async fn watch(run: String, seen: Arc<Mutex<Seen>>, socket: u32, mut events: Eve
             Event::Message(delivery) => {
                 if let Some(topic) = Topic::parse(&delivery.message.id, &run) {
                     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.ledger.record(socket, topic, delivery.arrival.received);
+                    seen.ledger.record(socket, topic, delivery.received_at);
                 }
             }
             Event::Reset { channel, epoch, head } => {
