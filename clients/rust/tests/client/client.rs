@@ -557,3 +557,30 @@ async fn signal_is_an_event_and_returns_a_count() {
         ("ben", Some(true))
     );
 }
+
+#[tokio::test]
+async fn rejoin_asks_for_presence_again_and_reports_changes() {
+    let server = Server::start().await;
+    let (client, mut events, mut socket) = server.connect().await;
+    let serve = async {
+        for users in [r#""ana","ben""#, r#""ana","cyd""#] {
+            let join = socket.next().await;
+            assert_eq!((&join["action"], &join["presence"]), (&"join".into(), &true.into()));
+            let fields = format!(
+                r#""type":"joined","channel":"room:a","epoch":"E","head":0,"recovered":true,"presence":{{"count":2,"users":[{users}]}}"#
+            );
+            socket.answer(&join, &fields).await;
+            if users.contains("ben") {
+                let ping = socket.next().await;
+                socket.answer(&ping, r#""type":"pong","at":1,"rejoin":["room:a"]"#).await;
+            }
+        }
+    };
+    let ask = async {
+        let mut presence = client.watch("a").await.unwrap();
+        client.ping().await.unwrap();
+        let Some(Event::Presence(update)) = soon(events.next()).await else { panic!("not a presence update") };
+        assert_eq!(presence.apply(&update), (vec!["cyd".to_owned()], vec!["ben".to_owned()]));
+    };
+    tokio::join!(ask, serve);
+}

@@ -523,3 +523,42 @@ async fn signal_is_sent_now_or_never() {
     let (_, next) = tokio::join!(session.publish("a", &1, None), accept_message(&mut socket));
     assert_eq!(next["body"], 1, "the signal is not sent again");
 }
+
+#[tokio::test]
+async fn join_from_the_beginning_survives_a_cut() {
+    let server = Server::start().await;
+    let (session, mut events) = open(&server);
+    let mut socket = join_room_a(&server, &session).await;
+    socket.post("a", "E", &[1]).await;
+    assert_eq!(next_seqs(&mut events, 1).await, [1]);
+    // The recovery of this gap holds the channel's lock, so that the join begins after the session has noted the cut.
+    socket.post("a", "E", &[3]).await;
+    assert_eq!(socket.next().await["since"], 1);
+    let joining = tokio::spawn({
+        let session = session.clone();
+        async move { session.join(Channel::room("a"), Start::Beginning).await }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(socket);
+    let mut socket = server.accept().await;
+    assert_eq!(answer_join(&mut socket, "a", 3, &[1, 2, 3]).await["since"], 0);
+    assert_eq!(answer_join(&mut socket, "a", 3, &[]).await["since"], 3);
+    soon(joining).await.unwrap().unwrap();
+    assert_eq!(next_seqs(&mut events, 3).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn move_waits_for_an_abandoned_join() {
+    let server = Server::start().await;
+    let (session, _events) = open_moving(&server, 100);
+    let mut old = server.accept().await;
+    until(&session, |status| *status == Status::Live).await;
+    let join = session.join(Channel::room("a"), Start::Now);
+    assert!(tokio::time::timeout(Duration::from_millis(30), join).await.is_err());
+    let join = old.next().await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let fields = r#""type":"joined","channel":"room:a","epoch":"E","head":5"#;
+    old.answer(&join, fields).await;
+    let mut new = server.accept().await;
+    assert_eq!(answer_join(&mut new, "a", 7, &[6, 7]).await["since"], 5, "it misses nothing");
+}
