@@ -9,8 +9,9 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde_json::{Value, json};
 
 use crate::local_aws::Request;
-use crate::processes::Function;
+use crate::processes::deployed_name;
 use crate::stack::Stack;
+use hubbub_core::functions::Function;
 
 /// The name of the policy that takes permissions away.
 const REFUSAL: &str = "refusal";
@@ -53,7 +54,7 @@ pub async fn enable(stack: &Stack, function: Function) -> anyhow::Result<()> {
 }
 
 fn concurrency(function: Function) -> String {
-    format!("/2017-10-31/functions/{}/concurrency", function.deployed_name())
+    format!("/2017-10-31/functions/{}/concurrency", deployed_name(function))
 }
 
 /// Calls a function as a trigger would, and gives its answer.
@@ -61,7 +62,7 @@ fn concurrency(function: Function) -> String {
 /// # Errors
 /// Fails if the local AWS can't be reached, or if the function failed.
 pub async fn invoke(stack: &Stack, function: Function, event: &Value) -> anyhow::Result<Value> {
-    let path = format!("/2015-03-31/functions/{}/invocations", function.deployed_name());
+    let path = format!("/2015-03-31/functions/{}/invocations", deployed_name(function));
     let answer = Request::lambda("POST", &path, &event.to_string()).send(stack).await?;
     if answer.head.to_ascii_lowercase().contains("\r\nx-amz-function-error:") {
         bail!("`{function}` has failed: {}", answer.body);
@@ -97,7 +98,7 @@ pub async fn stop_refusing(stack: &Stack, function: Function) -> anyhow::Result<
 /// # Errors
 /// Fails if the local AWS doesn't say it.
 pub async fn policy(stack: &Stack, function: Function) -> anyhow::Result<String> {
-    let answer = iam("GetRolePolicy", function, &function.deployed_name(), "").send(stack).await?;
+    let answer = iam("GetRolePolicy", function, &deployed_name(function), "").send(stack).await?;
     let document =
         answer.body.split_once("<PolicyDocument>").and_then(|(_, rest)| rest.split_once("</PolicyDocument>"));
     let (document, _) = document.with_context(|| format!("`{function}` has no policy"))?;
@@ -110,7 +111,7 @@ pub async fn policy(stack: &Stack, function: Function) -> anyhow::Result<String>
 /// Fails if the local AWS doesn't do it.
 pub async fn put_policy(stack: &Stack, function: Function, document: &str) -> anyhow::Result<()> {
     let document = format!("&PolicyDocument={}", utf8_percent_encode(document, NON_ALPHANUMERIC));
-    iam("PutRolePolicy", function, &function.deployed_name(), &document).send(stack).await?;
+    iam("PutRolePolicy", function, &deployed_name(function), &document).send(stack).await?;
     Ok(())
 }
 
@@ -119,7 +120,7 @@ pub async fn put_policy(stack: &Stack, function: Function, document: &str) -> an
 /// # Errors
 /// Fails if the local AWS doesn't do it, or the function has no such variable.
 pub async fn set_variable(stack: &Stack, function: Function, name: &str, value: &str) -> anyhow::Result<String> {
-    let path = format!("/2015-03-31/functions/{}/configuration", function.deployed_name());
+    let path = format!("/2015-03-31/functions/{}/configuration", deployed_name(function));
     let answer = Request::lambda("GET", &path, "").send(stack).await?;
     let mut configuration: Value = serde_json::from_str(&answer.body)?;
     let environment = configuration.get_mut("Environment").map(Value::take).unwrap_or_default();
@@ -145,7 +146,7 @@ pub async fn set_variable(stack: &Stack, function: Function, name: &str, value: 
 /// # Errors
 /// Fails if the local AWS doesn't do it, or the function has none.
 pub async fn unmap(stack: &Stack, function: Function, queue_url: &str) -> anyhow::Result<Value> {
-    let path = format!("/2015-03-31/event-source-mappings/?FunctionName={}", function.deployed_name());
+    let path = format!("/2015-03-31/event-source-mappings/?FunctionName={}", deployed_name(function));
     let answer = Request::lambda("GET", &path, "").send(stack).await?;
     let mut answer: Value = serde_json::from_str(&answer.body)?;
     let queue = queue_url.rsplit('/').next().unwrap_or_default();
@@ -167,7 +168,7 @@ pub async fn unmap(stack: &Stack, function: Function, queue_url: &str) -> anyhow
 /// Fails if the local AWS doesn't do it.
 pub async fn map(stack: &Stack, function: Function, mapping: &Value) -> anyhow::Result<()> {
     let kept = ["EventSourceArn", "BatchSize", "FunctionResponseTypes", "ScalingConfig"];
-    let mut request = serde_json::json!({"FunctionName": function.deployed_name()});
+    let mut request = serde_json::json!({"FunctionName": deployed_name(function)});
     for name in kept {
         if let (Some(request), Some(value)) = (request.as_object_mut(), mapping.get(name)) {
             request.insert(name.to_owned(), value.clone());
@@ -200,5 +201,5 @@ pub async fn set_back(stack: &Stack, channel: &Channel, to: Seq, from: Seq) -> a
 
 /// A call about a policy of a function's role.
 fn iam(action: &str, function: Function, policy: &str, rest: &str) -> Request {
-    Request::iam(action, &format!("&RoleName={}&PolicyName={policy}{rest}", function.deployed_name()))
+    Request::iam(action, &format!("&RoleName={}&PolicyName={policy}{rest}", deployed_name(function)))
 }

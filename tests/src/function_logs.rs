@@ -4,8 +4,9 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::local_aws::Request;
-use crate::processes::Function;
+use crate::processes::deployed_name;
 use crate::stack::Stack;
+use hubbub_core::functions::Function;
 
 /// What a line about a failure has in it: of the functions' own log, of a panic, and of what Lambda writes. CloudWatch Logs has a way to ask
 /// for all at once, which the local AWS doesn't know.
@@ -47,7 +48,7 @@ pub async fn troubles(stack: &Stack) -> anyhow::Result<Vec<Trouble>> {
     let groups = groups.send(stack).await?.body;
     let mut troubles = Vec::new();
     for function in Function::ALL {
-        let group = format!("/aws/lambda/{}", function.deployed_name());
+        let group = format!("/aws/lambda/{}", deployed_name(function));
         // One that was never called has no log.
         if !groups.contains(&format!("\"{group}\"")) {
             continue;

@@ -7,8 +7,9 @@ use hubbub_core::metrics::{ALL, FUNCTION, Metric, NAMESPACE, STACK};
 use serde_json::{Value, json};
 
 use crate::local_aws::Request;
-use crate::processes::Function;
+use crate::processes::deployed_name;
 use crate::stack::Stack;
+use hubbub_core::functions::Function;
 
 /// What only the lines with metrics have.
 const MARK: &str = "\"_aws\"";
@@ -53,7 +54,7 @@ pub async fn measured(stack: &Stack) -> anyhow::Result<Measured> {
 
 /// The lines of a function's log.
 async fn log(stack: &Stack, function: Function) -> anyhow::Result<Vec<String>> {
-    let mut input = json!({"logGroupName": format!("/aws/lambda/{}", function.deployed_name())});
+    let mut input = json!({"logGroupName": format!("/aws/lambda/{}", deployed_name(function))});
     let mut lines = Vec::new();
     loop {
         let answer = Request::logs("Logs_20140328.FilterLogEvents", &input).send(stack).await?;

@@ -3,13 +3,13 @@
 //! Only processes of one stack are ever found: their program lies in the folder that this stack alone uses.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use hubbub_core::functions::Function;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
@@ -28,64 +28,14 @@ const NAME_PREFIX: &str = "hubbub-local-";
 /// How long a process may take to stop. It is a matter of microseconds, but for one that waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A function of the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "ARCHITECTURE.md and each function's crate say what it does")]
-pub enum Function {
-    Authorize,
-    Connect,
-    Disconnect,
-    Receive,
-    Deliver,
-    Announce,
-    PlanBroadcast,
-    DeliverPage,
+/// A function's name, and its role's, in a local stack.
+#[must_use]
+pub fn deployed_name(function: Function) -> String {
+    format!("{NAME_PREFIX}{function}")
 }
 
-impl Function {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Authorize,
-        Self::Connect,
-        Self::Disconnect,
-        Self::Receive,
-        Self::Deliver,
-        Self::Announce,
-        Self::PlanBroadcast,
-        Self::DeliverPage,
-    ];
-
-    /// Its own name: that of its crate.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorize => "authorize",
-            Self::Connect => "connect",
-            Self::Disconnect => "disconnect",
-            Self::Receive => "receive",
-            Self::Deliver => "deliver",
-            Self::Announce => "announce",
-            Self::PlanBroadcast => "plan-broadcast",
-            Self::DeliverPage => "deliver-page",
-        }
-    }
-
-    /// Its name, and its role's, in a local stack.
-    #[must_use]
-    pub fn deployed_name(self) -> String {
-        format!("{NAME_PREFIX}{}", self.name())
-    }
-
-    fn of_deployed_name(name: &OsStr) -> Option<Self> {
-        let name = name.to_str()?.strip_prefix(NAME_PREFIX)?;
-        Self::ALL.into_iter().find(|function| function.name() == name)
-    }
-}
-
-impl fmt::Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+fn of_deployed_name(name: &OsStr) -> Option<Function> {
+    Function::of_name(name.to_str()?.strip_prefix(NAME_PREFIX)?)
 }
 
 /// A process that a function runs in, busy or waiting for its next call.
@@ -116,7 +66,7 @@ fn process(pid: Pid, programs: &Path) -> Option<Process> {
     }
     let environment = fs::read(folder.join("environ")).ok()?;
     let name = environment.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(NAME_VARIABLE))?;
-    Some(Process { function: Function::of_deployed_name(OsStr::from_bytes(name))?, pid })
+    Some(Process { function: of_deployed_name(OsStr::from_bytes(name))?, pid })
 }
 
 /// Kills a process at once, as a machine does that loses its power. Whether it was still there.

@@ -4,11 +4,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
 use aws_sdk_sfn::types::StateMachineType;
+use hubbub_core::functions::Function;
 use hubbub_core::names::env;
 use hubbub_tests::command_line::run;
 use hubbub_tests::faults;
 use hubbub_tests::fixture::eventually;
-use hubbub_tests::processes::Function;
 use hubbub_tests::service::Service;
 use hubbub_tests::stack::{Outputs, Stack};
 use serde_json::Value;

@@ -3,11 +3,12 @@
 use aws_sdk_sfn::types::ExecutionStatus;
 use hubbub_aws::system::System;
 use hubbub_core::broadcast::round::Next;
+use hubbub_core::functions::Function;
 use hubbub_core::log::lease;
 use hubbub_core::log::lease::Lease;
 use hubbub_core::ports::Clock;
 use hubbub_tests::inspect::{self, Execution};
-use hubbub_tests::processes::{Function, Held, hold};
+use hubbub_tests::processes::{Held, hold};
 
 use crate::room::{ExclusiveStack, TRIES, TestRoom, watch_for};
 

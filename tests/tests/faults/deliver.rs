@@ -2,10 +2,11 @@
 
 use futures::future::join_all;
 use hubbub_aws::system::System;
+use hubbub_core::functions::Function;
 use hubbub_core::ports::Clock;
 use hubbub_tests::faults;
 use hubbub_tests::inspect;
-use hubbub_tests::processes::{Function, Held, hold};
+use hubbub_tests::processes::{Held, hold};
 use serde_json::{Value, json};
 
 use crate::room::{ExclusiveStack, TRIES, TestRoom, watch_for};

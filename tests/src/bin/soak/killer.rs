@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use hubbub_tests::processes::{Function, kill, processes};
+use hubbub_core::functions::Function;
+use hubbub_tests::processes::{kill, processes};
 use hubbub_tests::stack::Stack;
 use tokio::sync::watch;
 use tokio::time::sleep;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use hubbub_core::functions::Function;
 use hubbub_ledger::Balance;
-use hubbub_tests::processes::Function;
 use serde::Serialize;
 
 use crate::Arguments;

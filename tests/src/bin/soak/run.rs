@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use hubbub_core::functions::Function;
 use hubbub_ledger::{Balance, Missing};
 use hubbub_tests::inspect;
-use hubbub_tests::processes::Function;
 use hubbub_tests::progress::Progress;
 use hubbub_tests::record::wait_for_balance;
 use hubbub_tests::service::Service;
