@@ -182,7 +182,7 @@ impl<'a> Account<'a> {
 
     /// A removal was commanded, is done, and is told of.
     fn check_notices(&self, channel: &Channel, log: &[Message]) {
-        let about = || self.commands().filter(|(_, order)| order.channel == *channel);
+        let about = || self.commands().filter(|(_, command)| command.channel == *channel);
         let is_gone = |entry: &Message| entry.content == Content::Deleted(entry.seq);
         for entry in log {
             match self.command_of_notice(channel, entry).map(|command| &command.command) {
@@ -196,19 +196,19 @@ impl<'a> Account<'a> {
                 }
                 Some(other) => panic!("{other:?} leaves nothing in a log"),
                 None if is_gone(entry) => {
-                    let takes = |order: &ModerationCommand| match order.command {
+                    let takes = |command: &ModerationCommand| match command.command {
                         Command::Delete { seq } => seq == entry.seq,
                         Command::Close { erase } => erase,
                         Command::Kick { .. } | Command::Ban { .. } | Command::Unban { .. } | Command::Open => false,
                     };
-                    assert!(about().any(|(_, order)| takes(order)), "{} of {channel} is gone unasked", entry.seq);
+                    assert!(about().any(|(_, command)| takes(command)), "{} of {channel} is gone unasked", entry.seq);
                 }
                 None => assert!(entry.content.body().is_some(), "{entry:?} tells of no command"),
             }
         }
-        for (id, order) in about().filter(|(id, _)| !self.dead.contains(*id)) {
-            let Command::Close { erase } = order.command else { continue };
-            let notice = log.iter().find(|entry| entry.id == MessageId::digest(id) && entry.from == order.from);
+        for (id, command) in about().filter(|(id, _)| !self.dead.contains(*id)) {
+            let Command::Close { erase } = command.command else { continue };
+            let notice = log.iter().find(|entry| entry.id == MessageId::digest(id) && entry.from == command.from);
             let Some(notice) = notice else { panic!("{id}: no notice says that {channel} is closed") };
             let is_kept = |entry: &&Message| entry.seq < notice.seq && entry.content.body().is_some();
             assert!(!erase || !log.iter().any(|entry| is_kept(&entry)), "{id}: {channel} is not erased");
@@ -259,22 +259,22 @@ impl<'a> Account<'a> {
 
     /// All users who must leave have left, and no others.
     fn check_expelled(&self) {
-        let is_any_closed = self.commands().any(|(_, order)| matches!(order.command, Command::Close { .. }));
+        let is_any_closed = self.commands().any(|(_, command)| matches!(command.command, Command::Close { .. }));
         for name in USERS {
             let memberships = self.stage.memberships(&ConnectionId::new(name));
             let mut about = self.expulsions().filter(|(_, _, user, _)| user.as_str() == name).peekable();
             if about.peek().is_none() && !is_any_closed {
-                assert_eq!(memberships.len(), 3, "{name} had to leave without an order");
+                assert_eq!(memberships.len(), 3, "{name} had to leave without a command");
             }
             let carried_out = about.filter(|(id, ..)| !self.dead.contains(*id));
-            for (id, order, user, _) in carried_out.filter(|(.., expulsion)| *expulsion != Expulsion::Unban) {
+            for (id, command, user, _) in carried_out.filter(|(.., expulsion)| *expulsion != Expulsion::Unban) {
                 // Of a connection that is forgotten, at worst the note stays that it was its user's.
-                let is_in = if order.channel == ModerationCommand::everywhere(user) {
-                    memberships.iter().any(|channel| *channel != order.channel)
+                let is_in = if command.channel == ModerationCommand::everywhere(user) {
+                    memberships.iter().any(|channel| *channel != command.channel)
                 } else {
-                    memberships.contains(&order.channel)
+                    memberships.contains(&command.channel)
                 };
-                assert!(!is_in, "{id}, an command for {}, is lost: {name} is still there", order.channel);
+                assert!(!is_in, "{id}, a command for {}, is lost: {name} is still there", command.channel);
             }
         }
     }
@@ -282,17 +282,17 @@ impl<'a> Account<'a> {
     /// The last command counts.
     fn check_bans(&self) {
         let mut last: BTreeMap<(&UserId, &Channel), Option<Timestamp>> = BTreeMap::new();
-        for (_, order, user, expulsion) in self.expulsions() {
+        for (_, command, user, expulsion) in self.expulsions() {
             let until = match expulsion {
                 Expulsion::Kick => continue,
                 Expulsion::Unban => None,
                 Expulsion::Ban { until } => Some(until).filter(|until| Timestamp(NOW) < *until),
             };
-            last.insert((user, &order.channel), until);
+            last.insert((user, &command.channel), until);
         }
         // Of a dead one it isn't known whether it was carried out.
-        for (_, order, user, _) in self.expulsions().filter(|(id, ..)| self.dead.contains(*id)) {
-            last.remove(&(user, &order.channel));
+        for (_, command, user, _) in self.expulsions().filter(|(id, ..)| self.dead.contains(*id)) {
+            last.remove(&(user, &command.channel));
         }
         for ((user, channel), until) in last {
             let ban = block_on(self.stage.ports.store.ban(user, channel, Timestamp(NOW))).unwrap();

@@ -3,22 +3,28 @@
 use std::collections::BTreeSet;
 
 use futures::executor::block_on;
+use hubbub_core::actions::ban::Ban;
+use hubbub_core::actions::close::Close;
+use hubbub_core::actions::delete::Delete;
 use hubbub_core::actions::direct::Direct;
 use hubbub_core::actions::history::{DEFAULT_HISTORY, History};
 use hubbub_core::actions::join::Join;
+use hubbub_core::actions::kick::Kick;
 use hubbub_core::actions::leave::Leave;
+use hubbub_core::actions::open::Open;
 use hubbub_core::actions::ping::Ping;
 use hubbub_core::actions::publish::Publish;
 use hubbub_core::actions::signal::Signal;
 use hubbub_core::actions::target::{RoomOrChannel, RoomOrUser};
+use hubbub_core::actions::unban::Unban;
 use hubbub_core::actions::who::Who;
 use hubbub_core::actions::{Caller, ClientAction, ClientFrame};
 use hubbub_core::transport::API_GATEWAY;
 use hubbub_core::wire::channel::Channel;
 use hubbub_core::wire::codes::ErrorCode;
-use hubbub_core::wire::command::CommandName;
+use hubbub_core::wire::command::{Command, ModerationCommand};
 use hubbub_core::wire::fields::MAX_SIGNAL_BYTES;
-use hubbub_core::wire::id::{MessageId, UserId};
+use hubbub_core::wire::id::{MessageId, RoomId, UserId};
 use hubbub_core::wire::message::{Body, Message, Seq, SignalBody};
 use hubbub_core::wire::queue_message::QueueMessage;
 use hubbub_core::wire::server_frame::{Answer, MAX_HISTORY, MAX_REF_CHARS, MAX_SMALL_ROOM, ServerFrame};
@@ -207,11 +213,12 @@ fn check_action(
         }
         (action, ServerFrame::CommandAccepted { channel, command, user }) => {
             expected.commands += 1;
-            let (asked, about) = moderation(action).unwrap_or_else(|| panic!("{action:?} is no moderation command"));
-            assert_eq!((asked, about), (*command, user.as_ref()));
-            let seen = stage.ports.services.seen();
-            let sent = seen.commands.last().unwrap();
-            assert_eq!((&sent.channel, sent.command.name(), &sent.from), (channel, asked, &caller.user));
+            let asked = moderation(caller, action).unwrap_or_else(|| panic!("{action:?} is no moderation command"));
+            assert_eq!(
+                (&asked.channel, asked.command.name(), asked.command.user()),
+                (channel, *command, user.as_ref())
+            );
+            assert_eq!(stage.ports.services.seen().commands.last(), Some(&asked));
         }
         (ClientAction::Ping(Ping { seen }), ServerFrame::Pong { rejoin, .. }) => {
             let seen = seen.clone().unwrap_or_default();
@@ -251,17 +258,23 @@ fn check_enqueued(
     assert!(id.is_none_or(|id| id == accepted));
 }
 
-/// The command that a moderation action asks for, and the user that it is about.
-fn moderation(action: &ClientAction) -> Option<(CommandName, Option<&UserId>)> {
-    Some(match action {
-        ClientAction::Kick(kick) => (CommandName::Kick, Some(&kick.user)),
-        ClientAction::Ban(ban) => (CommandName::Ban, Some(&ban.user)),
-        ClientAction::Unban(unban) => (CommandName::Unban, Some(&unban.user)),
-        ClientAction::Delete(_) => (CommandName::Delete, None),
-        ClientAction::Close(_) => (CommandName::Close, None),
-        ClientAction::Open(_) => (CommandName::Open, None),
+/// The command that a moderation action asks for, where it must hold.
+fn moderation(caller: &Caller, action: &ClientAction) -> Option<ModerationCommand> {
+    let in_room = |room: &RoomId| Channel::Room(room.clone());
+    let about = |room: &Option<RoomId>, user: &UserId| match room {
+        Some(room) => in_room(room),
+        None => Channel::User(user.clone()),
+    };
+    let (channel, command) = match action.clone() {
+        ClientAction::Kick(Kick { room, user }) => (about(&room, &user), Command::Kick { user }),
+        ClientAction::Ban(Ban { room, user, until }) => (about(&room, &user), Command::Ban { user, until }),
+        ClientAction::Unban(Unban { room, user }) => (about(&room, &user), Command::Unban { user }),
+        ClientAction::Delete(Delete { room, seq }) => (in_room(&room), Command::Delete { seq }),
+        ClientAction::Close(Close { room, erase }) => (in_room(&room), Command::Close { erase: erase == Some(true) }),
+        ClientAction::Open(Open { room }) => (in_room(&room), Command::Open),
         _ => return None,
-    })
+    };
+    Some(ModerationCommand { channel, from: caller.user.clone(), command })
 }
 
 /// Messages that were missed have no hole, from the last that was seen to the head.

@@ -1,6 +1,7 @@
 //! No client input makes a function fail: an error frame is an answer.
 
 use futures::executor::block_on;
+use hubbub_core::actions::NAMES;
 use hubbub_core::wire::codes::{ClosingCode, ErrorCode};
 use hubbub_core::wire::server_frame::{Answer, ServerFrame};
 use hubbub_fuzz::faults::Fault;
@@ -12,13 +13,9 @@ use serde_json::{Map, Value, json};
 /// Effects whose failure is nobody's business but the log's: the frame is carried out without them.
 const SIDE_EFFECTS: [&str; 1] = ["wake"];
 
+/// Any action, and one that there isn't.
 fn action() -> impl Strategy<Value = &'static str> {
-    select(
-        &[
-            "join", "leave", "publish", "direct", "history", "who", "kick", "ban", "unban", "delete", "close", "open",
-            "ping", "shout",
-        ][..],
-    )
+    select([NAMES, &["shout"]].concat())
 }
 
 /// What a field may hold, most often something that makes sense.
@@ -64,6 +61,7 @@ fn frame() -> impl Strategy<Value = String> {
             "join" => (&["room"], &["since", "epoch", "channel"]),
             "publish" => (&["room", "body"], &["id", "receipt"]),
             "direct" => (&["to", "body"], &["id", "receipt"]),
+            "signal" => (&["room", "body"], &["to"]),
             "history" => (&["room"], &["before", "limit", "channel"]),
             "kick" | "ban" | "unban" => (&["user", "until"], &["room"]),
             "delete" => (&["room", "seq"], &[]),
