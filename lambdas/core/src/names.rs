@@ -179,7 +179,7 @@ pub const LAMBDA_FAULTS: [&str; 5] = [
 /// Lambda turns a call away because all functions that may run at once do: the task waits for one.
 pub const LAMBDA_BUSY: &str = "Lambda.TooManyRequestsException";
 
-/// The WebSocket API's routes.
+/// The WebSocket API's routes, beside those of the client actions ([`crate::actions::NAMES`]).
 pub mod routes {
     /// A socket opens.
     pub const CONNECT: &str = "$connect";
@@ -189,11 +189,6 @@ pub mod routes {
     pub const DEFAULT: &str = "$default";
     /// By which part of a frame API Gateway selects its route.
     pub const SELECTION: &str = "$request.body.action";
-    /// The actions of a client's frame; each has a route of its own, so that it can be throttled by itself.
-    pub const ACTIONS: [&str; 14] = [
-        "join", "leave", "publish", "direct", "signal", "history", "who", "kick", "ban", "unban", "delete", "close",
-        "open", "ping",
-    ];
 }
 
 /// What a token says beside the registered claims (RFC 7519).

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hubbub_core::actions;
 use hubbub_core::names::routes;
 use sha2::{Digest, Sha256};
 
@@ -58,7 +59,7 @@ impl Route {
             route(Name::of("disconnect"), routes::DISCONNECT, Function::Disconnect),
             route(Name::of("default"), routes::DEFAULT, Function::Receive),
         ];
-        let actions = routes::ACTIONS.map(|action| route(Name::of(action), action, Function::Receive));
+        let actions = actions::NAMES.iter().map(|action| route(Name::of(action), action, Function::Receive));
         fixed.into_iter().chain(actions).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hubbub_client::{Channel, Error, Event, Session, SessionOptions, Start, Tokens};
-use hubbub_core::names::routes;
+use hubbub_core::actions;
 use hubbub_tests::fixture::{Fixture, eventually};
 use serde_json::json;
 
@@ -72,7 +72,7 @@ async fn bad_input_is_answered_with_a_code_and_what_to_change() {
 async fn every_action_has_a_route() {
     let fixture = Fixture::new().await;
     let member = fixture.connect(&fixture.unique("user")).await;
-    for action in routes::ACTIONS.into_iter().filter(|action| *action != "ping") {
+    for action in actions::NAMES.iter().filter(|action| **action != "ping") {
         let answer = member.error_to(&format!(r#"{{"action":"{action}","room":5,"to":5}}"#)).await;
         assert_eq!(answer["code"], "wrong_field", "{action}: {answer}");
     }
